@@ -1,0 +1,212 @@
+/*
+ * attrs: what a request says, as typed attributes. Pure: no sockets, no clock.
+ *
+ * A catalog knows names: built-in (method scheme host path client_ip now header.* cookie.*
+ * query.*), declared in adit.json or in a rule file, and T.age for each T of type time. A table
+ * gives the attributes that one rule file uses their slots. A reader (one per thread) reads slots
+ * of one request lazily, each at most once.
+ *
+ *   catalog (adit.json) ◄── catalog (rule file) ◄── table (slots of one route) ◄── reader (thread)
+ */
+#ifndef ADIT_ATTRS_H
+#define ADIT_ATTRS_H
+
+#include "adit/http.h"
+#include "adit/ip.h"
+#include "adit/str.h"
+
+struct arena;
+struct cJSON;
+struct diags;
+struct json_doc;
+struct regex;
+
+/* ---- types and values ------------------------------------------------------------------------ */
+
+enum attr_type {
+  ATTR_STRING,
+  ATTR_NUMBER,
+  ATTR_BOOL,
+  ATTR_TIME,
+  ATTR_DURATION, /* only T.age has it */
+  ATTR_VERSION,
+  ATTR_SEMVER,
+  ATTR_IP,
+  ATTR_LIST
+};
+
+/* "string", "number", … as adit.json names them ("duration" for ATTR_DURATION). */
+const char *attr_type_name(enum attr_type type);
+/* False for an unknown name, and for "duration", which nobody can declare. */
+bool attr_type_parse(struct str name, enum attr_type *ret) __attribute__((warn_unused_result));
+
+/* One value. `text` is as received; version and semver are compared by their text. */
+struct attr_datum {
+  struct str text;
+  union {
+    double number;
+    bool boolean;
+    int64_t ms; /* time: since 1970; duration */
+    struct ip_address ip;
+  } as;
+};
+
+/*
+ * Parses one text as a type (a string always parses; for ATTR_LIST: one element, as a string; a
+ * duration with a sign). `ret->text` views `text`. False: it is not of that type.
+ */
+bool attr_datum_parse(enum attr_type type, struct str text, struct attr_datum *ret)
+    __attribute__((warn_unused_result));
+/* <0, 0, >0. Total for number, bool, time, duration, version, semver; strings and ip by bytes. Both
+ * data have been parsed as `type`. Build metadata of semver is ignored; missing parts of a version
+ * are 0; numbers of any length are compared exactly. */
+int attr_datum_compare(enum attr_type type, const struct attr_datum *a, const struct attr_datum *b);
+bool attr_type_is_ordered(enum attr_type type); /* number time duration version semver */
+
+enum attr_state {
+  ATTR_UNREAD,
+  ATTR_PRESENT,
+  ATTR_MISSING,
+  ATTR_UNDECIDED /* a limit was hit while reading (regex source): neither present nor missing */
+};
+
+/* Why an attribute is missing, for explain. */
+enum attr_missing {
+  ATTR_MISSING_ABSENT,     /* no source is present */
+  ATTR_MISSING_UNTRUSTED,  /* a source is present but does not count from this peer */
+  ATTR_MISSING_UNPARSABLE, /* a value is not of the type */
+  ATTR_MISSING_REPEATED,   /* a trusted header in several field lines */
+  ATTR_MISSING_EMPTY_LIST
+};
+/* A sentence part: "no such header", "X-Region does not count from an untrusted peer" … without
+ * names. */
+const char *attr_missing_text(enum attr_missing why);
+
+struct attr_value {
+  enum attr_state state;
+  enum attr_missing why; /* ATTR_MISSING only */
+  bool is_list;          /* type list, or received more than once */
+  size_t n;              /* at least 1 when present */
+  const struct attr_datum *data;
+  struct str refused; /* ATTR_MISSING_UNPARSABLE, _UNTRUSTED: the first text refused; else absent */
+};
+
+/* ---- catalog: the names -----------------------------------------------------------------------
+ */
+
+struct attr_catalog;
+
+enum attr_scope {
+  ATTR_SCOPE_GATEWAY,  /* adit.json: trust as each source says */
+  ATTR_SCOPE_RULE_FILE /* a rule file: every source counts from anyone, `trust` must not be given */
+};
+
+/* A catalog without declarations on top of `parent` (NULL: only built-ins), which it refs. Starts
+ * with one reference; the last unref frees it. Immutable once it was handed on. NULL: memory. */
+struct attr_catalog *attr_catalog_new(enum attr_scope scope, struct attr_catalog *parent);
+struct attr_catalog *attr_catalog_ref(struct attr_catalog *catalog);
+void attr_catalog_unref(struct attr_catalog **catalog);
+
+/*
+ * Declares every member of `object` (adit.json's or a rule file's "attributes": name → {type, from:
+ * [{header|cookie|query, regex, trust}]}). Mistakes are added to `diags`, with places: what is not
+ * an object, a bad name, a built-in's name, "all any not segment", ".age" at the end, a name that
+ * the parent has, an unknown type or key, an empty `from`, a source with none or several of
+ * header/cookie/query, a header that is no token, a regex that does not compile, a cookie or query
+ * source without "trust": "anyone" in adit.json. Returns false when any was added.
+ */
+bool attr_catalog_declare(struct attr_catalog *catalog, const struct json_doc *doc,
+                          const struct cJSON *object, struct diags *diags);
+
+/* Whether a name is one of declared (not built-in) attributes, here or in the parent. */
+bool attr_catalog_declares(const struct attr_catalog *catalog, struct str name);
+/* The type of any attribute that a condition may name; false: unknown. */
+bool attr_catalog_find(const struct attr_catalog *catalog, struct str name,
+                       enum attr_type *ret_type);
+/* Built-in and declared names ("header." … as such) for suggestions; NULL at the end. Owned by the
+ * catalog. */
+const char *const *attr_catalog_names(const struct attr_catalog *catalog);
+/* Declared names of this catalog and its parent, with whether any source counts from anyone. */
+size_t attr_catalog_size(const struct attr_catalog *catalog);
+/* Whether one of the request's header fields feeds a declared attribute (any case): such a field's
+ * nomination by Connection is ignored (contract §5). */
+bool attr_catalog_reads_header(const struct attr_catalog *catalog, struct str field_name);
+
+/* ---- table: the slots of one route ------------------------------------------------------------
+ */
+
+struct attr_table;
+
+/* An empty table in `arena`; refs the catalog until the arena is freed. NULL: memory. */
+struct attr_table *attr_table_new(struct arena *arena, struct attr_catalog *catalog);
+
+enum { ATTR_SLOT_NONE = 0xFFFF };
+/* The slot of a name, made when it is new. ATTR_SLOT_NONE: the catalog does not know it, or there
+ * is no memory (or 4096 slots are taken). header.* names are folded to lower case first. */
+uint16_t attr_table_slot(struct attr_table *table, struct str name);
+size_t attr_table_size(const struct attr_table *table);
+struct str attr_table_name(const struct attr_table *table, uint16_t slot);
+enum attr_type attr_table_type(const struct attr_table *table, uint16_t slot);
+/* Whether reading the slot depends on the time: now and every T.age. */
+bool attr_table_is_timed(const struct attr_table *table, uint16_t slot);
+/* "path": the one attribute that has the operator `under`. */
+bool attr_table_is_path(const struct attr_table *table, uint16_t slot);
+/*
+ * The request fields that reading the slot can look at, for Vary: their number, and the k-th (from
+ * 0). A cookie is "Cookie", client_ip "X-Forwarded-For", scheme "X-Forwarded-Proto"; of the target
+ * none.
+ */
+size_t attr_table_request_fields(const struct attr_table *table, uint16_t slot, size_t k,
+                                 struct str *ret);
+
+/* ---- reader: one request -----------------------------------------------------------------------
+ */
+
+/* What the reader reads. All views must outlive the reading. */
+struct attr_request {
+  struct str method;
+  struct str scheme; /* "http" or "https" */
+  struct str host;   /* lower case, without port and trailing dot */
+  struct str path;   /* normalised (http_path_normalise) */
+  struct str query;  /* raw; p == NULL: none */
+  struct ip_address client_ip;
+  bool trusted; /* whether sources that need a trusted proxy count */
+  int64_t now_ms;
+  const struct http_field *fields;
+  size_t field_count;
+};
+
+struct attr_reader;
+
+/* One thread's reader with its memory and its regex scratch. NULL: memory. */
+struct attr_reader *attr_reader_new(void);
+void attr_reader_free(struct attr_reader **reader);
+
+/* Begins a request; what was read of the one before is gone. `table` and `request` are kept by
+ * reference until the next begin. Allocates only when a table is larger than any before. */
+void attr_reader_begin(struct attr_reader *reader, const struct attr_table *table,
+                       const struct attr_request *request);
+/* The value of a slot, read now if it was not. Never NULL; valid until the next begin. Short of
+ * memory the value is ATTR_UNDECIDED. */
+const struct attr_value *attr_read(struct attr_reader *reader, uint16_t slot);
+/* Whether a present attribute that depends on the time has been read since begin. */
+bool attr_reader_time_was_read(const struct attr_reader *reader);
+
+/*
+ * Cookies named `name` (case-sensitive), in order of all Cookie fields: the k-th (from 0). False
+ * when there are no more. For the sticky cookie and the force cookie.
+ */
+bool attr_reader_cookie(struct attr_reader *reader, struct str name, size_t k, struct str *ret);
+/* The k-th field of a name (any case). False when there are no more. */
+bool attr_request_header(const struct attr_request *request, struct str name, size_t k,
+                         struct str *ret);
+
+enum attr_match { ATTR_MATCHED, ATTR_UNMATCHED, ATTR_MATCH_LIMIT };
+/* Matches a pattern on the request's budget of 64 KiB of subjects (contract §4). */
+enum attr_match attr_reader_match(struct attr_reader *reader, const struct regex *regex,
+                                  struct str subject, struct str *ret_capture)
+    __attribute__((warn_unused_result));
+/* Gives the trace a budget of its own, after the decision was made. */
+void attr_reader_begin_trace(struct attr_reader *reader);
+
+#endif

@@ -1,0 +1,110 @@
+/*
+ * config: adit.json, checked.
+ *
+ * A struct config is all that adit.json says, in an arena of its own. Rule files are not read here
+ * (see policy). The structs are to be read; only this module writes them.
+ */
+#ifndef ADIT_CONFIG_H
+#define ADIT_CONFIG_H
+
+#include "adit/attrs.h"
+#include "adit/diag.h"
+#include "adit/ip.h"
+#include "adit/str.h"
+
+struct arena;
+
+struct config_listen {
+  struct str text; /* "0.0.0.0:8080" */
+  struct ip_address ip;
+  uint16_t port; /* 0: the kernel chooses */
+};
+
+struct config_endpoint {
+  struct str text; /* "127.0.0.1:9001", "shop:80", "[::1]:80" */
+  struct str host; /* without brackets */
+  uint16_t port;
+  bool is_address; /* `host` is an address: nothing to resolve */
+  struct ip_address ip;
+};
+
+struct config_upstream {
+  struct str name;
+  const struct config_endpoint *endpoints;
+  size_t endpoint_count; /* at least 1 */
+  int64_t connect_timeout_ms;
+  int64_t timeout_ms; /* to the first byte of the response */
+};
+
+/* One entry of "rules": a glob pattern, and what its files may claim. */
+struct config_rules {
+  struct str pattern;      /* absolute, or relative to the working directory: ready for glob(3) */
+  const struct str *hosts; /* NULL: anything */
+  size_t host_count;
+  const struct str *upstreams; /* NULL: anything */
+  size_t upstream_count;
+  struct diag_place at;
+};
+
+struct config_key {
+  struct str id;
+  struct str secret; /* the file's bytes without a newline at the end; at least 32 */
+};
+
+struct config_limits {
+  uint64_t header_bytes; /* 32 KiB */
+  uint64_t body_bytes;   /* 0: no limit */
+};
+
+struct config_timeouts { /* milliseconds */
+  int64_t header_ms, idle_ms, body_ms, drain_ms, drain_delay_ms;
+};
+
+struct config {
+  const char *path;      /* as the user named it */
+  const char *directory; /* of the file: "." or "a/b" */
+  const struct config_listen *listens;
+  size_t listen_count;
+  bool has_admin; /* read and checked; the admin server itself comes with the admin module */
+  struct config_listen admin;
+  unsigned workers; /* 0: one per usable CPU */
+  const struct config_rules *rules;
+  size_t rules_count;
+  bool watch;
+  const struct ip_network *trusted_proxies;
+  size_t trusted_proxy_count;
+  struct attr_catalog *catalog;
+  const struct json_doc *doc;   /* lives as long as the config: segments are compiled from it */
+  const struct cJSON *segments; /* NULL: none */
+  const struct config_upstream *upstreams;
+  size_t upstream_count;
+  const char *const *upstream_names; /* NULL at the end */
+  const struct config_key *keys;
+  size_t key_count; /* 0: a random key is to be made, with a warning */
+  struct config_limits limits;
+  struct config_timeouts timeouts;
+  bool via; /* true */
+  struct config_private *private_;
+};
+
+/*
+ * Reads and checks a file. NULL: at least one error was added to `diags`. Relative paths inside are
+ * taken relative to the file's directory. Key files are read; rule files are not.
+ */
+struct config *config_load(const char *path, struct diags *diags);
+void config_free(struct config **config);
+
+/* The index of an upstream, or SIZE_MAX. */
+size_t config_find_upstream(const struct config *config, struct str name);
+bool config_trusts(const struct config *config, const struct ip_address *peer);
+
+/* One row for each key of adit.json, for docs/operations.md and the test that compares them. */
+struct config_key_info {
+  const char *key;  /* "timeouts.header", "upstreams.*.timeout" */
+  const char *type; /* "duration", "size", "string", "boolean", "number", "list", "object" */
+  const char *default_text;
+  bool reloadable;
+};
+const struct config_key_info *config_keys(size_t *ret_n);
+
+#endif

@@ -1,0 +1,115 @@
+/*
+ * decide: off, force, full, rules, pin, default → one decision; and the sticky cookie. Pure: time
+ * and randomness are arguments.
+ */
+#ifndef ADIT_DECIDE_H
+#define ADIT_DECIDE_H
+
+#include "adit/rules.h"
+
+struct arena;
+
+enum decide_reason {
+  REASON_NO_ROUTE,
+  REASON_OFF,
+  REASON_FORCED,
+  REASON_FULL,
+  REASON_RULE,
+  REASON_PINNED,
+  REASON_DEFAULT,
+  REASON_LIMIT,
+  REASON_FAILOVER /* given by the gateway, never by decide() */
+};
+const char *decide_reason_name(enum decide_reason reason); /* "no_route", "off", … */
+
+/* ---- the sticky cookie -------------------------------------------------------------------------
+ */
+
+/* Keys that sign (the first) and verify (all) cookies. Immutable. */
+struct sticky_key {
+  struct str id; /* a name of the contract */
+  struct str secret;
+};
+
+enum { ANONYMOUS_ID_BYTES = 16, COOKIE_VALUE_MAX = 512, COOKIES_TRIED_MAX = 4 };
+
+/* What a cookie says. */
+struct sticky_cookie {
+  struct str variant; /* p == NULL: no pin */
+  uint32_t epoch;
+  uint8_t anonymous_id[ANONYMOUS_ID_BYTES];
+  int64_t issued_ms;
+};
+
+enum cookie_verdict {
+  COOKIE_NOT_READ, /* no split was reached, or the route has no cookie */
+  COOKIE_ABSENT,
+  COOKIE_VALID,    /* pin valid, or a valid cookie without a pin */
+  COOKIE_VOID_PIN, /* verified; its pin is of an older epoch or of no canary */
+  COOKIE_EXPIRED,
+  COOKIE_FORGED, /* the tag does not fit, or an unknown key id */
+  COOKIE_MALFORMED
+};
+const char *cookie_verdict_name(enum cookie_verdict verdict);
+
+/* ---- deciding
+ * ------------------------------------------------------------------------------------ */
+
+/* What is asked. Zero-initialise and fill; `attr` must hold. */
+struct decide_request {
+  struct attr_request attr;
+  bool ignore_cookie; /* tests */
+  struct str pin;     /* batch and tests: stands for a valid pin to this variant; p == NULL: none */
+  bool has_bucket;    /* batch and tests: the key's bucket */
+  unsigned bucket;
+  bool draw; /* run: make an anonymous id when there is none, and a cookie */
+  /* With `draw`: gives random bytes; false fails (then no id is made). */
+  bool (*random)(void *context, void *ret, size_t n);
+  void *random_context;
+};
+
+struct decision {
+  const struct route *route; /* NULL: REASON_NO_ROUTE, and all else is meaningless */
+  uint16_t variant;
+  enum decide_reason reason;
+  const struct rule *rule; /* NULL: none decided */
+  int bucket;              /* -1: the bucket did not choose */
+  enum cookie_verdict cookie;
+  unsigned cookies_refused; /* forged, expired or malformed ones that were looked at */
+  struct str set_cookie; /* the value of a Set-Cookie field; p == NULL: none. Valid until the next
+                            decide() */
+  bool private_response; /* set_cookie, forced or pinned: Cache-Control: private where storable */
+  bool time_was_read;    /* the outcome could depend on the time */
+};
+
+/* One thread's means to decide under one snapshot: reader, HMAC contexts, memory. */
+struct decider;
+
+/* `router` and `keys` (copied by reference) must outlive it. NULL: memory. */
+struct decider *decider_new(const struct router *router, const struct sticky_key *keys,
+                            size_t key_count);
+void decider_free(struct decider **decider);
+
+/*
+ * Decides (contract §4, "Order of decision"). `trace` may be NULL; else it is recorded into
+ * `trace_arena`, and what it views is valid until the next call. Never fails: short of memory the
+ * answer is on the safe side (stable).
+ */
+void decide(struct decider *decider, const struct decide_request *request, struct decision *ret,
+            struct rules_trace *trace, struct arena *trace_arena);
+
+/* ---- parts, for tests and fuzzers
+ * ---------------------------------------------------------------- */
+
+/* Writes a cookie's value (not its name) signed by keys[0] to `ret` (COOKIE_VALUE_MAX). 0: failed.
+ */
+size_t sticky_cookie_write(struct decider *decider, struct str cookie_name,
+                           const struct sticky_cookie *cookie, char *ret);
+/* Parses and verifies a value. COOKIE_VALID, _EXPIRED, _FORGED or _MALFORMED; *ret views `value` or
+ * the decider's memory and holds for _VALID only. Expired: now_ms >= issued + ttl; issued in the
+ * future by more than a day: malformed. */
+enum cookie_verdict sticky_cookie_read(struct decider *decider, struct str cookie_name,
+                                       struct str value, int64_t ttl_ms, int64_t now_ms,
+                                       struct sticky_cookie *ret);
+
+#endif

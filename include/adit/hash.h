@@ -1,0 +1,29 @@
+/*
+ * hash: MurmurHash3 (x86, 32 bit), which the contract names for buckets, and a table of strings.
+ */
+#ifndef ADIT_HASH_H
+#define ADIT_HASH_H
+
+#include "adit/arena.h"
+
+/* MurmurHash3_x86_32 of Austin Appleby (public domain algorithm, own code). */
+uint32_t murmur3_x86_32(const void *data, size_t n, uint32_t seed);
+
+/*
+ * A set of byte strings that is built once and then only asked; each has the index of its
+ * insertion. Lives in an arena; keys are not copied.
+ */
+struct str_set;
+
+#define STR_SET_NONE SIZE_MAX
+
+/* An empty set for up to `capacity` keys. NULL: memory. */
+struct str_set *str_set_new(struct arena *arena, size_t capacity)
+    __attribute__((warn_unused_result));
+/* Adds a key with a value. Returns false when it is there already (the old value stays). Adding
+ * more than `capacity` keys is a programming error. */
+bool str_set_add(struct str_set *set, struct str key, size_t value);
+/* The key's value, or STR_SET_NONE. */
+size_t str_set_find(const struct str_set *set, struct str key);
+
+#endif

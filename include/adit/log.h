@@ -1,0 +1,19 @@
+/*
+ * log: lines about the gateway itself, on stderr.
+ *
+ * One line an event: "adit: warning: text". A line is written with one write(2), so that lines of
+ * several threads do not mix; control bytes are escaped. Pure modules never log.
+ */
+#ifndef ADIT_LOG_H
+#define ADIT_LOG_H
+
+enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO };
+
+/* "adit: error: …", "adit: warning: …", and plain "adit: …" for LOG_INFO. Never fails. */
+void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+struct diags;
+/* Every diagnostic as a line of its own, in diags_format's form, errors and warnings alike. */
+void log_diags(const struct diags *diags);
+
+#endif

@@ -1,0 +1,84 @@
+/*
+ * policy: adit.json and its rule files, loaded whole: what all workers share and nobody changes.
+ *
+ * Loading reads files, compiles, checks routes against each other and runs the tests that rule
+ * files carry. A file that does not load on a reload leaves its route as the previous policy had
+ * it.
+ */
+#ifndef ADIT_POLICY_H
+#define ADIT_POLICY_H
+
+#include "adit/config.h"
+#include "adit/decide.h"
+#include "adit/diag.h"
+
+struct arena;
+struct policy;
+struct text;
+
+/* How one test of a rule file ended. */
+struct policy_test {
+  const struct route *route;
+  struct str name;
+  bool passed;
+  struct str message; /* what was expected and what came; empty when passed */
+  struct diag_place at;
+};
+
+struct policy_options {
+  const char *config_path;
+  const char *const
+      *rule_paths; /* instead of those that adit.json names (check, test); NULL: those */
+  size_t rule_path_count;
+  struct policy *previous; /* reload: what a broken file's route is taken from; NULL at start */
+};
+
+/*
+ * Loads. NULL: nothing can be served (adit.json does not load; without `previous` also: a rule file
+ * does not load, or there is none; memory); the reasons are in `diags`. With `previous`, errors of
+ * single rule files are in `diags` while the policy returned keeps those routes. Failing tests are
+ * errors in `diags` on reload (their file is not taken over) and warnings otherwise; see
+ * policy_tests. A test whose outcome could depend on the time without `now` is an error of the
+ * file. Starts with one reference; thread-safe counting.
+ */
+struct policy *policy_load(const struct policy_options *options, struct diags *diags);
+struct policy *policy_ref(struct policy *policy);
+void policy_unref(struct policy **policy);
+
+const struct config *policy_config(const struct policy *policy);
+size_t policy_route_count(const struct policy *policy);
+const struct route *policy_route(const struct policy *policy, size_t i);
+const struct router *policy_router(const struct policy *policy);
+/* Index into config->upstreams of a route's variant. */
+size_t policy_upstream(const struct policy *policy, const struct route *route, uint16_t variant);
+/* Signing keys: config's, or the random one (kept over reloads). */
+const struct sticky_key *policy_keys(const struct policy *policy, size_t *ret_n);
+/* Tests that were run, in order of files. */
+const struct policy_test *policy_tests(const struct policy *policy, size_t *ret_n);
+
+/* A decider for one thread under this policy; refs it not. */
+struct decider *policy_decider_new(const struct policy *policy);
+
+/* ---- requests and decisions as JSON (batch, tests, explain)
+ * --------------------------------------- */
+
+/*
+ * Reads a batch request or a test's `request` (contract §2) into *ret, with memory from `arena`.
+ * `now_ms` is used where it gives no `now`; *ret_has_now (may be NULL) says whether it did. Returns
+ * false with at least one error in `diags`.
+ */
+bool request_from_json(const struct json_doc *doc, const struct cJSON *object, struct arena *arena,
+                       int64_t now_ms, struct decide_request *ret, bool *ret_has_now,
+                       struct diags *diags) __attribute__((warn_unused_result));
+
+/* Fills attr's scheme, host, path and query from a URL ("http://host[:port]/path?query"). False:
+ * *ret_why is static. */
+bool request_from_url(struct str url, struct arena *arena, struct decide_request *ret,
+                      const char **ret_why) __attribute__((warn_unused_result));
+
+/* A decision as one line of JSON without newline, as batch prints it; with `trace` its "rules" too.
+ */
+void decision_to_json(const struct decision *decision, const struct rules_trace *trace,
+                      struct text *out);
+
+#endif
