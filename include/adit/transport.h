@@ -3,7 +3,8 @@
  *
  * The seam where TLS comes in: codecs above it see bytes in and bytes out. A transport remembers
  * whether reading or writing may make progress, so that nobody asks the kernel in vain:
- * `readable` and `writable` are set by an event of the loop and cleared when the kernel had no more.
+ * `readable` and `writable` are set by an event of the loop and cleared when the kernel had no
+ * more.
  */
 #ifndef ADIT_TRANSPORT_H
 #define ADIT_TRANSPORT_H
@@ -24,7 +25,7 @@ struct transport_ops;
 
 struct transport {
   const struct transport_ops *ops;
-  int fd; /* -1: closed */
+  int fd;    /* -1: closed */
   int error; /* errno of a failure */
   bool readable;
   bool writable;

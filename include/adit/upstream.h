@@ -1,0 +1,114 @@
+/*
+ * upstream: where requests are sent: names, addresses, pools, idle connections.
+ *
+ * A resolver (one thread for the process) keeps the addresses of every host name fresh; workers
+ * only read its results. All else here belongs to one worker and has no lock: a table of targets
+ * (one address and port, with its idle connections), and pools (one named upstream of one snapshot,
+ * over targets). Targets are shared by the pools of all snapshots, so that a reload keeps
+ * connections.
+ *
+ *   resolver thread ──► resolved_name ◄── pool ──► target ──► idle connections
+ */
+#ifndef ADIT_UPSTREAM_H
+#define ADIT_UPSTREAM_H
+
+#include <sys/socket.h>
+
+#include "adit/config.h"
+#include "adit/ip.h"
+
+/* ---- resolver ----------------------------------------------------------------------------------
+ */
+
+struct resolver;
+struct resolved_name;
+
+enum { RESOLVED_ADDRESSES_MAX = 256 };
+
+/* Starts the thread. NULL: it could not be started. */
+struct resolver *resolver_start(void);
+/* Ends it. A look-up that hangs is not waited for. */
+void resolver_stop(struct resolver **resolver);
+
+/* The entry of a host name, shared by all who ask for it; asks for a first look-up. NULL: memory.
+ * Thread-safe, as is the release. */
+struct resolved_name *resolver_name_ref(struct resolver *resolver, struct str host);
+void resolver_name_unref(struct resolver *resolver, struct resolved_name **name);
+/* Changes whenever the addresses do; 0 until a first look-up has answered. Costs one relaxed load.
+ */
+unsigned resolved_name_version(const struct resolved_name *name);
+/* Copies the addresses that go with *ret_version; returns their number. An empty or failed answer
+ * has left the last good set in place. */
+size_t resolved_name_read(struct resolver *resolver, struct resolved_name *name,
+                          struct ip_address *ret, size_t capacity, unsigned *ret_version);
+/* Waits until every name has been looked up once, at most `timeout_ms`. For the start. */
+void resolver_wait_first(struct resolver *resolver, int timeout_ms);
+
+/* ---- targets ------------------------------------------------------------------------------------
+ */
+
+/* A connection that waits for its next request links itself here. */
+struct idle_link {
+  struct idle_link *previous, *next;
+};
+
+struct target {
+  struct ip_address ip;
+  uint16_t port;
+  struct sockaddr_storage address;
+  socklen_t address_length;
+  char text[64];         /* "127.0.0.1:9001" */
+  struct idle_link idle; /* head of a list, the last used first */
+  size_t idle_count;
+  int64_t avoid_until_ms;  /* a connect timed out: not tried before, while others are there */
+  int64_t logged_until_ms; /* one line about a failing target a second is enough */
+  unsigned refs;
+  struct target *hash_next;
+};
+
+struct target_table;
+
+struct target_table *target_table_new(void);
+/* All targets must have been unreferenced. */
+void target_table_free(struct target_table **table);
+void target_ref(struct target *target);
+/* The last reference frees it; it has no idle connections then (they hold one each). */
+void target_unref(struct target_table *table, struct target **target);
+
+enum { TARGET_IDLE_MAX = 256 };
+void target_idle_push(struct target *target, struct idle_link *link);
+/* The connection that was used last, taken out; NULL: none. */
+struct idle_link *target_idle_pop(struct target *target);
+void target_idle_remove(struct target *target, struct idle_link *link);
+
+/* Starts a non-blocking connect with TCP_NODELAY. The descriptor (connected or connecting), or
+ * -errno. */
+int target_connect(const struct target *target);
+
+/* ---- pools
+ * --------------------------------------------------------------------------------------- */
+
+struct pool;
+
+/* A pool over an upstream's endpoints; `upstream` must outlive it. NULL: memory. */
+struct pool *pool_new(struct resolver *resolver, struct target_table *table,
+                      const struct config_upstream *upstream);
+void pool_free(struct pool **pool);
+const struct config_upstream *pool_config(const struct pool *pool);
+
+/* One request's way through a pool's targets, each at most once. Zero-initialise. */
+struct pool_attempt {
+  size_t start;
+  size_t tried;
+  bool started;
+};
+
+/*
+ * The next target in round robin, with a reference for the caller; those that a connect timed out
+ * on lately come after the others and only with `desperate` (stable, which has nothing to fall back
+ * to). NULL: none is left.
+ */
+struct target *pool_next(struct pool *pool, struct pool_attempt *attempt, int64_t now_ms,
+                         bool desperate);
+
+#endif

@@ -1,0 +1,273 @@
+/*
+ * resolver: one thread that keeps host names' addresses fresh.
+ *
+ * Names are in a list under one mutex. The thread takes the name that is due first, looks it up
+ * without the mutex, and stores what it got. Workers see that something changed by a counter and
+ * take the mutex only then.
+ */
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "adit/units.h"
+#include "adit/upstream.h"
+
+enum {
+  REFRESH_MS =
+      5000,        /* getaddrinfo() tells no TTL; this is what a headless Service's change costs */
+  RETRY_MS = 1000, /* after a failure */
+  STOP_WAIT_MS = 200
+};
+
+struct resolved_name {
+  char *host;
+  unsigned refs;
+  atomic_uint version;
+  struct ip_address *addresses;
+  size_t address_count;
+  int64_t due_ms;
+  bool tried;
+  bool busy; /* being looked up: the thread frees it when refs is 0 */
+  struct resolved_name *next;
+};
+
+struct resolver {
+  pthread_t thread;
+  pthread_mutex_t mutex;
+  pthread_cond_t wake;  /* for the thread */
+  pthread_cond_t tried; /* for resolver_wait_first */
+  struct resolved_name *names;
+  bool stop;
+};
+
+static void name_free(struct resolved_name *name) {
+  free(name->host);
+  free(name->addresses);
+  free(name);
+}
+
+static bool address_is_known(const struct ip_address *set, size_t n, const struct ip_address *one) {
+  for (size_t i = 0; i < n; i++)
+    if (ip_eq(&set[i], one)) return true;
+  return false;
+}
+
+static bool address_from(const struct addrinfo *info, struct ip_address *ret) {
+  if (info->ai_family == AF_INET) {
+    const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)info->ai_addr;
+    *ret = (struct ip_address){.bytes = {[10] = 0xff, [11] = 0xff}};
+    memcpy(ret->bytes + 12, &in->sin_addr, 4);
+    return true;
+  }
+  if (info->ai_family == AF_INET6) {
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)info->ai_addr;
+    memcpy(ret->bytes, &in6->sin6_addr, 16);
+    return true;
+  }
+  return false;
+}
+
+static int address_compare(const void *a, const void *b) {
+  return memcmp(a, b, sizeof(struct ip_address));
+}
+
+/* Sorted and without doubles, so that an answer in another order is not a change. */
+static size_t look_up(const char *host, struct ip_address *ret) {
+  struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+  struct addrinfo *answer = NULL;
+  if (getaddrinfo(host, NULL, &hints, &answer) != 0) return 0;
+  size_t n = 0;
+  for (const struct addrinfo *info = answer; info && n < RESOLVED_ADDRESSES_MAX;
+       info = info->ai_next) {
+    struct ip_address one;
+    if (address_from(info, &one) && !address_is_known(ret, n, &one)) ret[n++] = one;
+  }
+  freeaddrinfo(answer);
+  qsort(ret, n, sizeof(*ret), address_compare);
+  return n;
+}
+
+/* With the mutex held. An empty answer and one that cannot be kept leave the last good set. */
+static void name_store(struct resolved_name *name, const struct ip_address *addresses, size_t n) {
+  name->tried = true;
+  name->due_ms = clock_monotonic_ms() + (n > 0 ? REFRESH_MS : RETRY_MS);
+  if (n == 0) return;
+  if (n == name->address_count && memcmp(name->addresses, addresses, n * sizeof(*addresses)) == 0)
+    return;
+  struct ip_address *copy = malloc(n * sizeof(*copy));
+  if (!copy) return;
+  memcpy(copy, addresses, n * sizeof(*copy));
+  free(name->addresses);
+  name->addresses = copy;
+  name->address_count = n;
+  atomic_fetch_add_explicit(&name->version, 1, memory_order_relaxed);
+}
+
+static struct resolved_name *name_due_first(const struct resolver *resolver) {
+  struct resolved_name *first = NULL;
+  for (struct resolved_name *name = resolver->names; name; name = name->next)
+    if (!first || name->due_ms < first->due_ms) first = name;
+  return first;
+}
+
+static void wait_until(struct resolver *resolver, int64_t due_ms) {
+  struct timespec until = {.tv_sec = due_ms / 1000, .tv_nsec = due_ms % 1000 * 1000000};
+  (void)pthread_cond_timedwait(&resolver->wake, &resolver->mutex, &until);
+}
+
+static void name_remove(struct resolver *resolver, struct resolved_name *name) {
+  for (struct resolved_name **at = &resolver->names; *at; at = &(*at)->next) {
+    if (*at == name) {
+      *at = name->next;
+      return;
+    }
+  }
+}
+
+static void *resolver_main(void *argument) {
+  struct resolver *resolver = argument;
+  struct ip_address found[RESOLVED_ADDRESSES_MAX];
+  pthread_mutex_lock(&resolver->mutex);
+  while (!resolver->stop) {
+    struct resolved_name *name = name_due_first(resolver);
+    if (!name) {
+      pthread_cond_wait(&resolver->wake, &resolver->mutex);
+      continue;
+    }
+    if (name->due_ms > clock_monotonic_ms()) {
+      wait_until(resolver, name->due_ms);
+      continue;
+    }
+    name->busy = true;
+    pthread_mutex_unlock(&resolver->mutex);
+    size_t n = look_up(name->host, found);
+    pthread_mutex_lock(&resolver->mutex);
+    name->busy = false;
+    name_store(name, found, n);
+    if (name->refs == 0) {
+      name_remove(resolver, name);
+      name_free(name);
+    }
+    pthread_cond_broadcast(&resolver->tried);
+  }
+  pthread_mutex_unlock(&resolver->mutex);
+  return NULL;
+}
+
+struct resolver *resolver_start(void) {
+  struct resolver *resolver = calloc(1, sizeof(*resolver));
+  if (!resolver) return NULL;
+  pthread_condattr_t monotonic;
+  pthread_condattr_init(&monotonic);
+  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+  pthread_mutex_init(&resolver->mutex, NULL);
+  pthread_cond_init(&resolver->wake, &monotonic);
+  pthread_cond_init(&resolver->tried, &monotonic);
+  pthread_condattr_destroy(&monotonic);
+  if (pthread_create(&resolver->thread, NULL, resolver_main, resolver) != 0) {
+    free(resolver);
+    return NULL;
+  }
+  return resolver;
+}
+
+void resolver_stop(struct resolver **resolver) {
+  struct resolver *gone = *resolver;
+  *resolver = NULL;
+  if (!gone) return;
+  pthread_mutex_lock(&gone->mutex);
+  gone->stop = true;
+  pthread_cond_signal(&gone->wake);
+  pthread_mutex_unlock(&gone->mutex);
+  struct timespec until;
+  clock_gettime(CLOCK_REALTIME, &until);
+  until.tv_nsec += STOP_WAIT_MS * 1000000L;
+  until.tv_sec += until.tv_nsec / 1000000000L;
+  until.tv_nsec %= 1000000000L;
+  /* A look-up cannot be interrupted. The process is about to end: what the thread still uses is
+   * left to it. */
+  if (pthread_timedjoin_np(gone->thread, NULL, &until) != 0) return;
+  while (gone->names) {
+    struct resolved_name *name = gone->names;
+    gone->names = name->next;
+    name_free(name);
+  }
+  pthread_cond_destroy(&gone->wake);
+  pthread_cond_destroy(&gone->tried);
+  pthread_mutex_destroy(&gone->mutex);
+  free(gone);
+}
+
+static struct resolved_name *name_new(struct str host) {
+  struct resolved_name *name = calloc(1, sizeof(*name));
+  if (!name) return NULL;
+  name->host = strndup(host.p, host.n);
+  if (!name->host) {
+    free(name);
+    return NULL;
+  }
+  return name;
+}
+
+struct resolved_name *resolver_name_ref(struct resolver *resolver, struct str host) {
+  pthread_mutex_lock(&resolver->mutex);
+  struct resolved_name *name = resolver->names;
+  while (name && !str_eq_nocase(str_from_cstr(name->host), host)) name = name->next;
+  if (!name) {
+    name = name_new(host);
+    if (name) {
+      name->next = resolver->names;
+      resolver->names = name;
+      pthread_cond_signal(&resolver->wake);
+    }
+  }
+  if (name) name->refs++;
+  pthread_mutex_unlock(&resolver->mutex);
+  return name;
+}
+
+void resolver_name_unref(struct resolver *resolver, struct resolved_name **name) {
+  struct resolved_name *gone = *name;
+  *name = NULL;
+  if (!gone) return;
+  pthread_mutex_lock(&resolver->mutex);
+  if (--gone->refs == 0 && !gone->busy) {
+    name_remove(resolver, gone);
+    name_free(gone);
+  }
+  pthread_mutex_unlock(&resolver->mutex);
+}
+
+unsigned resolved_name_version(const struct resolved_name *name) {
+  return atomic_load_explicit(&name->version, memory_order_relaxed);
+}
+
+size_t resolved_name_read(struct resolver *resolver, struct resolved_name *name,
+                          struct ip_address *ret, size_t capacity, unsigned *ret_version) {
+  pthread_mutex_lock(&resolver->mutex);
+  size_t n = name->address_count < capacity ? name->address_count : capacity;
+  if (n > 0) memcpy(ret, name->addresses, n * sizeof(*ret));
+  *ret_version = resolved_name_version(name);
+  pthread_mutex_unlock(&resolver->mutex);
+  return n;
+}
+
+static bool all_tried(const struct resolver *resolver) {
+  for (const struct resolved_name *name = resolver->names; name; name = name->next)
+    if (!name->tried) return false;
+  return true;
+}
+
+void resolver_wait_first(struct resolver *resolver, int timeout_ms) {
+  int64_t until_ms = clock_monotonic_ms() + timeout_ms;
+  struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
+  pthread_mutex_lock(&resolver->mutex);
+  int waited = 0;
+  while (waited == 0 && !all_tried(resolver))
+    waited = pthread_cond_timedwait(&resolver->tried, &resolver->mutex, &until);
+  pthread_mutex_unlock(&resolver->mutex);
+}

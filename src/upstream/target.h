@@ -1,0 +1,12 @@
+/*
+ * target: what pools need of targets beyond adit/upstream.h.
+ */
+#ifndef ADIT_UPSTREAM_TARGET_H
+#define ADIT_UPSTREAM_TARGET_H
+
+#include "adit/upstream.h"
+
+/* The target of an address, made when it is new; with a reference for the caller. NULL: memory. */
+struct target *target_get(struct target_table *table, const struct ip_address *ip, uint16_t port);
+
+#endif
