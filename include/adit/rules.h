@@ -128,6 +128,7 @@ struct route {
 struct segment_source {
   const struct json_doc *doc;
   const struct cJSON *object; /* NULL: none */
+  const char *directory;      /* of the file: what in_file is relative to; NULL: "." */
 };
 
 /* What a rule file is compiled against. */
