@@ -1,0 +1,149 @@
+/*
+ * The order of decision (contract §4): off, force, full, rules, default.
+ *
+ * What a split gives is draw.c's, the force header force.c's, the cookie sticky_cookie.c's. The
+ * decision is always made without a trace; a trace is recorded by asking the rules a second time
+ * from the start, so that nothing that explains can change what is decided.
+ */
+#include "adit/decide.h"
+
+#include <stdlib.h>
+
+#include "decide_private.h"
+
+const char *decide_reason_name(enum decide_reason reason) {
+  switch (reason) {
+    case REASON_NO_ROUTE:
+      return "no_route";
+    case REASON_OFF:
+      return "off";
+    case REASON_FORCED:
+      return "forced";
+    case REASON_FULL:
+      return "full";
+    case REASON_RULE:
+      return "rule";
+    case REASON_PINNED:
+      return "pinned";
+    case REASON_DEFAULT:
+      return "default";
+    case REASON_LIMIT:
+      return "limit";
+    case REASON_FAILOVER:
+      return "failover";
+  }
+  return "";
+}
+
+const char *cookie_verdict_name(enum cookie_verdict verdict) {
+  switch (verdict) {
+    case COOKIE_NOT_READ:
+      return "not_read";
+    case COOKIE_ABSENT:
+      return "absent";
+    case COOKIE_VALID:
+      return "valid";
+    case COOKIE_VOID_PIN:
+      return "void_pin";
+    case COOKIE_EXPIRED:
+      return "expired";
+    case COOKIE_FORGED:
+      return "forged";
+    case COOKIE_MALFORMED:
+      return "malformed";
+  }
+  return "";
+}
+
+struct decider *decider_new(const struct router *router, const struct sticky_key *keys,
+                            size_t key_count) {
+  struct decider *decider = calloc(1, sizeof(*decider));
+  if (!decider) return NULL;
+  decider->router = router;
+  decider->keys = keys;
+  decider->key_count = key_count;
+  decider->reader = attr_reader_new();
+  decider->hmacs = calloc(key_count ? key_count : 1, sizeof(*decider->hmacs));
+  bool complete = decider->reader && decider->hmacs;
+  for (size_t i = 0; complete && i < key_count; i++) {
+    decider->hmacs[i] = hmac_new(keys[i].secret);
+    complete = decider->hmacs[i] != NULL;
+  }
+  if (!complete) decider_free(&decider);
+  return decider;
+}
+
+void decider_free(struct decider **decider) {
+  struct decider *old = *decider;
+  *decider = NULL;
+  if (!old) return;
+  for (size_t i = 0; old->hmacs && i < old->key_count; i++) hmac_free(&old->hmacs[i]);
+  free(old->hmacs);
+  attr_reader_free(&old->reader);
+  free(old);
+}
+
+/* Steps 4 and 5: the first rule that matches, else the default. */
+static void decide_by_rules(struct decider *decider, const struct decide_request *request,
+                            struct decision *ret) {
+  const struct route *route = ret->route;
+  struct rules_outcome outcome = rules_eval(route, decider->reader, NULL, NULL);
+  ret->rule = outcome.rule;
+  if (outcome.limit) {
+    ret->reason = REASON_LIMIT;
+  } else if (outcome.rule) {
+    ret->reason = REASON_RULE;
+    if (outcome.rule->to != VARIANT_NONE)
+      ret->variant = outcome.rule->to;
+    else
+      draw_split(decider, request, &outcome.rule->split, ret);
+  } else {
+    ret->reason = REASON_DEFAULT;
+    if (route->has_default_split) draw_split(decider, request, &route->default_split, ret);
+  }
+}
+
+/* Whether the rules were asked. */
+static bool decide_route(struct decider *decider, const struct decide_request *request,
+                         struct decision *ret) {
+  const struct route *route = ret->route;
+  ret->variant = route->stable;
+  if (route->state == ROUTE_OFF) {
+    ret->reason = REASON_OFF;
+    return false;
+  }
+  uint16_t forced = force_find(decider, route, request);
+  if (forced != VARIANT_NONE) {
+    ret->variant = forced;
+    ret->reason = REASON_FORCED;
+    return false;
+  }
+  /* A file that is full without a canary does not compile; should one come, stable is safe. */
+  if (route->state == ROUTE_FULL) {
+    if (route->canary_count > 0) ret->variant = route->canaries[0];
+    ret->reason = REASON_FULL;
+    return false;
+  }
+  decide_by_rules(decider, request, ret);
+  return true;
+}
+
+void decide(struct decider *decider, const struct decide_request *request, struct decision *ret,
+            struct rules_trace *trace, struct arena *trace_arena) {
+  *ret = (struct decision){.variant = VARIANT_NONE, .reason = REASON_NO_ROUTE, .bucket = -1};
+  if (trace) *trace = (struct rules_trace){0};
+  ret->route = router_find(decider->router, request->attr.host, request->attr.path);
+  if (!ret->route) return;
+  attr_reader_begin(decider->reader, ret->route->table, &request->attr);
+  bool asked = decide_route(decider, request, ret);
+  ret->time_was_read = attr_reader_time_was_read(decider->reader);
+  ret->private_response =
+      ret->set_cookie.p || ret->reason == REASON_FORCED || ret->reason == REASON_PINNED;
+  if (!trace) return;
+  if (!asked) {
+    rules_trace_skipped(ret->route, trace, trace_arena);
+    return;
+  }
+  attr_reader_begin(decider->reader, ret->route->table, &request->attr);
+  rules_eval(ret->route, decider->reader, trace, trace_arena);
+}

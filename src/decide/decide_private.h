@@ -1,0 +1,38 @@
+/*
+ * decide_private: what the files of src/decide share.
+ */
+#ifndef ADIT_DECIDE_PRIVATE_H
+#define ADIT_DECIDE_PRIVATE_H
+
+#include "adit/crypto.h"
+#include "adit/decide.h"
+
+/* The longest Set-Cookie: name, value, Path, Max-Age, Domain (253) and flags fit with room. */
+enum { SET_COOKIE_MAX = 1024 };
+
+struct decider {
+  const struct router *router;
+  const struct sticky_key *keys;
+  size_t key_count;
+  struct hmac **hmacs; /* one a key, in their order */
+  struct attr_reader *reader;
+  char set_cookie[SET_COOKIE_MAX];
+};
+
+/* The variant that the request forces, or VARIANT_NONE. The reader has begun the request. */
+uint16_t force_find(struct decider *decider, const struct route *route,
+                    const struct decide_request *request);
+
+/*
+ * Decides a split that was reached: the pin's variant, else the bucket's. `ret->route`, `ret->rule`
+ * and `ret->reason` (rule or default) are set before; the reason is changed where it is another.
+ */
+void draw_split(struct decider *decider, const struct decide_request *request,
+                const struct split *split, struct decision *ret);
+
+/* Writes the value of a Set-Cookie field into the decider's buffer. Absent (p == NULL) on failure.
+ */
+struct str set_cookie_format(struct decider *decider, const struct route *route,
+                             const struct sticky_cookie *cookie, bool https);
+
+#endif
