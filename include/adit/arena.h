@@ -19,7 +19,8 @@ struct arena;
 struct arena *arena_new(size_t limit_bytes);
 /* Frees it with all that came from it and nulls the pointer. A NULL inside is fine. */
 void arena_free(struct arena **arena);
-/* Takes everything back; keeps one block for reuse, so that a steady user does not allocate. */
+/* Takes everything back; keeps one block (of at most 256 KiB) for reuse, so that a steady user does
+ * not allocate. */
 void arena_reset(struct arena *arena);
 /* Whether an allocation was refused since the last reset. */
 bool arena_failed(const struct arena *arena);

@@ -36,15 +36,15 @@ struct diags *diags_new(void);
 void diags_free(struct diags **diags);
 
 /*
- * Adds one. `hint` may be NULL. Text is copied; control bytes in it are escaped. Of more than 200
- * further ones only the number is kept (printed as "and N more"). Never fails: short of memory it
- * keeps the count, so that diags_count stays true.
+ * Adds one. `hint` may be NULL. Text is copied; control bytes in it are escaped, a message
+ * is cut at 2 KiB. Of each level the first 200 are kept, of more only the number (printed as "and N
+ * more"). Never fails: short of memory it keeps the count, so that diags_count stays true.
  */
 void diags_add(struct diags *diags, enum diag_level level, struct diag_place at, const char *hint,
                const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 size_t diags_count(const struct diags *diags, enum diag_level level);
-/* Number kept, and the i-th of them in the order of addition. */
+/* Number kept, and the i-th of them in the order of addition; it stays where it is. */
 size_t diags_size(const struct diags *diags);
 const struct diag *diags_get(const struct diags *diags, size_t i);
 /* Copies all of `from` behind `to`. */
@@ -57,8 +57,8 @@ void diags_format(const struct diags *diags, struct text *out);
 
 /*
  * For a word that is not in `candidates` (an array of C strings ended by NULL): the nearest one,
- * when it is near enough to be meant (edit distance with transpositions of at most a third of its
- * length), else NULL.
+ * when it is near enough to be meant (edit distance with transpositions, case ignored, of at most a
+ * third of the longer one's length), else NULL. Words over 64 bytes are not compared.
  */
 const char *diag_nearest(struct str word, const char *const *candidates);
 /* Writes "did you mean 'X'?" to `buffer` and returns it, or NULL when nothing is near. */

@@ -33,12 +33,15 @@ enum ip_network_result { IP_NETWORK_OK, IP_NETWORK_MALFORMED, IP_NETWORK_HOST_BI
  * of their own, *ret then holds the network that was probably meant. */
 enum ip_network_result ip_network_parse(struct str s, struct ip_network *ret)
     __attribute__((warn_unused_result));
+/* An IPv6 network (shorter than /96) holds no IPv4 address: not even "::/0". */
 bool ip_network_contains(const struct ip_network *network, const struct ip_address *ip);
+/* Always with its prefix length: "10.1.2.3/32". `buffer`: 50 bytes or more. */
 struct str ip_network_format(const struct ip_network *network, char *buffer, size_t capacity);
 
 /*
  * One element of X-Forwarded-For, or an endpoint's address: "1.2.3.4", "1.2.3.4:80", "::1",
- * "[::1]", "[::1]:80". *ret_port is 0 when none is given (may be NULL).
+ * "[::1]", "[::1]:80". *ret_port (may be NULL) is 0 when none is given, and for a
+ * port that is 0.
  */
 bool ip_parse_with_port(struct str s, struct ip_address *ret, uint16_t *ret_port)
     __attribute__((warn_unused_result));

@@ -24,7 +24,7 @@ struct str {
 #define STR_INIT(literal) \
   { "" literal, sizeof(literal) - 1 }
 /* Arguments for a "%.*s" conversion. */
-#define STR_ARG(s) (int)(s).n, (s).p
+#define STR_ARG(s) (int)((s).n < 0x7FFFFFFF ? (s).n : 0x7FFFFFFF), (s).p
 
 static inline struct str str_make(const char *p, size_t n) {
   return (struct str){p, n};
@@ -99,5 +99,14 @@ bool str_to_u64(struct str s, uint64_t max, uint64_t *ret);
 
 /* Whether the bytes are well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 bool str_is_utf8(struct str s);
+
+/*
+ * Bytes of the UTF-8 character at `from` (less than s.n). When it is not well-formed *ret_valid is
+ * false and the result the length of the maximal ill-formed part, which one U+FFFD stands for.
+ */
+size_t str_utf8_next(struct str s, size_t from, bool *ret_valid);
+
+/* Copies `s` and a NUL to `buffer`, cut when it does not fit; returns a view of the copy. */
+struct str str_copy_to(struct str s, char *buffer, size_t capacity);
 
 #endif

@@ -41,4 +41,13 @@ void text_add_json(struct text *text, struct str s);
 /* Adds `s` for a person's terminal or a log: control and non-ASCII bytes as \xNN. */
 void text_add_escaped(struct text *text, struct str s);
 
+/* No byte grows to more than this when it is escaped. */
+enum { TEXT_ESCAPED_BYTES_MAX = 4 };
+/*
+ * Copies `s` to `buffer` for one line of a log: control characters and bytes that are not UTF-8
+ * as \xNN, all other text as it is. No NUL is added. Stops before a character that does not fit.
+ * Returns how many bytes of `s` went in; *ret_n is how many were written.
+ */
+size_t text_escape_controls(struct str s, char *buffer, size_t capacity, size_t *ret_n);
+
 #endif

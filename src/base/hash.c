@@ -1,0 +1,111 @@
+#include "adit/hash.h"
+
+#include <assert.h>
+
+static inline uint32_t rotate_left(uint32_t x, unsigned bits) {
+  return (x << bits) | (x >> (32 - bits));
+}
+
+/* Little-endian whatever the machine; compilers make one load of it where they can. */
+static inline uint32_t load_32(const uint8_t *p) {
+  return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+static inline uint32_t mix_block(uint32_t k) {
+  return rotate_left(k * UINT32_C(0xcc9e2d51), 15) * UINT32_C(0x1b873593);
+}
+
+static inline uint32_t mix_end(uint32_t h) {
+  h = (h ^ (h >> 16)) * UINT32_C(0x85ebca6b);
+  h = (h ^ (h >> 13)) * UINT32_C(0xc2b2ae35);
+  return h ^ (h >> 16);
+}
+
+uint32_t murmur3_x86_32(const void *data, size_t n, uint32_t seed) {
+  const uint8_t *p = data;
+  uint32_t h = seed;
+  size_t left = n;
+  for (; left >= 4; left -= 4, p += 4) {
+    h = rotate_left(h ^ mix_block(load_32(p)), 13) * 5 + UINT32_C(0xe6546b64);
+  }
+  uint32_t tail = 0;
+  if (left >= 3) tail |= (uint32_t)p[2] << 16;
+  if (left >= 2) tail |= (uint32_t)p[1] << 8;
+  if (left >= 1) h ^= mix_block(tail | p[0]);
+  return mix_end(h ^ (uint32_t)n);
+}
+
+/*
+ * Open addressing with linear probing, at most half full. A slot holds the whole hash, so that a
+ * key is compared only where it nearly certainly is; an entry's number counts from 1, 0 is free.
+ */
+struct slot {
+  uint32_t hash;
+  uint32_t number;
+};
+
+struct entry {
+  struct str key;
+  size_t value;
+};
+
+struct str_set {
+  /* Bit min(n, 63) of each key's length n: most strings that are not in the set go here. */
+  uint64_t lengths;
+  size_t longest;
+  uint32_t mask;
+  uint32_t n;
+  size_t capacity;
+  struct slot *slots;
+  struct entry *entries;
+};
+
+enum { SET_CAPACITY_MAX = 1 << 30 };
+
+struct str_set *str_set_new(struct arena *arena, size_t capacity) {
+  if (capacity > SET_CAPACITY_MAX) return NULL;
+  uint32_t slots = 2;
+  while (slots / 2 < capacity) slots *= 2;
+  struct str_set *set = ARENA_NEW(arena, struct str_set);
+  if (!set) return NULL;
+  set->slots = ARENA_ARRAY(arena, struct slot, slots);
+  set->entries = ARENA_ARRAY(arena, struct entry, capacity);
+  if (!set->slots || !set->entries) return NULL;
+  set->mask = slots - 1;
+  set->capacity = capacity;
+  return set;
+}
+
+static inline uint64_t length_bit(size_t n) {
+  return UINT64_C(1) << (n < 63 ? n : 63);
+}
+
+/* The slot of the key, or the free one where it would go. */
+static inline uint32_t probe(const struct str_set *set, struct str key, uint32_t hash) {
+  uint32_t i = hash & set->mask;
+  for (; set->slots[i].number != 0; i = (i + 1) & set->mask) {
+    if (set->slots[i].hash == hash && str_eq(set->entries[set->slots[i].number - 1].key, key))
+      break;
+  }
+  return i;
+}
+
+bool str_set_add(struct str_set *set, struct str key, size_t value) {
+  uint32_t hash = murmur3_x86_32(key.p, key.n, 0);
+  struct slot *slot = &set->slots[probe(set, key, hash)];
+  if (slot->number != 0) return false;
+  assert(set->n < set->capacity);
+  set->entries[set->n] = (struct entry){key, value};
+  set->n++;
+  *slot = (struct slot){hash, set->n};
+  set->lengths |= length_bit(key.n);
+  if (key.n > set->longest) set->longest = key.n;
+  return true;
+}
+
+size_t str_set_find(const struct str_set *set, struct str key) {
+  if (!(set->lengths & length_bit(key.n)) || key.n > set->longest) return STR_SET_NONE;
+  uint32_t hash = murmur3_x86_32(key.p, key.n, 0);
+  uint32_t number = set->slots[probe(set, key, hash)].number;
+  return number == 0 ? STR_SET_NONE : set->entries[number - 1].value;
+}
