@@ -111,6 +111,12 @@ static bool call_drop_defaults(struct call *call, const struct client_request *r
   return true;
 }
 
+/* Asked before libcurl is, whose code for an unknown scheme is also that for an HTTP/0.9 answer. */
+static bool has_known_scheme(struct str url) {
+  return str_starts_with_nocase(url, STR("http://")) ||
+         str_starts_with_nocase(url, STR("https://"));
+}
+
 static enum client_outcome call_list_fields(struct call *call,
                                             const struct client_request *request) {
   for (size_t i = 0; i < request->field_count; i++) {
@@ -205,10 +211,7 @@ static enum client_outcome call_outcome(const struct call *call, CURLcode code) 
   if (code == CURLE_OPERATION_TIMEDOUT) return CLIENT_TIMEOUT;
   if (code == CURLE_COULDNT_CONNECT) return CLIENT_REFUSED;
   if (code == CURLE_COULDNT_RESOLVE_HOST) return CLIENT_UNRESOLVED;
-  if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL ||
-      code == CURLE_LOGIN_DENIED || code == CURLE_BAD_FUNCTION_ARGUMENT) {
-    return CLIENT_BAD_REQUEST;
-  }
+  if (code == CURLE_URL_MALFORMAT || code == CURLE_LOGIN_DENIED) return CLIENT_BAD_REQUEST;
   return CLIENT_BROKEN;
 }
 
@@ -222,6 +225,10 @@ static void call_explain(const struct call *call, enum client_outcome outcome, C
 
 static enum client_outcome call_perform(struct call *call, const struct client_request *request,
                                         CURLcode *ret_code) {
+  if (!has_known_scheme(str_from_cstr(request->url))) {
+    snprintf(call->error, sizeof(call->error), "the URL begins neither with http:// nor https://");
+    return CLIENT_BAD_REQUEST;
+  }
   enum client_outcome outcome = call_list_fields(call, request);
   if (outcome != CLIENT_DONE) return outcome;
   call->easy = curl_easy_init();
