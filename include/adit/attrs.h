@@ -57,9 +57,9 @@ struct attr_datum {
  */
 bool attr_datum_parse(enum attr_type type, struct str text, struct attr_datum *ret)
     __attribute__((warn_unused_result));
-/* <0, 0, >0. Total for number, bool, time, duration, version, semver; strings and ip by bytes. Both
- * data have been parsed as `type`. Build metadata of semver is ignored; missing parts of a version
- * are 0; numbers of any length are compared exactly. */
+/* <0, 0, >0; a total order. Strings and addresses by their bytes. Both data have been parsed as
+ * `type`. Build metadata of semver is ignored; missing parts of a version are 0; numbers of any
+ * length are compared exactly. */
 int attr_datum_compare(enum attr_type type, const struct attr_datum *a, const struct attr_datum *b);
 bool attr_type_is_ordered(enum attr_type type); /* number time duration version semver */
 
@@ -78,14 +78,14 @@ enum attr_missing {
   ATTR_MISSING_REPEATED,   /* a trusted header in several field lines */
   ATTR_MISSING_EMPTY_LIST
 };
-/* A sentence part: "no such header", "X-Region does not count from an untrusted peer" … without
- * names. */
+/* A sentence part without names: "not in the request", "in the request, but does not count from
+ * this peer" … */
 const char *attr_missing_text(enum attr_missing why);
 
 struct attr_value {
   enum attr_state state;
   enum attr_missing why; /* ATTR_MISSING only */
-  bool is_list;          /* type list, or received more than once */
+  bool is_list;          /* type list, or more than one value */
   size_t n;              /* at least 1 when present */
   const struct attr_datum *data;
   struct str refused; /* ATTR_MISSING_UNPARSABLE, _UNTRUSTED: the first text refused; else absent */
@@ -113,7 +113,8 @@ void attr_catalog_unref(struct attr_catalog **catalog);
  * an object, a bad name, a built-in's name, "all any not segment", ".age" at the end, a name that
  * the parent has, an unknown type or key, an empty `from`, a source with none or several of
  * header/cookie/query, a header that is no token, a regex that does not compile, a cookie or query
- * source without "trust": "anyone" in adit.json. Returns false when any was added.
+ * source without "trust": "anyone" in adit.json. Returns false when any was added: the catalog is
+ * then good for finding further mistakes, not for reading requests.
  */
 bool attr_catalog_declare(struct attr_catalog *catalog, const struct json_doc *doc,
                           const struct cJSON *object, struct diags *diags);
@@ -123,10 +124,10 @@ bool attr_catalog_declares(const struct attr_catalog *catalog, struct str name);
 /* The type of any attribute that a condition may name; false: unknown. */
 bool attr_catalog_find(const struct attr_catalog *catalog, struct str name,
                        enum attr_type *ret_type);
-/* Built-in and declared names ("header." … as such) for suggestions; NULL at the end. Owned by the
- * catalog. */
+/* Built-in and declared names and the latter's ages ("header." … as such) for suggestions; NULL at
+ * the end. Owned by the catalog. */
 const char *const *attr_catalog_names(const struct attr_catalog *catalog);
-/* Declared names of this catalog and its parent, with whether any source counts from anyone. */
+/* The number of names declared here and in the parent. */
 size_t attr_catalog_size(const struct attr_catalog *catalog);
 /* Whether one of the request's header fields feeds a declared attribute (any case): such a field's
  * nomination by Connection is ignored (contract §5). */
@@ -141,8 +142,9 @@ struct attr_table;
 struct attr_table *attr_table_new(struct arena *arena, struct attr_catalog *catalog);
 
 enum { ATTR_SLOT_NONE = 0xFFFF };
-/* The slot of a name, made when it is new. ATTR_SLOT_NONE: the catalog does not know it, or there
- * is no memory (or 4096 slots are taken). header.* names are folded to lower case first. */
+/* The slot of a name, made when it is new (T.age makes one of T too). ATTR_SLOT_NONE: the catalog
+ * does not know it, or there is no memory (or 4096 slots are taken). header.* names are folded to
+ * lower case first. */
 uint16_t attr_table_slot(struct attr_table *table, struct str name);
 size_t attr_table_size(const struct attr_table *table);
 struct str attr_table_name(const struct attr_table *table, uint16_t slot);
@@ -153,8 +155,8 @@ bool attr_table_is_timed(const struct attr_table *table, uint16_t slot);
 bool attr_table_is_path(const struct attr_table *table, uint16_t slot);
 /*
  * The request fields that reading the slot can look at, for Vary: their number, and the k-th (from
- * 0). A cookie is "Cookie", client_ip "X-Forwarded-For", scheme "X-Forwarded-Proto"; of the target
- * none.
+ * 0; *ret is written only when there is one). A cookie is "Cookie", client_ip "X-Forwarded-For",
+ * scheme "X-Forwarded-Proto"; of the target none.
  */
 size_t attr_table_request_fields(const struct attr_table *table, uint16_t slot, size_t k,
                                  struct str *ret);
@@ -189,12 +191,13 @@ void attr_reader_begin(struct attr_reader *reader, const struct attr_table *tabl
 /* The value of a slot, read now if it was not. Never NULL; valid until the next begin. Short of
  * memory the value is ATTR_UNDECIDED. */
 const struct attr_value *attr_read(struct attr_reader *reader, uint16_t slot);
-/* Whether a present attribute that depends on the time has been read since begin. */
+/* Whether a present attribute that depends on the time has been read between begin and
+ * begin_trace. */
 bool attr_reader_time_was_read(const struct attr_reader *reader);
 
 /*
  * Cookies named `name` (case-sensitive), in order of all Cookie fields: the k-th (from 0). False
- * when there are no more. For the sticky cookie and the force cookie.
+ * when there are no more, or no memory to parse them. For the sticky cookie and the force cookie.
  */
 bool attr_reader_cookie(struct attr_reader *reader, struct str name, size_t k, struct str *ret);
 /* The k-th field of a name (any case). False when there are no more. */
@@ -202,7 +205,8 @@ bool attr_request_header(const struct attr_request *request, struct str name, si
                          struct str *ret);
 
 enum attr_match { ATTR_MATCHED, ATTR_UNMATCHED, ATTR_MATCH_LIMIT };
-/* Matches a pattern on the request's budget of 64 KiB of subjects (contract §4). */
+/* Matches a pattern on the request's budget of 64 KiB of subjects (contract §4). A subject that no
+ * longer fits is ATTR_MATCH_LIMIT and is not charged. */
 enum attr_match attr_reader_match(struct attr_reader *reader, const struct regex *regex,
                                   struct str subject, struct str *ret_capture)
     __attribute__((warn_unused_result));

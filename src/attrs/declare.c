@@ -1,0 +1,273 @@
+/*
+ * Declarations: "attributes" of adit.json or of a rule file → struct attr_declared.
+ *
+ *   attr_catalog_declare ─► declare_one ─► check_name
+ *                                       ├► parse_type
+ *                                       └► parse_sources ─► parse_source ─► origin, trust, regex
+ *
+ * Every mistake is reported and none stops the reading. An attribute that has a type is declared
+ * in spite of other mistakes, so that conditions on it do not make errors of their own.
+ */
+#include <cjson/cJSON.h>
+
+#include "adit/json.h"
+#include "adit/regex.h"
+#include "catalog.h"
+
+struct declaration {
+  struct attr_catalog *catalog;
+  const struct json_doc *doc;
+  struct diags *diags;
+  const char *what; /* "attribute 'x'", begins each message */
+};
+
+static void report_memory(const struct declaration *declaration, const cJSON *node) {
+  json_error(declaration->doc, node, declaration->diags, NULL, "%s: out of memory",
+             declaration->what);
+}
+
+static void report_kind(const struct declaration *declaration, const cJSON *node,
+                        const char *subject, const char *expected) {
+  json_error(declaration->doc, node, declaration->diags, NULL, "%s: %s is %s, not %s",
+             declaration->what, subject, json_kind(node), expected);
+}
+
+/* ---- names ------------------------------------------------------------------------------------
+ */
+
+static bool is_reserved(struct str name) {
+  static const struct str words[] = {STR_INIT("all"), STR_INIT("any"), STR_INIT("not"),
+                                     STR_INIT("segment")};
+  for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+    if (str_eq(name, words[i])) return true;
+  }
+  return false;
+}
+
+/* Why a name cannot be declared, as the end of a sentence; NULL: it can. */
+static const char *refuse_name(const struct attr_catalog *catalog, struct str name) {
+  if (!json_is_name(name)) return "is not a name: 1 to 64 of A-Z a-z 0-9 . _ -";
+  if (attr_name_is_builtin(name)) return "is built-in and cannot be declared";
+  if (is_reserved(name)) return "is a word of the condition language and cannot be declared";
+  if (str_ends_with(name, STR(".age"))) return "ends in '.age', which every time attribute has";
+  if (attr_catalog_find_declared(catalog->parent, name)) return "is declared in adit.json already";
+  if (attr_catalog_find_declared(catalog, name)) return "is declared already";
+  return NULL;
+}
+
+static bool check_name(const struct declaration *declaration, const cJSON *node) {
+  const char *why = refuse_name(declaration->catalog, str_from_cstr(node->string));
+  if (!why) return true;
+  json_key_error(declaration->doc, node, declaration->diags, "choose another name", "%s %s",
+                 declaration->what, why);
+  return false;
+}
+
+/* ---- type -------------------------------------------------------------------------------------
+ */
+
+static bool parse_type(const struct declaration *declaration, const cJSON *node,
+                       enum attr_type *ret) {
+  static const char *const types[] = {"string", "number", "bool", "time", "version",
+                                      "semver", "ip",     "list", NULL};
+  static const char one_of[] = "one of string, number, bool, time, version, semver, ip, list";
+  const cJSON *type = cJSON_GetObjectItemCaseSensitive(node, "type");
+  if (!type) {
+    json_key_error(declaration->doc, node, declaration->diags, one_of, "%s has no type",
+                   declaration->what);
+    return false;
+  }
+  if (!cJSON_IsString(type)) {
+    report_kind(declaration, type, "'type'", "a string");
+    return false;
+  }
+  if (attr_type_parse(json_str(type), ret)) return true;
+  char buffer[128];
+  const char *hint = diag_did_you_mean(json_str(type), types, buffer, sizeof(buffer));
+  json_error(declaration->doc, type, declaration->diags, hint ? hint : one_of,
+             "%s: unknown type '%s'", declaration->what, type->valuestring);
+  return false;
+}
+
+/* ---- sources ----------------------------------------------------------------------------------
+ */
+
+static const struct {
+  const char *key;
+  enum attr_source_kind kind;
+} source_kinds[] = {{"header", SOURCE_HEADER}, {"cookie", SOURCE_COOKIE}, {"query", SOURCE_QUERY}};
+
+/* The one of header, cookie and query that a source has, and its name. */
+static bool parse_origin(const struct declaration *declaration, const cJSON *node,
+                         struct attr_source *source) {
+  const cJSON *found = NULL;
+  size_t count = 0;
+  for (size_t i = 0; i < sizeof(source_kinds) / sizeof(*source_kinds); i++) {
+    const cJSON *value = cJSON_GetObjectItemCaseSensitive(node, source_kinds[i].key);
+    if (!value) continue;
+    found = value;
+    source->kind = source_kinds[i].kind;
+    count++;
+  }
+  if (count != 1) {
+    json_error(declaration->doc, node, declaration->diags, "give exactly one of them",
+               "%s: a source has %s of 'header', 'cookie' and 'query'", declaration->what,
+               count == 0 ? "none" : "several");
+    return false;
+  }
+  if (!cJSON_IsString(found)) {
+    report_kind(declaration, found, "the source's name", "a string");
+    return false;
+  }
+  struct str name = json_str(found);
+  if (source->kind == SOURCE_HEADER ? !http_is_token(name) : name.n == 0) {
+    json_error(declaration->doc, found, declaration->diags, NULL, "%s: '%s' is not a name of a %s",
+               declaration->what, found->valuestring, found->string);
+    return false;
+  }
+  source->name = arena_dup(declaration->catalog->arena, name);
+  if (!source->name.p) report_memory(declaration, found);
+  return source->name.p != NULL;
+}
+
+static bool parse_trust_given(const struct declaration *declaration, const cJSON *trust) {
+  if (declaration->catalog->scope == ATTR_SCOPE_RULE_FILE) {
+    json_key_error(declaration->doc, trust, declaration->diags, "leave it out",
+                   "%s: a rule file's sources always count from anyone", declaration->what);
+    return false;
+  }
+  if (cJSON_IsString(trust) && str_eq(json_str(trust), STR("anyone"))) return true;
+  json_error(declaration->doc, trust, declaration->diags,
+             "leave it out for a header that only a trusted proxy may set",
+             "%s: 'trust' can only be \"anyone\"", declaration->what);
+  return false;
+}
+
+/* `origin` says whether source->kind is known. */
+static bool parse_trust(const struct declaration *declaration, const cJSON *node, bool origin,
+                        struct attr_source *source) {
+  const cJSON *trust = cJSON_GetObjectItemCaseSensitive(node, "trust");
+  source->from_anyone = declaration->catalog->scope == ATTR_SCOPE_RULE_FILE || trust != NULL;
+  if (trust) return parse_trust_given(declaration, trust);
+  if (source->from_anyone || !origin || source->kind == SOURCE_HEADER) return true;
+  json_error(declaration->doc, node, declaration->diags, "add \"trust\": \"anyone\"",
+             "%s: a %s is the client's own word", declaration->what,
+             source->kind == SOURCE_COOKIE ? "cookie" : "query parameter");
+  return false;
+}
+
+static void free_regex(void *object) {
+  struct regex *regex = object;
+  regex_free(&regex);
+}
+
+static bool parse_regex(const struct declaration *declaration, const cJSON *node,
+                        struct attr_source *source) {
+  const cJSON *pattern = cJSON_GetObjectItemCaseSensitive(node, "regex");
+  if (!pattern) return true;
+  if (!cJSON_IsString(pattern)) {
+    report_kind(declaration, pattern, "'regex'", "a string");
+    return false;
+  }
+  struct regex_error error;
+  struct regex *regex = regex_new(json_str(pattern), &error);
+  if (!regex) {
+    json_error(declaration->doc, pattern, declaration->diags, NULL,
+               "%s: regex does not compile, at offset %zu: %s", declaration->what, error.offset,
+               error.message);
+    return false;
+  }
+  if (!arena_defer(declaration->catalog->arena, free_regex, regex)) {
+    report_memory(declaration, pattern);
+    return false;
+  }
+  source->regex = regex;
+  return true;
+}
+
+static bool parse_source(const struct declaration *declaration, const cJSON *node,
+                         struct attr_source *source) {
+  static const char *const keys[] = {"header", "cookie", "query", "regex", "trust", NULL};
+  if (!cJSON_IsObject(node)) {
+    report_kind(declaration, node, "a source", "an object like {\"header\": \"X-Name\"}");
+    return false;
+  }
+  bool known = json_check_keys(declaration->doc, node, keys, declaration->what, declaration->diags);
+  bool origin = parse_origin(declaration, node, source);
+  bool trust = parse_trust(declaration, node, origin, source);
+  bool regex = parse_regex(declaration, node, source);
+  return known && origin && trust && regex;
+}
+
+/* Only sources without mistakes are kept: with one the catalog is not used. */
+static void parse_sources(const struct declaration *declaration, const cJSON *node,
+                          struct attr_declared *declared) {
+  const cJSON *from = cJSON_GetObjectItemCaseSensitive(node, "from");
+  if (!from) {
+    json_key_error(declaration->doc, node, declaration->diags,
+                   "add \"from\": [{\"header\": \"X-Name\"}]", "%s has no sources",
+                   declaration->what);
+    return;
+  }
+  if (!cJSON_IsArray(from) || !from->child) {
+    report_kind(declaration, from, "'from'", "a list of at least one source");
+    return;
+  }
+  struct attr_source *sources = ARENA_ARRAY(declaration->catalog->arena, struct attr_source,
+                                            (size_t)cJSON_GetArraySize(from));
+  if (!sources) {
+    report_memory(declaration, from);
+    return;
+  }
+  const cJSON *source;
+  cJSON_ArrayForEach(source, from) {
+    if (parse_source(declaration, source, &sources[declared->source_count])) {
+      declared->source_count++;
+    }
+  }
+  declared->sources = sources;
+}
+
+/* ---- attributes -------------------------------------------------------------------------------
+ */
+
+static void declare_one(struct declaration *declaration, const cJSON *node) {
+  static const char *const keys[] = {"type", "from", NULL};
+  struct attr_catalog *catalog = declaration->catalog;
+  struct str what = arena_printf(catalog->arena, "attribute '%s'", node->string);
+  declaration->what = what.p ? what.p : "an attribute";
+
+  bool name = check_name(declaration, node);
+  if (!cJSON_IsObject(node)) {
+    report_kind(declaration, node, "its declaration", "an object with 'type' and 'from'");
+    return;
+  }
+  (void)json_check_keys(declaration->doc, node, keys, declaration->what, declaration->diags);
+  struct attr_declared declared = {
+      .name = arena_dup(catalog->arena, str_from_cstr(node->string)),
+  };
+  bool type = parse_type(declaration, node, &declared.type);
+  parse_sources(declaration, node, &declared);
+  if (!name || !type) return;
+  if (!declared.name.p || !VEC_PUSH(catalog->arena, &catalog->declared, declared)) {
+    report_memory(declaration, node);
+  }
+}
+
+bool attr_catalog_declare(struct attr_catalog *catalog, const struct json_doc *doc,
+                          const struct cJSON *object, struct diags *diags) {
+  struct declaration declaration = {
+      .catalog = catalog, .doc = doc, .diags = diags, .what = "attributes"};
+  size_t errors = diags_count(diags, DIAG_ERROR);
+  if (!cJSON_IsObject(object)) {
+    report_kind(&declaration, object, "the value", "an object of names");
+    return false;
+  }
+  const cJSON *node;
+  cJSON_ArrayForEach(node, object) {
+    declare_one(&declaration, node);
+  }
+  declaration.what = "attributes";
+  if (!attr_catalog_index(catalog)) report_memory(&declaration, object);
+  return diags_count(diags, DIAG_ERROR) == errors;
+}

@@ -1,0 +1,384 @@
+/*
+ * The reader: one thread's lazy view of one request.
+ *
+ *   struct attr_reader   one per thread
+ *     slots[]            what is known of each slot; of this request only where the generation
+ *                        says so, so that a new request clears them all by adding one
+ *     input              headers, cookies, query (input.c)
+ *     arena              values beyond the first of a slot, pairs, texts; reset with each request
+ *
+ *   attr_read ─► read_slot ─► read_sources ─► read_source ─► gather (regex) ─► settle (type)
+ *                         ├► read_age
+ *                         └► set_single (method, path, …)
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "adit/regex.h"
+#include "adit/units.h"
+#include "input.h"
+
+enum {
+  SUBJECT_BYTES_MAX = 64 * 1024,
+  /* A pair or a value takes 32 bytes and at least 3 in the request ("a=;"): a head of 1 MiB needs
+   * 11 MiB for its cookies, the usual 32 KiB need less than 400 KiB. */
+  READER_BYTES_MAX = 16 * 1024 * 1024,
+  IP_TEXT_BYTES = 46,
+  TIME_TEXT_BYTES = 32
+};
+
+struct slot_state {
+  uint32_t generation; /* of the request that `value` is of */
+  struct attr_value value;
+  struct attr_datum single; /* where value.data of one value points */
+};
+
+struct attr_reader {
+  const struct attr_table *table;
+  struct attr_input input;
+  struct arena *arena;
+  struct regex_scratch *scratch;
+  struct slot_state *slots;
+  size_t slot_capacity;
+  uint32_t generation;
+  size_t subject_bytes_left;
+  bool tracing;
+  bool time_was_read;
+  char client_ip_text[IP_TEXT_BYTES];
+  char now_text[TIME_TEXT_BYTES];
+};
+
+/* ---- life -------------------------------------------------------------------------------------
+ */
+
+struct attr_reader *attr_reader_new(void) {
+  struct attr_reader *reader = calloc(1, sizeof(*reader));
+  if (!reader) return NULL;
+  reader->arena = arena_new(READER_BYTES_MAX);
+  reader->scratch = regex_scratch_new();
+  if (!reader->arena || !reader->scratch) attr_reader_free(&reader);
+  return reader;
+}
+
+void attr_reader_free(struct attr_reader **reader) {
+  if (!*reader) return;
+  free((*reader)->slots);
+  regex_scratch_free(&(*reader)->scratch);
+  arena_free(&(*reader)->arena);
+  free(*reader);
+  *reader = NULL;
+}
+
+/* Without memory there are no slots, and attr_read calls everything undecided. */
+static void reserve_slots(struct attr_reader *reader, size_t n) {
+  if (n <= reader->slot_capacity) return;
+  free(reader->slots);
+  reader->slots = calloc(n, sizeof(*reader->slots));
+  reader->slot_capacity = reader->slots ? n : 0;
+}
+
+static void begin_generation(struct attr_reader *reader) {
+  if (++reader->generation > 0) return;
+  for (size_t i = 0; i < reader->slot_capacity; i++) reader->slots[i].generation = 0;
+  reader->generation = 1;
+}
+
+void attr_reader_begin(struct attr_reader *reader, const struct attr_table *table,
+                       const struct attr_request *request) {
+  if (arena_used(reader->arena) > 0 || arena_failed(reader->arena)) arena_reset(reader->arena);
+  reserve_slots(reader, attr_table_size(table));
+  begin_generation(reader);
+  reader->table = table;
+  reader->subject_bytes_left = SUBJECT_BYTES_MAX;
+  reader->tracing = false;
+  reader->time_was_read = false;
+  input_begin(&reader->input, request, reader->arena);
+}
+
+void attr_reader_begin_trace(struct attr_reader *reader) {
+  reader->subject_bytes_left = SUBJECT_BYTES_MAX;
+  reader->tracing = true;
+}
+
+bool attr_reader_time_was_read(const struct attr_reader *reader) {
+  return reader->time_was_read;
+}
+
+enum attr_match attr_reader_match(struct attr_reader *reader, const struct regex *regex,
+                                  struct str subject, struct str *ret_capture) {
+  if (subject.n > reader->subject_bytes_left) return ATTR_MATCH_LIMIT;
+  reader->subject_bytes_left -= subject.n;
+  switch (regex_match(regex, reader->scratch, subject, ret_capture)) {
+    case REGEX_MATCHED:
+      return ATTR_MATCHED;
+    case REGEX_UNMATCHED:
+      return ATTR_UNMATCHED;
+    case REGEX_LIMIT:
+      return ATTR_MATCH_LIMIT;
+  }
+  return ATTR_MATCH_LIMIT;
+}
+
+bool attr_reader_cookie(struct attr_reader *reader, struct str name, size_t k, struct str *ret) {
+  size_t cursor = 0;
+  struct str value;
+  if (!input_prepare(&reader->input, SOURCE_COOKIE)) return false;
+  do {
+    if (!input_next(&reader->input, SOURCE_COOKIE, name, &cursor, &value)) return false;
+  } while (k-- > 0);
+  *ret = value;
+  return true;
+}
+
+/* ---- outcomes of one slot ---------------------------------------------------------------------
+ */
+
+static void set_missing(struct slot_state *state, enum attr_missing why, struct str refused) {
+  state->value = (struct attr_value){.state = ATTR_MISSING, .why = why, .refused = refused};
+}
+
+static void set_undecided(struct slot_state *state) {
+  state->value = (struct attr_value){.state = ATTR_UNDECIDED};
+}
+
+static void set_present(struct slot_state *state, const struct attr_datum *data, size_t n,
+                        bool is_list) {
+  state->value =
+      (struct attr_value){.state = ATTR_PRESENT, .is_list = is_list, .n = n, .data = data};
+}
+
+static void set_single(struct slot_state *state, struct attr_datum datum) {
+  state->single = datum;
+  set_present(state, &state->single, 1, false);
+}
+
+/* Room for n values: one stands in the slot itself. NULL: memory. */
+static struct attr_datum *reserve_data(struct attr_reader *reader, struct slot_state *state,
+                                       size_t n) {
+  return n == 1 ? &state->single : ARENA_ARRAY(reader->arena, struct attr_datum, n);
+}
+
+/* ---- texts → values of the type ---------------------------------------------------------------
+ */
+
+/* The next element of a list that is not empty. */
+static bool next_element(struct str *rest, struct str *ret) {
+  while (str_split_next(rest, ',', ret)) {
+    *ret = str_trim(*ret);
+    if (ret->n > 0) return true;
+  }
+  return false;
+}
+
+static size_t count_elements(const struct attr_datum *texts, size_t n) {
+  size_t count = 0;
+  for (size_t i = 0; i < n; i++) {
+    struct str rest = texts[i].text, element;
+    while (next_element(&rest, &element)) count++;
+  }
+  return count;
+}
+
+static void settle_list(struct attr_reader *reader, struct slot_state *state,
+                        const struct attr_datum *texts, size_t n) {
+  size_t count = count_elements(texts, n), filled = 0;
+  if (count == 0) {
+    set_missing(state, ATTR_MISSING_EMPTY_LIST, (struct str){0});
+    return;
+  }
+  struct attr_datum *data = ARENA_ARRAY(reader->arena, struct attr_datum, count);
+  if (!data) {
+    set_undecided(state);
+    return;
+  }
+  for (size_t i = 0; i < n; i++) {
+    struct str rest = texts[i].text, element;
+    while (next_element(&rest, &element)) data[filled++].text = element;
+  }
+  set_present(state, data, filled, true);
+}
+
+/* `data` has the texts, and is made values in place. */
+static void settle(struct attr_reader *reader, struct slot_state *state, enum attr_type type,
+                   struct attr_datum *data, size_t n) {
+  if (type == ATTR_LIST) {
+    settle_list(reader, state, data, n);
+    return;
+  }
+  for (size_t i = 0; i < n; i++) {
+    struct str text = data[i].text;
+    if (!attr_datum_parse(type, text, &data[i])) {
+      set_missing(state, ATTR_MISSING_UNPARSABLE, text);
+      return;
+    }
+  }
+  set_present(state, data, n, n > 1);
+}
+
+/* ---- sources ----------------------------------------------------------------------------------
+ */
+
+enum source_outcome { SOURCE_SETTLED, SOURCE_NOT_PRESENT };
+
+/* The next source is asked; the first reason that is more than "absent" is the one to tell. */
+static enum source_outcome pass_over(struct slot_state *state, enum attr_missing why,
+                                     struct str refused) {
+  if (state->value.why == ATTR_MISSING_ABSENT) set_missing(state, why, refused);
+  return SOURCE_NOT_PRESENT;
+}
+
+/* Writes what the source's regex leaves of its texts. False: a limit was hit. */
+static bool gather(struct attr_reader *reader, const struct attr_source *source,
+                   struct attr_datum *data, size_t *ret_n) {
+  size_t cursor = 0, n = 0;
+  struct str text;
+  while (input_next(&reader->input, source->kind, source->name, &cursor, &text)) {
+    if (source->regex) {
+      enum attr_match match = attr_reader_match(reader, source->regex, text, &text);
+      if (match == ATTR_MATCH_LIMIT) return false;
+      if (match == ATTR_UNMATCHED) continue;
+    }
+    data[n++] = (struct attr_datum){.text = text};
+  }
+  *ret_n = n;
+  return true;
+}
+
+static enum source_outcome read_source(struct attr_reader *reader, const struct attr_source *source,
+                                       enum attr_type type, struct slot_state *state) {
+  size_t cursor = 0, n = 0;
+  struct str text, first = {0};
+  if (!input_prepare(&reader->input, source->kind)) {
+    set_undecided(state);
+    return SOURCE_SETTLED;
+  }
+  while (input_next(&reader->input, source->kind, source->name, &cursor, &text)) {
+    if (n++ == 0) first = text;
+  }
+  if (n == 0) return SOURCE_NOT_PRESENT;
+  if (!source->from_anyone) {
+    if (!reader->input.request->trusted) return pass_over(state, ATTR_MISSING_UNTRUSTED, first);
+    /* A proxy appended to what the client sent: nobody can say which one is its own. */
+    if (n > 1) return pass_over(state, ATTR_MISSING_REPEATED, (struct str){0});
+  }
+
+  struct attr_datum *data = reserve_data(reader, state, n);
+  if (!data || !gather(reader, source, data, &n)) {
+    set_undecided(state);
+    return SOURCE_SETTLED;
+  }
+  if (n == 0) return SOURCE_NOT_PRESENT;
+  settle(reader, state, type, data, n);
+  return SOURCE_SETTLED;
+}
+
+static void read_sources(struct attr_reader *reader, const struct attr_slot *slot,
+                         struct slot_state *state) {
+  set_missing(state, ATTR_MISSING_ABSENT, (struct str){0});
+  for (size_t i = 0; i < slot->source_count; i++) {
+    if (read_source(reader, &slot->sources[i], slot->type, state) == SOURCE_SETTLED) return;
+  }
+}
+
+/* ---- built-in attributes ----------------------------------------------------------------------
+ */
+
+static void read_text(struct slot_state *state, struct str text) {
+  if (text.p) {
+    set_single(state, (struct attr_datum){.text = text});
+  } else {
+    set_missing(state, ATTR_MISSING_ABSENT, text);
+  }
+}
+
+static void read_client_ip(struct attr_reader *reader, struct slot_state *state) {
+  struct attr_datum datum = {.as.ip = reader->input.request->client_ip};
+  datum.text = ip_format(&datum.as.ip, reader->client_ip_text, sizeof(reader->client_ip_text));
+  set_single(state, datum);
+}
+
+static void read_now(struct attr_reader *reader, struct slot_state *state) {
+  struct attr_datum datum = {.as.ms = reader->input.request->now_ms};
+  datum.text = time_format(datum.as.ms, reader->now_text, sizeof(reader->now_text));
+  set_single(state, datum);
+}
+
+/* now - time, as far as the type goes. */
+static int64_t age_ms(int64_t now_ms, int64_t time_ms) {
+  int64_t age;
+  if (__builtin_sub_overflow(now_ms, time_ms, &age)) return time_ms < 0 ? INT64_MAX : INT64_MIN;
+  return age;
+}
+
+static void read_age(struct attr_reader *reader, const struct attr_slot *slot,
+                     struct slot_state *state) {
+  const struct attr_value *time = attr_read(reader, slot->base);
+  state->value = *time;
+  if (time->state != ATTR_PRESENT) return;
+  struct attr_datum *data = reserve_data(reader, state, time->n);
+  char *texts = arena_alloc_array(reader->arena, time->n, TIME_TEXT_BYTES);
+  if (!data || !texts) {
+    set_undecided(state);
+    return;
+  }
+  for (size_t i = 0; i < time->n; i++) {
+    int64_t ms = age_ms(reader->input.request->now_ms, time->data[i].as.ms);
+    struct str text = duration_format(ms, texts + i * TIME_TEXT_BYTES, TIME_TEXT_BYTES);
+    data[i] = (struct attr_datum){.text = text, .as.ms = ms};
+  }
+  set_present(state, data, time->n, time->is_list);
+}
+
+/* ---- reading ----------------------------------------------------------------------------------
+ */
+
+static void read_slot(struct attr_reader *reader, const struct attr_slot *slot,
+                      struct slot_state *state) {
+  const struct attr_request *request = reader->input.request;
+  switch (slot->origin) {
+    case ORIGIN_METHOD:
+      read_text(state, request->method);
+      break;
+    case ORIGIN_SCHEME:
+      read_text(state, request->scheme);
+      break;
+    case ORIGIN_HOST:
+      read_text(state, request->host);
+      break;
+    case ORIGIN_PATH:
+      read_text(state, request->path);
+      break;
+    case ORIGIN_CLIENT_IP:
+      read_client_ip(reader, state);
+      break;
+    case ORIGIN_NOW:
+      read_now(reader, state);
+      break;
+    case ORIGIN_AGE:
+      read_age(reader, slot, state);
+      break;
+    case ORIGIN_HEADER:
+    case ORIGIN_COOKIE:
+    case ORIGIN_QUERY:
+    case ORIGIN_DECLARED:
+      read_sources(reader, slot, state);
+      break;
+  }
+}
+
+const struct attr_value *attr_read(struct attr_reader *reader, uint16_t slot) {
+  static const struct attr_value undecided = {.state = ATTR_UNDECIDED};
+  assert(slot < attr_table_size(reader->table));
+  if (slot >= reader->slot_capacity) return &undecided;
+  struct slot_state *state = &reader->slots[slot];
+  if (state->generation != reader->generation) {
+    state->generation = reader->generation;
+    read_slot(reader, &reader->table->slots.items[slot], state);
+    /* What only the trace asks decides nothing, and makes no decision depend on the time. */
+    if (!reader->tracing && state->value.state == ATTR_PRESENT &&
+        attr_table_is_timed(reader->table, slot)) {
+      reader->time_was_read = true;
+    }
+  }
+  return &state->value;
+}

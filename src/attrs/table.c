@@ -1,0 +1,176 @@
+#include "catalog.h"
+
+enum { SLOTS_MAX = 4096, INDEX_CAPACITY_FIRST = 32 };
+
+static void drop_catalog(void *object) {
+  struct attr_catalog *catalog = object;
+  attr_catalog_unref(&catalog);
+}
+
+struct attr_table *attr_table_new(struct arena *arena, struct attr_catalog *catalog) {
+  struct attr_table *table = ARENA_NEW(arena, struct attr_table);
+  if (!table || !arena_defer(arena, drop_catalog, attr_catalog_ref(catalog))) return NULL;
+  table->arena = arena;
+  table->catalog = catalog;
+  return table;
+}
+
+/* The name in lower case, or absent when there is no memory; most names are so already. */
+static struct str fold(struct arena *arena, struct str name) {
+  size_t upper = 0;
+  while (upper < name.n && ascii_lower(name.p[upper]) == name.p[upper]) upper++;
+  if (upper == name.n) return name;
+  char *folded = arena_alloc(arena, name.n);
+  if (!folded) return (struct str){0};
+  for (size_t i = 0; i < name.n; i++) folded[i] = ascii_lower(name.p[i]);
+  return str_make(folded, name.n);
+}
+
+/* Keeps room in the index for one more; a larger one is built from the slots. */
+static bool reserve_index(struct attr_table *table) {
+  if (table->slots.n < table->index_capacity) return true;
+  size_t capacity = table->index_capacity ? 2 * table->index_capacity : INDEX_CAPACITY_FIRST;
+  struct str_set *index = str_set_new(table->arena, capacity);
+  if (!index) return false;
+  for (size_t i = 0; i < table->slots.n; i++) str_set_add(index, table->slots.items[i].name, i);
+  table->index = index;
+  table->index_capacity = capacity;
+  return true;
+}
+
+static uint16_t find_slot(const struct attr_table *table, struct str name) {
+  size_t slot = table->index ? str_set_find(table->index, name) : STR_SET_NONE;
+  return slot == STR_SET_NONE ? (uint16_t)ATTR_SLOT_NONE : (uint16_t)slot;
+}
+
+/* header.*, cookie.* and query.* always count: a source of their own. */
+static bool set_builtin_source(struct attr_table *table, struct attr_slot *slot,
+                               enum attr_source_kind kind, struct str name) {
+  struct attr_source *source = ARENA_NEW(table->arena, struct attr_source);
+  if (!source) return false;
+  *source = (struct attr_source){.kind = kind, .name = name, .from_anyone = true};
+  slot->sources = source;
+  slot->source_count = 1;
+  return true;
+}
+
+/* `resolved` views slot->name, which lives as long as the table. */
+static bool set_origin(struct attr_table *table, struct attr_slot *slot,
+                       const struct attr_resolved *resolved) {
+  slot->origin = resolved->origin;
+  slot->type = resolved->type;
+  switch (resolved->origin) {
+    case ORIGIN_HEADER:
+      return set_builtin_source(table, slot, SOURCE_HEADER, resolved->rest);
+    case ORIGIN_COOKIE:
+      return set_builtin_source(table, slot, SOURCE_COOKIE, resolved->rest);
+    case ORIGIN_QUERY:
+      return set_builtin_source(table, slot, SOURCE_QUERY, resolved->rest);
+    case ORIGIN_DECLARED:
+      slot->sources = resolved->declared->sources;
+      slot->source_count = resolved->declared->source_count;
+      return true;
+    case ORIGIN_AGE:
+      slot->base = attr_table_slot(table, resolved->rest);
+      return slot->base != ATTR_SLOT_NONE;
+    case ORIGIN_METHOD:
+    case ORIGIN_SCHEME:
+    case ORIGIN_HOST:
+    case ORIGIN_PATH:
+    case ORIGIN_CLIENT_IP:
+    case ORIGIN_NOW:
+      return true;
+  }
+  return false;
+}
+
+/* `name` is in its folded form and has no slot yet. */
+static uint16_t add_slot(struct attr_table *table, struct str name) {
+  struct attr_slot slot = {.name = arena_dup(table->arena, name)};
+  struct attr_resolved resolved;
+  if (!slot.name.p || !attr_resolve(table->catalog, slot.name, &resolved) ||
+      !set_origin(table, &slot, &resolved)) {
+    return ATTR_SLOT_NONE;
+  }
+  if (table->slots.n >= SLOTS_MAX || !reserve_index(table) ||
+      !VEC_PUSH(table->arena, &table->slots, slot)) {
+    return ATTR_SLOT_NONE;
+  }
+  str_set_add(table->index, slot.name, table->slots.n - 1);
+  return (uint16_t)(table->slots.n - 1);
+}
+
+uint16_t attr_table_slot(struct attr_table *table, struct str name) {
+  struct attr_resolved resolved;
+  if (!attr_resolve(table->catalog, name, &resolved)) return ATTR_SLOT_NONE;
+  if (resolved.origin == ORIGIN_HEADER) {
+    name = fold(table->arena, name);
+    if (!name.p) return ATTR_SLOT_NONE;
+  }
+  uint16_t slot = find_slot(table, name);
+  return slot != ATTR_SLOT_NONE ? slot : add_slot(table, name);
+}
+
+size_t attr_table_size(const struct attr_table *table) {
+  return table->slots.n;
+}
+
+struct str attr_table_name(const struct attr_table *table, uint16_t slot) {
+  return table->slots.items[slot].name;
+}
+
+enum attr_type attr_table_type(const struct attr_table *table, uint16_t slot) {
+  return table->slots.items[slot].type;
+}
+
+bool attr_table_is_timed(const struct attr_table *table, uint16_t slot) {
+  enum attr_origin origin = table->slots.items[slot].origin;
+  return origin == ORIGIN_NOW || origin == ORIGIN_AGE;
+}
+
+bool attr_table_is_path(const struct attr_table *table, uint16_t slot) {
+  return table->slots.items[slot].origin == ORIGIN_PATH;
+}
+
+/* ---- for Vary ---------------------------------------------------------------------------------
+ */
+
+static size_t one_field(struct str field, size_t k, struct str *ret) {
+  if (k == 0) *ret = field;
+  return 1;
+}
+
+static size_t source_fields(const struct attr_slot *slot, size_t k, struct str *ret) {
+  size_t n = 0;
+  for (size_t i = 0; i < slot->source_count; i++) {
+    const struct attr_source *source = &slot->sources[i];
+    if (source->kind == SOURCE_QUERY) continue;
+    if (n == k) *ret = source->kind == SOURCE_COOKIE ? STR("Cookie") : source->name;
+    n++;
+  }
+  return n;
+}
+
+size_t attr_table_request_fields(const struct attr_table *table, uint16_t slot, size_t k,
+                                 struct str *ret) {
+  const struct attr_slot *it = &table->slots.items[slot];
+  switch (it->origin) {
+    case ORIGIN_SCHEME:
+      return one_field(STR("X-Forwarded-Proto"), k, ret);
+    case ORIGIN_CLIENT_IP:
+      return one_field(STR("X-Forwarded-For"), k, ret);
+    case ORIGIN_AGE:
+      return attr_table_request_fields(table, it->base, k, ret);
+    case ORIGIN_HEADER:
+    case ORIGIN_COOKIE:
+    case ORIGIN_QUERY:
+    case ORIGIN_DECLARED:
+      return source_fields(it, k, ret);
+    case ORIGIN_METHOD:
+    case ORIGIN_HOST:
+    case ORIGIN_PATH:
+    case ORIGIN_NOW:
+      return 0;
+  }
+  return 0;
+}
