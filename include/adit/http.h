@@ -11,7 +11,7 @@
 
 /* ---- fields -------------------------------------------------------------------------------- */
 
-/* Fields that an intermediary must know. Others are HTTP_FIELD_OTHER. */
+/* Fields that an intermediary must know. Others are HTTP_FIELD_OTHER. Case is ignored. */
 enum http_field_id {
   HTTP_FIELD_OTHER,
   HTTP_FIELD_CACHE_CONTROL,
@@ -53,8 +53,9 @@ struct http_field {
 };
 
 enum http_field_id http_field_id(struct str name);
-bool http_is_token(struct str s);       /* RFC 9110 5.6.2 */
-bool http_is_field_value(struct str s); /* RFC 9110 5.5: no CR, LF, NUL or other control but HTAB */
+bool http_is_token(struct str s); /* RFC 9110 5.6.2 */
+/* RFC 9110 5.5: no CR, LF, NUL or other control but HTAB. Blanks around it are not looked at. */
+bool http_is_field_value(struct str s);
 
 /* ---- heads --------------------------------------------------------------------------------- */
 
@@ -70,6 +71,7 @@ enum http_method {
   HTTP_METHOD_TRACE,
   HTTP_METHOD_PATCH
 };
+/* Methods are case-sensitive (RFC 9110 9.1). */
 enum http_method http_method_id(struct str method);
 /* RFC 9110 9.2.2: GET HEAD OPTIONS TRACE PUT DELETE. */
 bool http_method_is_idempotent(enum http_method method);
@@ -92,16 +94,19 @@ struct http_request {
   struct str target; /* as received */
   enum http_target_form form;
   struct str origin; /* the target in origin-form ("/p?q"), a view into `target`; of an absolute
-                        form without path: "/" or "?q" with origin_needs_slash; "*" */
+                        form without path: "/" or "?q" with origin_needs_slash, and of OPTIONS "*"
+                        (RFC 9112 3.2.4); of an authority form "/"; of an asterisk form "*" */
   bool origin_needs_slash;
-  struct str raw_path;  /* of origin, before '?'; "/" when empty; "*" for asterisk-form */
+  struct str raw_path;  /* of origin, before '?'; "/" when empty */
   struct str query;     /* after '?'; p == NULL when there is no '?' */
-  struct str authority; /* host[:port]: of an absolute form, else the Host field's value */
-  struct str host;   /* authority without port and without one trailing dot; as received in case */
+  struct str authority; /* host[:port]: of an absolute or authority form, else the Host field's
+                           value; empty only in HTTP/1.0 without Host */
+  struct str host;   /* authority without port and without one trailing dot; as received in case; an
+                        IPv6 address in its brackets */
   int version_minor; /* HTTP/1.x; 1 for anything above */
   bool keep_alive;   /* what version and Connection say */
-  bool expect_continue;
-  bool upgrade; /* Connection nominates Upgrade and an Upgrade field is there */
+  bool expect_continue; /* HTTP/1.1 with content to come */
+  bool upgrade;         /* HTTP/1.1, Connection nominates Upgrade and an Upgrade field is there */
   enum http_body_kind body;
   uint64_t content_length; /* HTTP_BODY_LENGTH only */
   bool has_connection_field;
@@ -110,14 +115,15 @@ struct http_request {
 };
 
 struct http_response {
-  int status; /* 100..999 */
-  struct str reason;
+  int status;        /* 100..599 */
+  struct str reason; /* may be empty */
   int version_minor;
   bool keep_alive;
   bool has_connection_field;
   enum http_body_kind body; /* for the request's method: HEAD, 1xx, 204, 304 have none */
   uint64_t content_length;
-  bool has_content_length; /* also where no body follows */
+  bool has_content_length; /* also of HEAD and 304; never of 1xx and 204, which must not have it
+                              (RFC 9110 8.6): the field is not to be sent on then */
   size_t field_count;
   struct http_field fields[HTTP_FIELDS_MAX];
 };
@@ -126,7 +132,7 @@ enum http_parse {
   HTTP_PARSE_DONE,
   HTTP_PARSE_MORE,       /* the head is not complete and not yet wrong */
   HTTP_PARSE_BAD,        /* malformed or ambiguous: 400, close */
-  HTTP_PARSE_LINE_LONG,  /* request line over HTTP_REQUEST_LINE_MAX: 414 */
+  HTTP_PARSE_LINE_LONG,  /* request line over HTTP_REQUEST_LINE_MAX or limit_bytes: 414 */
   HTTP_PARSE_HEAD_LONG,  /* over limit_bytes, or more than HTTP_FIELDS_MAX fields: 431 */
   HTTP_PARSE_VERSION,    /* HTTP/2.0 and the like: 505 */
   HTTP_PARSE_CODING,     /* transfer-coding other than chunked: 501 */
@@ -135,18 +141,30 @@ enum http_parse {
 
 /* One parse of a head that comes in pieces. Zero-initialise, and again for the next head. */
 struct http_head_scan {
-  size_t scanned; /* bytes that were searched for the end of the head */
-  size_t line_end;
+  size_t scanned;    /* bytes that were searched for the end of the head */
+  size_t line_end;   /* where the start line's CRLF is; 0: not seen yet */
+  bool line_checked; /* the start line was parsed and is right */
 };
 
 /*
- * Parses a request head at the start of `input` (empty lines before it are skipped, at most one
- * CRLF, RFC 9112 2.2). Call again with more bytes after HTTP_PARSE_MORE; bytes already searched are
- * not searched again. On HTTP_PARSE_DONE *ret_n is the head's length with its empty line. On an
- * outcome that is an error *ret_why is a short static text for log and body.
+ * Parses a request head at the start of `input` (one empty line before it is skipped, RFC
+ * 9112 2.2). Call again with more bytes after HTTP_PARSE_MORE (`input` begins at the same byte, but
+ * may have moved); bytes already searched are not searched again. The outcome does not depend on
+ * how the bytes were divided. It is never HTTP_PARSE_MORE when input.n >= limit_bytes.
+ *
+ * On HTTP_PARSE_DONE *ret_n is where the head with its empty line ends in `input`. On an error
+ * *ret_why is a short static text for log and body, and of *ret only `method` and `target` hold, if
+ * they were understood (else p == NULL).
+ *
+ * What is wrong with the octets (a bare CR or LF, NUL, any control but HTAB, a first byte that no
+ * method begins with) or with the request line is said as soon as it is seen, before the head is
+ * complete. A target may hold any visible ASCII but '#': what browsers leave unencoded in queries
+ * (RFC 3986 does not allow " < > \ ^ ` { | }) is passed as it is.
  * Refused, beyond grammar: Content-Length with Transfer-Encoding, either twice, a length that is
  * not 1*DIGIT or over 2^63-1, Transfer-Encoding in HTTP/1.0, none (1.1) or several Host, an invalid
- * Host, userinfo in an authority, whitespace before a colon, obs-fold, bare CR or LF, NUL.
+ * or empty Host, userinfo in an authority, a scheme other than http and https, CONNECT without a
+ * port, whitespace before a colon, obs-fold. A Transfer-Encoding of other codings, alone or before
+ * one final chunked, is HTTP_PARSE_CODING.
  */
 enum http_parse http_parse_request(struct str input, size_t limit_bytes,
                                    struct http_head_scan *scan, struct http_request *ret,
@@ -154,17 +172,20 @@ enum http_parse http_parse_request(struct str input, size_t limit_bytes,
     __attribute__((warn_unused_result));
 
 /*
- * The same for a response to a request of `method`. HTTP_PARSE_BAD also for Content-Length with
- * Transfer-Encoding, differing or repeated lengths, a Transfer-Encoding in HTTP/1.0, a coding other
- * than one "chunked" (RFC 9112 6.3). A status line without reason and its blank is accepted.
+ * The same for a response to a request of `method`; an error is HTTP_PARSE_BAD or
+ * HTTP_PARSE_HEAD_LONG (then nothing of *ret holds). HTTP_PARSE_BAD also for what is no HTTP/1.x
+ * (as soon as it is seen), a status outside 100..599, Content-Length with Transfer-Encoding,
+ * repeated lengths even when equal, a Transfer-Encoding in HTTP/1.0, a coding other than one
+ * "chunked" (RFC 9112 6.3). A status line without reason and its blank is accepted. keep_alive is
+ * false also where the body ends with the connection, and where a 1xx or 204 announces a body.
  */
 enum http_parse http_parse_response(struct str input, size_t limit_bytes, enum http_method method,
                                     struct http_head_scan *scan, struct http_response *ret,
                                     size_t *ret_n, const char **ret_why)
     __attribute__((warn_unused_result));
 
-/* The k-th (from 0) element of a comma-separated list (RFC 9110 5.6.1), trimmed; empty ones are
- * skipped. Call with *rest = the value; false at the end. Quoted strings are not split. */
+/* The next element of a comma-separated list (RFC 9110 5.6.1), trimmed; empty ones are skipped.
+ * Call first with *rest = the value; false at the end. Quoted strings are not split. */
 bool http_list_next(struct str *rest, struct str *element);
 
 /* ---- chunked coding (RFC 9112 7.1) ---------------------------------------------------------- */
@@ -183,14 +204,16 @@ enum http_chunk {
   HTTP_CHUNK_DATA, /* *ret_data is a run of body bytes */
   HTTP_CHUNK_MORE, /* all input was used, the body is not at its end */
   HTTP_CHUNK_END,  /* the last chunk and the trailer section are over; *ret_n ends there */
-  HTTP_CHUNK_BAD
+  HTTP_CHUNK_BAD   /* and so it stays */
 };
 
 void http_chunked_init(struct http_chunked *chunked);
 /*
  * Decodes from the start of `input`; *ret_n is what was used, *ret_data (for HTTP_CHUNK_DATA) views
- * into it. Strict CRLF; at most 16 size digits and HTTP_CHUNK_LINE_MAX bytes of size line
- * (extensions are dropped); the trailer section is checked as fields are and dropped.
+ * into it. Call again with what is left after HTTP_CHUNK_DATA, and with more after HTTP_CHUNK_MORE.
+ * Strict CRLF; sizes of at most 16 digits and 2^63-1; HTTP_CHUNK_LINE_MAX bytes of size line
+ * without its CRLF (extensions are dropped, unread but for controls); the trailer section is
+ * checked as fields are and dropped.
  */
 enum http_chunk http_chunked_decode(struct http_chunked *chunked, struct str input,
                                     struct str *ret_data, size_t *ret_n)
@@ -199,22 +222,30 @@ enum http_chunk http_chunked_decode(struct http_chunked *chunked, struct str inp
 /* ---- targets, hosts, cookies, queries ------------------------------------------------------- */
 
 /*
- * The path as rules and routes see it: percent-decoded once (%2F stays), repeated slashes merged,
- * then dot segments resolved. A path that is normal already is returned as it is, without a copy;
- * else it is written to `scratch` (at least raw.n bytes). False: malformed '%', %00, above the
- * root, a ".." segment that touches an encoded slash or backslash: 400.
+ * The path as rules and routes see it: percent-decoded once (an encoded slash stays, always as
+ * "%2F"), repeated slashes merged, then dot segments resolved. "*" is "*". A path that is normal
+ * already is returned as it is, a view of `raw`; else the result is in `scratch` (at least raw.n
+ * bytes, not overlapping). False, 400: not beginning with '/', malformed '%', NUL or %00, above the
+ * root, a ".." between slashes of which one at least is an encoded slash or a backslash (encoded or
+ * not).
  */
 bool http_path_normalise(struct str raw, char *scratch, struct str *ret)
     __attribute__((warn_unused_result));
 
-/* uri-host [":" port] (RFC 3986): splits and validates; userinfo is refused. */
+/*
+ * uri-host [":" port] (RFC 3986 3.2): splits and validates. *ret_host is a reg-name, an IPv4
+ * address or an IPv6 address in its brackets, as received; *ret_port is absent without ':', empty
+ * when nothing follows it, and at most 65535. Refused: userinfo, an empty host, the host ".",
+ * zones.
+ */
 bool http_authority_parse(struct str authority, struct str *ret_host, struct str *ret_port)
     __attribute__((warn_unused_result));
 
 /* One cookie-pair of a Cookie field's value (RFC 6265 5.4 as servers read it): divided at ';',
  * trimmed, the first '=' divides, quotes stay; a pair without '=' is skipped. */
 bool http_cookie_next(struct str *rest, struct str *name, struct str *value);
-/* One parameter of a query: divided at '&', still encoded; a name without '=' has the value "". */
+/* One parameter of a query: divided at '&', still encoded; a name without '=' has the value "",
+ * empty parts are skipped. For both: call first with *rest = the whole; false at the end. */
 bool http_query_next(struct str *rest, struct str *name, struct str *value);
 /* Percent-decodes, '+' is a blank, a malformed '%' stays. Without anything to decode the view
  * itself; else written to `scratch` (at least s.n bytes). */

@@ -1,0 +1,57 @@
+/*
+ * head: what heads of requests and responses have in common. Inside of http only.
+ */
+#ifndef ADIT_HTTP_HEAD_H
+#define ADIT_HTTP_HEAD_H
+
+#include "adit/http.h"
+
+/* Where a head may lie within its input. */
+struct head_bounds {
+  size_t start;              /* of the start line */
+  size_t start_line_max;     /* octets of it, without CRLF; SIZE_MAX: limit_bytes only */
+  enum http_parse line_long; /* outcome when the start line does not fit */
+  size_t limit_bytes;        /* of the whole head */
+};
+
+/*
+ * Searches on for the head's end and refuses every control octet but HTAB and CRLF as soon as it is
+ * seen. Sets scan->line_end as soon as the start line is over. On HTTP_PARSE_DONE *ret_n is where
+ * the head ends.
+ */
+enum http_parse head_scan(struct str input, const struct head_bounds *bounds,
+                          struct http_head_scan *scan, size_t *ret_n, const char **ret_why);
+
+/* What the fields of a head say about its message. Views are absent where no field is. */
+struct head_facts {
+  struct str content_length;
+  struct str transfer_encoding;
+  struct str host;
+  struct str expect;
+  bool repeated_expect;
+  bool connection; /* there is a Connection field; its options: */
+  bool close;
+  bool keep_alive;
+  bool upgrade_option;
+  bool upgrade; /* there is an Upgrade field */
+};
+
+/*
+ * Parses `lines`, field lines each with its CRLF, that head_scan has been over. Fills `fields` (of
+ * HTTP_FIELDS_MAX) and *ret_facts. A second Content-Length, Transfer-Encoding or Host is
+ * HTTP_PARSE_BAD.
+ */
+enum http_parse head_parse_fields(struct str lines, struct http_field *fields, size_t *ret_count,
+                                  struct head_facts *ret_facts, const char **ret_why);
+
+/* "HTTP/1.x": HTTP_PARSE_DONE, _VERSION or _BAD. *ret_minor is 0 or 1 (1 also for what is above).
+ */
+enum http_parse head_parse_version(struct str version, int *ret_minor, const char **ret_why);
+
+/* RFC 9112 9.3. */
+bool head_keeps_alive(const struct head_facts *facts, int version_minor);
+
+/* 1*DIGIT up to 2^63-1. */
+bool head_parse_length(struct str value, uint64_t *ret);
+
+#endif
