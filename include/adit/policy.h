@@ -34,12 +34,15 @@ struct policy_options {
 };
 
 /*
- * Loads. NULL: nothing can be served (adit.json does not load; without `previous` also: a rule file
- * does not load, or there is none; memory); the reasons are in `diags`. With `previous`, errors of
- * single rule files are in `diags` while the policy returned keeps those routes. Failing tests are
- * errors in `diags` on reload (their file is not taken over) and warnings otherwise; see
- * policy_tests. A test whose outcome could depend on the time without `now` is an error of the
- * file. Starts with one reference; thread-safe counting.
+ * Loads. NULL: nothing can be served (adit.json does not load; there is no rule file, or none that
+ * can be served; a directory of rule files cannot be read; without `previous` also: a rule file
+ * does not load; memory); the reasons are in `diags`. With `previous`, errors of single rule files
+ * are in `diags`, each such file with a note on what is served in its place: the route that the
+ * previous policy has from that path, or none. Of routes that conflict the one whose file has
+ * changed gives way (both have: the later). An upstream that a kept route needs and adit.json no
+ * longer has refuses the whole. Failing tests are errors in `diags` on reload (their file is not
+ * taken over) and warnings otherwise; see policy_tests. A test whose outcome could depend on the
+ * time without `now` is an error of the file. Starts with one reference; thread-safe counting.
  */
 struct policy *policy_load(const struct policy_options *options, struct diags *diags);
 struct policy *policy_ref(struct policy *policy);
@@ -49,11 +52,12 @@ const struct config *policy_config(const struct policy *policy);
 size_t policy_route_count(const struct policy *policy);
 const struct route *policy_route(const struct policy *policy, size_t i);
 const struct router *policy_router(const struct policy *policy);
-/* Index into config->upstreams of a route's variant. */
+/* Index into config->upstreams of a route's variant; the route must be one of this policy. */
 size_t policy_upstream(const struct policy *policy, const struct route *route, uint16_t variant);
-/* Signing keys: config's, or the random one (kept over reloads). */
+/* Signing keys: config's, or the random one (made once, kept over reloads). */
 const struct sticky_key *policy_keys(const struct policy *policy, size_t *ret_n);
-/* Tests that were run, in order of files. */
+/* Tests of the files that were read and are served, in order of files: on a reload those of a file
+ * that is not taken over are in `diags` only, and those of a kept route are not run again. */
 const struct policy_test *policy_tests(const struct policy *policy, size_t *ret_n);
 
 /* A decider for one thread under this policy; refs it not. */
@@ -63,18 +67,31 @@ struct decider *policy_decider_new(const struct policy *policy);
  * --------------------------------------- */
 
 /*
- * Reads a batch request or a test's `request` (contract §2) into *ret, with memory from `arena`.
- * `now_ms` is used where it gives no `now`; *ret_has_now (may be NULL) says whether it did. Returns
- * false with at least one error in `diags`.
+ * Reads a batch request or a test's `request` (contract §2) into *ret, which views `doc` and
+ * `arena`. `now_ms` is used where it gives no `now`; *ret_has_now (may be NULL) says whether it
+ * did. Returns false with at least one error in `diags`.
  */
 bool request_from_json(const struct json_doc *doc, const struct cJSON *object, struct arena *arena,
                        int64_t now_ms, struct decide_request *ret, bool *ret_has_now,
                        struct diags *diags) __attribute__((warn_unused_result));
 
-/* Fills attr's scheme, host, path and query from a URL ("http://host[:port]/path?query"). False:
- * *ret_why is static. */
+/*
+ * Fills attr's scheme, host, path and query from a URL ("http://host[:port]/path?query"; a fragment
+ * is dropped), and its fields with the Host that a client would send. *ret views `url` and `arena`.
+ * False: *ret_why is static.
+ */
 bool request_from_url(struct str url, struct arena *arena, struct decide_request *ret,
                       const char **ret_why) __attribute__((warn_unused_result));
+
+/*
+ * After request_from_url: gives the request these fields (of which only name and value are looked
+ * at). A Host among them replaces the URL's; else the URL's is put before them. False: more than
+ * HTTP_FIELDS_MAX, a name that is not a token, a value with controls, two Hosts or a malformed one;
+ * *ret_why is static.
+ */
+bool request_set_fields(const struct http_field *fields, size_t n, struct arena *arena,
+                        struct decide_request *ret, const char **ret_why)
+    __attribute__((warn_unused_result));
 
 /* A decision as one line of JSON without newline, as batch prints it; with `trace` its "rules" too.
  */

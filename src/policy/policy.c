@@ -1,0 +1,67 @@
+#include "adit/policy.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "policy_private.h"
+
+struct policy *policy_ref(struct policy *policy) {
+  atomic_fetch_add_explicit(&policy->references, 1, memory_order_relaxed);
+  return policy;
+}
+
+void policy_unref(struct policy **policy) {
+  struct policy *old = *policy;
+  *policy = NULL;
+  if (!old || atomic_fetch_sub_explicit(&old->references, 1, memory_order_acq_rel) > 1) return;
+  for (size_t i = 0; i < old->file_count; i++) route_unref(&old->files[i].route);
+  config_free(&old->config);
+  arena_free(&old->arena);
+  free(old);
+}
+
+const struct config *policy_config(const struct policy *policy) {
+  return policy->config;
+}
+
+size_t policy_route_count(const struct policy *policy) {
+  return policy->route_count;
+}
+
+const struct route *policy_route(const struct policy *policy, size_t i) {
+  assert(i < policy->route_count);
+  return policy->routes[i];
+}
+
+const struct router *policy_router(const struct policy *policy) {
+  return policy->router;
+}
+
+size_t policy_upstream(const struct policy *policy, const struct route *route, uint16_t variant) {
+  size_t low = 0;
+  size_t high = policy->route_count;
+  while (high - low > 1) {
+    size_t middle = low + (high - low) / 2;
+    if ((uintptr_t)policy->by_route[middle]->route <= (uintptr_t)route)
+      low = middle;
+    else
+      high = middle;
+  }
+  assert(low < policy->route_count && policy->by_route[low]->route == route);
+  assert(variant < route->variant_count);
+  return policy->by_route[low]->upstreams[variant];
+}
+
+const struct sticky_key *policy_keys(const struct policy *policy, size_t *ret_n) {
+  *ret_n = policy->key_count;
+  return policy->keys;
+}
+
+const struct policy_test *policy_tests(const struct policy *policy, size_t *ret_n) {
+  *ret_n = policy->test_count;
+  return policy->tests;
+}
+
+struct decider *policy_decider_new(const struct policy *policy) {
+  return decider_new(policy->router, policy->keys, policy->key_count);
+}
