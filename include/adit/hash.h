@@ -8,6 +8,8 @@
 
 /* MurmurHash3_x86_32 of Austin Appleby (public domain algorithm, own code). */
 uint32_t murmur3_x86_32(const void *data, size_t n, uint32_t seed);
+/* The same of the parts one behind the other, without joining them. */
+uint32_t murmur3_x86_32_parts(const struct str *parts, size_t n, uint32_t seed);
 
 /*
  * A set of byte strings that is built once and then only asked; each has the index of its

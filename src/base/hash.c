@@ -21,18 +21,39 @@ static inline uint32_t mix_end(uint32_t h) {
   return h ^ (h >> 16);
 }
 
+static inline uint32_t add_block(uint32_t h, const uint8_t *p) {
+  return rotate_left(h ^ mix_block(load_32(p)), 13) * 5 + UINT32_C(0xe6546b64);
+}
+
+static inline uint32_t add_tail(uint32_t h, const uint8_t *p, size_t n) {
+  uint32_t tail = 0;
+  if (n >= 3) tail |= (uint32_t)p[2] << 16;
+  if (n >= 2) tail |= (uint32_t)p[1] << 8;
+  return n >= 1 ? h ^ mix_block(tail | p[0]) : h;
+}
+
 uint32_t murmur3_x86_32(const void *data, size_t n, uint32_t seed) {
   const uint8_t *p = data;
   uint32_t h = seed;
   size_t left = n;
-  for (; left >= 4; left -= 4, p += 4) {
-    h = rotate_left(h ^ mix_block(load_32(p)), 13) * 5 + UINT32_C(0xe6546b64);
+  for (; left >= 4; left -= 4, p += 4) h = add_block(h, p);
+  return mix_end(add_tail(h, p, left) ^ (uint32_t)n);
+}
+
+uint32_t murmur3_x86_32_parts(const struct str *parts, size_t n, uint32_t seed) {
+  uint8_t block[4]; /* bytes that the parts so far left over */
+  size_t held = 0, total = 0;
+  uint32_t h = seed;
+  for (size_t i = 0; i < n; i++) {
+    total += parts[i].n;
+    for (size_t k = 0; k < parts[i].n; k++) {
+      block[held++] = (uint8_t)parts[i].p[k];
+      if (held < sizeof(block)) continue;
+      h = add_block(h, block);
+      held = 0;
+    }
   }
-  uint32_t tail = 0;
-  if (left >= 3) tail |= (uint32_t)p[2] << 16;
-  if (left >= 2) tail |= (uint32_t)p[1] << 8;
-  if (left >= 1) h ^= mix_block(tail | p[0]);
-  return mix_end(h ^ (uint32_t)n);
+  return mix_end(add_tail(h, block, held) ^ (uint32_t)total);
 }
 
 /*
@@ -63,7 +84,8 @@ struct str_set {
 enum { SET_CAPACITY_MAX = 1 << 30 };
 
 struct str_set *str_set_new(struct arena *arena, size_t capacity) {
-  if (capacity > SET_CAPACITY_MAX) return NULL;
+  /* More than that is more than any memory: let the arena refuse, and remember it. */
+  if (capacity > SET_CAPACITY_MAX) return arena_alloc_array(arena, SIZE_MAX, SIZE_MAX);
   uint32_t slots = 2;
   while (slots / 2 < capacity) slots *= 2;
   struct str_set *set = ARENA_NEW(arena, struct str_set);
