@@ -58,10 +58,4 @@ const struct condition *condition_compile(struct condition_compiler *compiler,
  */
 bool segments_compile_all(struct condition_compiler *compiler);
 
-/*
- * A percentage as it stands in the file: a number from 0 to 100 with at most two decimals. False:
- * it is something else, and nothing was added to any list.
- */
-bool percent_parse(struct str raw, unsigned *ret_buckets);
-
 #endif
