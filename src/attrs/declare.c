@@ -28,8 +28,8 @@ static void report_memory(const struct declaration *declaration, const cJSON *no
 
 static void report_kind(const struct declaration *declaration, const cJSON *node,
                         const char *subject, const char *expected) {
-  json_error(declaration->doc, node, declaration->diags, NULL, "%s: %s is %s, not %s",
-             declaration->what, subject, json_kind(node), expected);
+  json_error(declaration->doc, node, declaration->diags, NULL, "%s: %s must be %s, not %s",
+             declaration->what, subject, expected, json_kind(node));
 }
 
 /* ---- names ------------------------------------------------------------------------------------
@@ -203,14 +203,14 @@ static bool parse_source(const struct declaration *declaration, const cJSON *nod
 static void parse_sources(const struct declaration *declaration, const cJSON *node,
                           struct attr_declared *declared) {
   const cJSON *from = cJSON_GetObjectItemCaseSensitive(node, "from");
-  if (!from) {
-    json_key_error(declaration->doc, node, declaration->diags,
-                   "add \"from\": [{\"header\": \"X-Name\"}]", "%s has no sources",
-                   declaration->what);
+  if (from && !cJSON_IsArray(from)) {
+    report_kind(declaration, from, "'from'", "a list of sources");
     return;
   }
-  if (!cJSON_IsArray(from) || !from->child) {
-    report_kind(declaration, from, "'from'", "a list of at least one source");
+  if (!from || !from->child) {
+    json_key_error(declaration->doc, from ? from : node, declaration->diags,
+                   "give it at least one, like {\"header\": \"X-Name\"}", "%s has no sources",
+                   declaration->what);
     return;
   }
   struct attr_source *sources = ARENA_ARRAY(declaration->catalog->arena, struct attr_source,
