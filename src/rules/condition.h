@@ -58,4 +58,10 @@ const struct condition *condition_compile(struct condition_compiler *compiler,
  */
 bool segments_compile_all(struct condition_compiler *compiler);
 
+/*
+ * A percentage as it stands in the file (json_raw), as buckets: a number from 0 to 100 with at most
+ * two decimals. False: it is something else, and nothing was added to any list.
+ */
+bool percent_parse(struct str raw, unsigned *ret_buckets) __attribute__((warn_unused_result));
+
 #endif

@@ -436,22 +436,6 @@ static bool compile_networks(const struct literal_context *context, const struct
   return ok;
 }
 
-/* A percentage as buckets: 0 to 100 with at most two decimals. */
-static bool parse_percent(const struct literal_context *context, const struct cJSON *node,
-                          unsigned *ret_buckets) {
-  double percent;
-  if (!cJSON_IsNumber(node) ||
-      !json_number_parse(json_raw(context->compiler->doc, node), &percent) ||
-      !(percent >= 0 && percent <= 100)) {
-    return false;
-  }
-  double buckets = percent * (BUCKETS / 100.0), nearest = round(buckets);
-  /* Two decimals have no exact double; one more decimal is far farther off than this. */
-  if (fabs(buckets - nearest) > 1e-6) return false;
-  *ret_buckets = (unsigned)nearest;
-  return true;
-}
-
 static bool compile_share(const struct literal_context *context, const struct cJSON *node,
                           struct leaf *leaf) {
   const char *wanted = "a list of two percentages, [from, to)";
@@ -459,7 +443,7 @@ static bool compile_share(const struct literal_context *context, const struct cJ
   unsigned bounds[2];
   size_t i = 0;
   for (const struct cJSON *item = node->child; item; item = item->next, i++) {
-    if (!parse_percent(context, item, &bounds[i])) {
+    if (!percent_parse(json_raw(context->compiler->doc, item), &bounds[i])) {
       return refuse(context, item, "percentages", "numbers from 0 to 100, at most two decimals");
     }
   }
