@@ -1,6 +1,7 @@
 /* check: what walkers of a document share: errors at a node, known keys, names, numbers. */
 #include <cjson/cJSON.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "adit/text.h"
@@ -10,13 +11,9 @@ enum { MESSAGE_LIMIT = 4096, HINT_LIMIT = 512 };
 
 static void add_error(struct diags *diags, struct diag_place at, const char *hint,
                       const char *format, va_list args) {
-  struct text message;
-  text_init(&message, MESSAGE_LIMIT);
-  text_vprintf(&message, format, args);
-  /* What is longer than the limit, or than memory, is said without its details. */
-  diags_add(diags, DIAG_ERROR, at, hint, "%s",
-            text_failed(&message) || !message.p ? "something is wrong here" : message.p);
-  text_deinit(&message);
+  char message[MESSAGE_LIMIT]; /* more than diags_add keeps of it */
+  vsnprintf(message, sizeof(message), format, args);
+  diags_add(diags, DIAG_ERROR, at, hint, "%s", message);
 }
 
 void json_error(const struct json_doc *doc, const struct cJSON *node, struct diags *diags,

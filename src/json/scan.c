@@ -34,28 +34,13 @@ static struct str rest(const struct json_scan *scan) {
   return str_skip(scan->text, scan->at);
 }
 
-/* The length of the well-formed UTF-8 sequence at the start of `s` (RFC 3629), or 0. */
+/* The length of the well-formed UTF-8 sequence at the start of `s`, or 0. */
 static size_t utf8_length(struct str s) {
-  static const struct {
-    uint8_t lead_from, lead_to, second_from, second_to;
-    size_t length;
-  } forms[] = {
-      {0x00, 0x7F, 0x00, 0xFF, 1}, {0xC2, 0xDF, 0x80, 0xBF, 2}, {0xE0, 0xE0, 0xA0, 0xBF, 3},
-      {0xE1, 0xEC, 0x80, 0xBF, 3}, {0xED, 0xED, 0x80, 0x9F, 3}, {0xEE, 0xEF, 0x80, 0xBF, 3},
-      {0xF0, 0xF0, 0x90, 0xBF, 4}, {0xF1, 0xF3, 0x80, 0xBF, 4}, {0xF4, 0xF4, 0x80, 0x8F, 4},
-  };
-  const uint8_t *bytes = (const uint8_t *)s.p;
-  for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
-    if (s.n == 0 || bytes[0] < forms[i].lead_from || bytes[0] > forms[i].lead_to) continue;
-    if (forms[i].length == 1) return 1;
-    if (s.n < forms[i].length) return 0;
-    if (bytes[1] < forms[i].second_from || bytes[1] > forms[i].second_to) return 0;
-    for (size_t k = 2; k < forms[i].length; k++) {
-      if ((bytes[k] & 0xC0) != 0x80) return 0;
-    }
-    return forms[i].length;
-  }
-  return 0;
+  bool valid = false;
+  if (s.n == 0) return 0;
+  if ((uint8_t)s.p[0] < 0x80) return 1;
+  size_t n = str_utf8_next(s, 0, &valid);
+  return valid ? n : 0;
 }
 
 /* ---- mistakes ---------------------------------------------------------------------------------
