@@ -1,0 +1,124 @@
+/* batch: requests as lines of JSON in, decisions as lines of JSON out. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "adit/arena.h"
+#include "adit/json.h"
+#include "adit/text.h"
+#include "adit/units.h"
+#include "cli/explain.h"
+#include "cli/lines.h"
+
+struct batch {
+  struct decider *decider;
+  struct arena *arena; /* of one line */
+  struct lines lines;
+  struct text out;
+  bool with_trace;
+};
+
+static bool is_blank(struct str line) {
+  for (size_t i = 0; i < line.n; i++) {
+    char c = line.p[i];
+    if (c != ' ' && c != '\t' && c != '\r') return false;
+  }
+  return true;
+}
+
+static void add_error(struct batch *batch, struct str why) {
+  text_clear(&batch->out);
+  text_add(&batch->out, STR("{\"error\":"));
+  text_add_json(&batch->out, why);
+  text_printf(&batch->out, ",\"line\":%llu}\n", (unsigned long long)batch->lines.number);
+}
+
+/* The first mistake, with its hint and where in the line it is. */
+static void add_diag(struct batch *batch, const struct diags *diags) {
+  struct text why;
+  if (diags_size(diags) == 0) {
+    add_error(batch, STR("out of memory"));
+    return;
+  }
+  const struct diag *diag = diags_get(diags, 0);
+  text_init(&why, 1 << 16);
+  text_add(&why, str_from_cstr(diag->message));
+  if (diag->hint) text_printf(&why, " (%s)", diag->hint);
+  if (diag->at.column) text_printf(&why, ", at column %u", diag->at.column);
+  add_error(batch, text_str(&why));
+  text_deinit(&why);
+}
+
+static void answer(struct batch *batch, struct str line) {
+  struct diags *diags = diags_new();
+  if (!diags) {
+    add_error(batch, STR("out of memory"));
+    return;
+  }
+  struct decide_request request = {0};
+  struct json_doc *doc = json_parse(line, "line", JSON_STRICT, diags);
+  if (doc && request_from_json(doc, json_root(doc), batch->arena, clock_wall_ms(), &request, NULL,
+                               diags)) {
+    struct decision decision;
+    struct rules_trace trace = {0};
+    struct rules_trace *recorded = batch->with_trace ? &trace : NULL;
+    decide(batch->decider, &request, &decision, recorded, batch->arena);
+    text_clear(&batch->out);
+    decision_to_json(&decision, recorded, &batch->out);
+    text_add_char(&batch->out, '\n');
+    if (text_failed(&batch->out)) add_error(batch, STR("the answer does not fit into memory"));
+  } else {
+    add_diag(batch, diags);
+  }
+  json_free(&doc);
+  diags_free(&diags);
+  arena_reset(batch->arena);
+}
+
+/* Whoever feeds us line by line waits for the answer to the line before. */
+static int read_more(struct batch *batch) {
+  if (lines_would_wait(&batch->lines) && fflush(stdout) != 0) return -errno;
+  return lines_fill(&batch->lines);
+}
+
+/* Answers what has been read, up to the end of input or an error. 0, or -errno. */
+static int run_lines(struct batch *batch) {
+  struct str line;
+  int error;
+  for (;;) {
+    switch (lines_next(&batch->lines, &line)) {
+      case LINE_END:
+        return 0;
+      case LINE_MORE:
+        error = read_more(batch);
+        if (error) return error;
+        continue;
+      case LINE_TOO_LONG:
+        add_error(batch, STR("the line is longer than 1 MiB"));
+        break;
+      case LINE_WHOLE:
+        if (is_blank(line)) continue;
+        answer(batch, line);
+        break;
+    }
+    if (fwrite(batch->out.p ? batch->out.p : "", 1, batch->out.n, stdout) != batch->out.n) {
+      return -errno;
+    }
+  }
+}
+
+int explain_batch(const struct cli_command *command, const struct policy *policy, int fd,
+                  bool with_trace) {
+  struct batch batch = {.with_trace = with_trace};
+  setvbuf(stdout, NULL, _IOFBF, 1 << 16);
+  text_init(&batch.out, EXPLAIN_TEXT_BYTES);
+  batch.arena = arena_new(EXPLAIN_ARENA_BYTES);
+  batch.decider = policy_decider_new(policy);
+  bool ready = lines_init(&batch.lines, fd) && batch.arena && batch.decider;
+  int error = ready ? run_lines(&batch) : -ENOMEM;
+  int status = error ? cli_error(command, "batch: %s", strerror(-error)) : CLI_OK;
+  lines_deinit(&batch.lines);
+  decider_free(&batch.decider);
+  arena_free(&batch.arena);
+  text_deinit(&batch.out);
+  return status;
+}

@@ -1,0 +1,235 @@
+/* explain: which variant a request gets, and why. */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "adit/arena.h"
+#include "adit/json.h"
+#include "adit/text.h"
+#include "adit/units.h"
+#include "cli/explain.h"
+#include "cli/explanation.h"
+
+enum { RULES_GIVEN_MAX = 1024 };
+
+enum {
+  OPTION_CLIENT_IP = 256,
+  OPTION_UNTRUSTED,
+  OPTION_NOW,
+  OPTION_RULES,
+  OPTION_JSON,
+  OPTION_BATCH,
+  OPTION_TRACE,
+  OPTION_PIN,
+  OPTION_BUCKET
+};
+
+static const struct option option_names[] = {
+    {"config", required_argument, NULL, 'c'},
+    {"request", required_argument, NULL, 'X'},
+    {"header", required_argument, NULL, 'H'},
+    {"client-ip", required_argument, NULL, OPTION_CLIENT_IP},
+    {"untrusted", no_argument, NULL, OPTION_UNTRUSTED},
+    {"now", required_argument, NULL, OPTION_NOW},
+    {"pin", required_argument, NULL, OPTION_PIN},
+    {"bucket", required_argument, NULL, OPTION_BUCKET},
+    {"rules", required_argument, NULL, OPTION_RULES},
+    {"json", no_argument, NULL, OPTION_JSON},
+    {"batch", no_argument, NULL, OPTION_BATCH},
+    {"trace", no_argument, NULL, OPTION_TRACE},
+    {0}};
+
+struct options {
+  const char *config_path;
+  VEC(struct str) headers;
+  VEC(char *) rules;
+  struct explain_request request;
+  bool describes_request; /* an option that only one request can have was given */
+  bool json, batch, trace;
+};
+
+/* What describes the request. False: out of memory. */
+static bool take_request_option(int option, struct arena *arena, struct options *ret) {
+  struct explain_request *request = &ret->request;
+  struct str value = str_from_cstr(optarg);
+  ret->describes_request = true;
+  if (option == 'H') return VEC_PUSH(arena, &ret->headers, value);
+  if (option == 'X') request->method = value;
+  if (option == OPTION_CLIENT_IP) request->client_ip = value;
+  if (option == OPTION_NOW) request->now = value;
+  if (option == OPTION_PIN) request->pin = value;
+  if (option == OPTION_BUCKET) request->bucket = value;
+  if (option == OPTION_UNTRUSTED) request->untrusted = true;
+  return true;
+}
+
+static bool take_option(int option, struct arena *arena, struct options *ret) {
+  switch (option) {
+    case 'c':
+      ret->config_path = optarg;
+      return true;
+    case OPTION_RULES:
+      return VEC_PUSH(arena, &ret->rules, optarg);
+    case OPTION_JSON:
+      ret->json = true;
+      return true;
+    case OPTION_BATCH:
+      ret->batch = true;
+      return true;
+    case OPTION_TRACE:
+      ret->trace = true;
+      return true;
+    default:
+      return take_request_option(option, arena, ret);
+  }
+}
+
+static int parse_options(const struct cli_command *command, int argc, char **argv,
+                         struct arena *arena, struct options *ret) {
+  int option;
+  while ((option = cli_next_option(command, argc, argv, ":c:X:H:", option_names)) != -1) {
+    if (option == '?') return CLI_USAGE;
+    if (!take_option(option, arena, ret)) return cli_error(command, "out of memory");
+  }
+  ret->request.headers = ret->headers.items;
+  ret->request.header_count = ret->headers.n;
+  if (!ret->config_path) return cli_usage_error(command, "which adit.json? give -c FILE");
+  if (ret->batch) {
+    if (optind == argc && !ret->describes_request) return CLI_OK;
+    return cli_usage_error(command, "--batch reads its requests from standard input");
+  }
+  if (optind == argc) return cli_usage_error(command, "which URL?");
+  if (optind + 1 < argc) {
+    return cli_usage_error(command, "unexpected argument '%s'", argv[optind + 1]);
+  }
+  ret->request.url = str_from_cstr(argv[optind]);
+  return CLI_OK;
+}
+
+/* ---- one request ------------------------------------------------------------------------------
+ */
+
+/* Reads the flags' request as a line of a batch. CLI_OK, or what was reported. */
+static int read_request(const struct cli_command *command, const struct options *options,
+                        struct arena *arena, struct json_doc **ret_doc,
+                        struct decide_request *ret) {
+  struct text json, why;
+  text_init(&json, EXPLAIN_TEXT_BYTES);
+  text_init(&why, 4096);
+  struct diags *diags = diags_new();
+  int status = CLI_USAGE;
+  if (!diags) {
+    status = cli_error(command, "out of memory");
+  } else if (!explain_request_to_json(&options->request, &json, &why)) {
+    cli_usage_error(command, "%.*s", STR_ARG(text_str(&why)));
+  } else if (!(*ret_doc = json_parse(text_str(&json), "arguments", JSON_STRICT, diags)) ||
+             !request_from_json(*ret_doc, json_root(*ret_doc), arena, clock_wall_ms(), ret, NULL,
+                                diags)) {
+    const struct diag *first = diags_size(diags) ? diags_get(diags, 0) : NULL;
+    cli_usage_error(command, "%s%s%s%s", first ? first->message : "out of memory",
+                    first && first->hint ? " (" : "", first && first->hint ? first->hint : "",
+                    first && first->hint ? ")" : "");
+  } else {
+    status = CLI_OK;
+  }
+  diags_free(&diags);
+  text_deinit(&why);
+  text_deinit(&json);
+  return status;
+}
+
+static int print_explanation(const struct cli_command *command, const struct explanation *shown,
+                             bool json) {
+  struct text out;
+  text_init(&out, EXPLAIN_TEXT_BYTES);
+  if (json) {
+    decision_to_json(shown->decision, shown->trace, &out);
+    text_add_char(&out, '\n');
+  } else {
+    explanation_format(shown, &out);
+  }
+  int status = CLI_OK;
+  if (text_failed(&out)) {
+    status = cli_error(command, "the answer does not fit into memory");
+  } else {
+    fwrite(out.p, 1, out.n, stdout);
+  }
+  text_deinit(&out);
+  return status;
+}
+
+static int explain_one(const struct cli_command *command, const struct policy *policy,
+                       const struct options *options, struct arena *arena) {
+  struct json_doc *doc = NULL;
+  struct decide_request request = {0};
+  int status = read_request(command, options, arena, &doc, &request);
+  if (status != CLI_OK) {
+    json_free(&doc);
+    return status;
+  }
+  struct decider *decider = policy_decider_new(policy);
+  struct attr_reader *reader = attr_reader_new();
+  if (decider && reader) {
+    struct decision decision;
+    struct rules_trace trace = {0};
+    decide(decider, &request, &decision, &trace, arena);
+    if (decision.route) attr_reader_begin(reader, decision.route->table, &request.attr);
+    struct explanation shown = {policy, &request, &decision, &trace, reader};
+    status = print_explanation(command, &shown, options->json);
+  } else {
+    status = cli_error(command, "out of memory");
+  }
+  attr_reader_free(&reader);
+  decider_free(&decider);
+  json_free(&doc);
+  return status;
+}
+
+static int run_explain(const struct cli_command *command, int argc, char **argv) {
+  struct arena *arena = arena_new(EXPLAIN_ARENA_BYTES);
+  if (!arena) return cli_error(command, "out of memory");
+  struct options options = {0};
+  int status = parse_options(command, argc, argv, arena, &options);
+  struct diags *diags = NULL;
+  struct policy *policy = NULL;
+  if (status == CLI_OK) {
+    policy =
+        cli_load_policy(command, options.config_path, options.rules.items, options.rules.n, &diags);
+    /* What there is to warn of is `check`'s to say. */
+    if (!policy) {
+      status = CLI_FAILED;
+    } else if (options.batch) {
+      status = explain_batch(command, policy, STDIN_FILENO, options.trace);
+    } else {
+      status = explain_one(command, policy, &options, arena);
+    }
+  }
+  policy_unref(&policy);
+  diags_free(&diags);
+  arena_free(&arena);
+  return status;
+}
+
+const struct cli_command cli_explain = {
+    .name = "explain",
+    .synopsis = "-c adit.json [OPTIONS] URL | -c adit.json --batch [--trace]",
+    .summary = "shows which variant a request gets, and why",
+    .details =
+        "  -c, --config FILE     the configuration\n"
+        "      --rules FILE      this rule file instead of those that adit.json names; may be\n"
+        "                        given again\n"
+        "  -X, --request METHOD  GET when left out\n"
+        "  -H, --header LINE     'Name: value', or 'Name;' for an empty value; may be given again\n"
+        "      --client-ip IP    the attribute client_ip; 127.0.0.1 when left out\n"
+        "      --untrusted       sources that need a trusted proxy do not count\n"
+        "      --now TIME        as of this time, as in a rule file\n"
+        "      --pin VARIANT     as if a valid cookie pinned this variant\n"
+        "      --bucket N        as if the key's bucket were this one, 0..9999\n"
+        "      --json            one line of JSON instead of text\n"
+        "      --batch           one JSON request a line on stdin, one JSON decision a line on\n"
+        "                        stdout; a bad line gives {\"error\":...,\"line\":N}\n"
+        "      --trace           with --batch: each decision with its rules\n"
+        "\n"
+        "Nothing is sent, and no anonymous visitor is drawn. A sticky cookie is verified as\n"
+        "'adit run' does.\n",
+    .run = run_explain,
+};

@@ -1,0 +1,33 @@
+/*
+ * explanation: a decision as text for people, private to src/cli.
+ */
+#ifndef ADIT_CLI_EXPLANATION_H
+#define ADIT_CLI_EXPLANATION_H
+
+#include "adit/policy.h"
+
+struct text;
+
+struct explanation {
+  const struct policy *policy;
+  const struct decide_request *request;
+  const struct decision *decision;
+  const struct rules_trace *trace;
+  struct attr_reader *reader; /* has begun the request when there is a route: reads split keys */
+};
+
+/* The decision first, then every rule in order and every condition with the value seen. */
+void explanation_format(const struct explanation *shown, struct text *out);
+
+/* ---- parts ------------------------------------------------------------------------------------
+ */
+
+/* The line on the bucket: what chose it, or why there is none. Nothing where no split was asked. */
+void explanation_format_draw(const struct explanation *shown, struct text *out);
+void explanation_format_rules(const struct explanation *shown, struct text *out);
+/* "25 %", "0.5 %", "33.33 %" of a number of buckets. */
+void explanation_format_percent(unsigned buckets, struct text *out);
+/* The beginning of a line of the summary, as wide as all are. */
+void explanation_label(struct text *out, const char *label);
+
+#endif

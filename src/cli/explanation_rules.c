@@ -1,0 +1,194 @@
+/*
+ * Every rule in order, with a mark, and every condition that was asked: attribute, operator, value,
+ * and the value seen or why there is none.
+ */
+#include "adit/text.h"
+#include "cli/explanation.h"
+
+/* Long lists and long values are cut for the eye; --json has them whole. */
+enum { SHOWN_BYTES_MAX = 200 };
+
+static const char *const MARK_TRUE = "\xE2\x9C\x93";  /* ✓ */
+static const char *const MARK_FALSE = "\xE2\x9C\x97"; /* ✗ */
+static const char *const MARK_UNKNOWN = "?";
+static const char *const MARK_SKIPPED = "\xC2\xB7"; /* · */
+static const char *const ARROW = "\xE2\x86\x92";    /* → */
+
+static const char *rule_mark(enum rule_result result) {
+  switch (result) {
+    case RULE_SKIPPED:
+      return MARK_SKIPPED;
+    case RULE_UNMATCHED:
+      return MARK_FALSE;
+    case RULE_MATCHED:
+      return MARK_TRUE;
+    case RULE_UNKNOWN:
+      return MARK_UNKNOWN;
+  }
+  return MARK_UNKNOWN;
+}
+
+static const char *condition_mark(enum tristate result) {
+  switch (result) {
+    case TRISTATE_FALSE:
+      return MARK_FALSE;
+    case TRISTATE_TRUE:
+      return MARK_TRUE;
+    case TRISTATE_UNKNOWN:
+      return MARK_UNKNOWN;
+  }
+  return MARK_UNKNOWN;
+}
+
+static void add_cut(struct text *out, struct str s) {
+  if (s.n <= SHOWN_BYTES_MAX) {
+    text_add(out, s);
+    return;
+  }
+  size_t n = SHOWN_BYTES_MAX;
+  while (n > 0 && ((unsigned char)s.p[n] & 0xC0) == 0x80) n--;
+  text_add(out, str_take(s, n));
+  text_add(out, STR("..."));
+}
+
+/* ---- what a rule gives ------------------------------------------------------------------------
+ */
+
+static void format_split(const struct route *route, const struct split *split, struct text *out) {
+  for (size_t i = 0; i < route->canary_count; i++) {
+    unsigned buckets = 0;
+    for (size_t k = 0; k < split->range_count; k++) {
+      const struct split_range *range = &split->ranges[k];
+      if (range->variant == route->canaries[i]) buckets += (unsigned)(range->to - range->from);
+    }
+    if (buckets == 0) continue;
+    explanation_format_percent(buckets, out);
+    text_printf(out, " %.*s, ", STR_ARG(route->variants[route->canaries[i]].name));
+  }
+  text_printf(out, "the rest %.*s", STR_ARG(route->variants[route->stable].name));
+}
+
+static void format_target(const struct route *route, const struct rule *rule, struct text *out) {
+  if (rule->to == VARIANT_NONE) {
+    format_split(route, &rule->split, out);
+  } else {
+    text_add(out, route->variants[rule->to].name);
+  }
+}
+
+/* ---- why a value is missing -------------------------------------------------------------------
+ */
+
+static uint16_t find_slot(const struct attr_table *table, struct str name) {
+  for (size_t slot = 0; slot < attr_table_size(table); slot++) {
+    if (str_eq(attr_table_name(table, (uint16_t)slot), name)) return (uint16_t)slot;
+  }
+  return ATTR_SLOT_NONE;
+}
+
+/* The field names that feed the attribute: all of them, or those that the request has. */
+static size_t add_field_names(const struct explanation *shown, uint16_t slot, bool only_present,
+                              struct text *out) {
+  const struct attr_table *table = shown->decision->route->table;
+  size_t added = 0;
+  struct str name, value;
+  size_t n = attr_table_request_fields(table, slot, 0, &name);
+  for (size_t k = 0; k < n; k++) {
+    attr_table_request_fields(table, slot, k, &name);
+    if (only_present && !attr_request_header(&shown->request->attr, name, 0, &value)) continue;
+    text_printf(out, "%s%.*s", added++ ? " or " : "", STR_ARG(name));
+  }
+  return added;
+}
+
+static void format_missing(const struct explanation *shown, const struct trace_condition *condition,
+                           struct text *out) {
+  const struct attr_table *table = shown->decision->route->table;
+  const struct attr_value *value = condition->seen;
+  uint16_t slot = find_slot(table, condition->attribute);
+  text_add(out, STR("missing: "));
+  if (value->why == ATTR_MISSING_UNPARSABLE && slot != ATTR_SLOT_NONE) {
+    text_add_json(out, str_take(value->refused, SHOWN_BYTES_MAX));
+    text_printf(out, " does not parse as %s", attr_type_name(attr_table_type(table, slot)));
+    return;
+  }
+  bool present = value->why == ATTR_MISSING_UNTRUSTED || value->why == ATTR_MISSING_REPEATED;
+  if (slot == ATTR_SLOT_NONE || !add_field_names(shown, slot, present, out)) {
+    text_add(out, condition->attribute);
+  }
+  text_printf(out, " is %s", attr_missing_text(value->why));
+}
+
+static void format_seen(const struct explanation *shown, const struct trace_condition *condition,
+                        struct text *out) {
+  const struct attr_value *value = condition->seen;
+  switch (value ? value->state : ATTR_UNREAD) {
+    case ATTR_UNREAD:
+      text_add(out, STR("not read"));
+      break;
+    case ATTR_UNDECIDED:
+      text_add(out, STR("too costly to read"));
+      break;
+    case ATTR_MISSING:
+      format_missing(shown, condition, out);
+      break;
+    case ATTR_PRESENT:
+      text_add(out, STR("saw "));
+      for (size_t i = 0; i < value->n; i++) {
+        if (i) text_add(out, STR(", "));
+        struct str whole = value->data[i].text;
+        text_add_json(out, str_take(whole, SHOWN_BYTES_MAX));
+        if (whole.n > SHOWN_BYTES_MAX) text_add(out, STR("..."));
+      }
+      break;
+  }
+}
+
+/* ---- rules ------------------------------------------------------------------------------------
+ */
+
+static void format_condition(const struct explanation *shown,
+                             const struct trace_condition *condition, struct text *out) {
+  text_printf(out, "      %s %.*s %s ", condition_mark(condition->result),
+              STR_ARG(condition->attribute), condition->op);
+  add_cut(out, condition->value_json);
+  text_add(out, STR("  ("));
+  format_seen(shown, condition, out);
+  text_add(out, STR(")\n"));
+}
+
+static void format_rule(const struct explanation *shown, const struct trace_rule *rule,
+                        struct text *out) {
+  text_printf(out, "  %s %.*s %s ", rule_mark(rule->result), STR_ARG(rule->rule->id), ARROW);
+  format_target(shown->decision->route, rule->rule, out);
+  if (rule->result == RULE_SKIPPED) text_add(out, STR("  (not asked)"));
+  if (rule->result != RULE_SKIPPED && !rule->rule->when) {
+    text_add(out, STR("  (matches everything)"));
+  }
+  text_add_char(out, '\n');
+  for (size_t i = 0; i < rule->condition_count; i++) {
+    format_condition(shown, &rule->conditions[i], out);
+  }
+}
+
+static void format_default(const struct explanation *shown, struct text *out) {
+  const struct decision *decision = shown->decision;
+  const struct route *route = decision->route;
+  bool decided =
+      !decision->rule && (decision->reason == REASON_DEFAULT || decision->reason == REASON_PINNED);
+  text_printf(out, "  %s default %s ", decided ? MARK_TRUE : MARK_SKIPPED, ARROW);
+  if (route->has_default_split) {
+    format_split(route, &route->default_split, out);
+  } else {
+    text_add(out, route->variants[route->stable].name);
+  }
+  text_add(out, decided ? STR("\n") : STR("  (not asked)\n"));
+}
+
+void explanation_format_rules(const struct explanation *shown, struct text *out) {
+  text_add_char(out, '\n');
+  for (size_t i = 0; i < shown->trace->rule_count; i++) {
+    format_rule(shown, &shown->trace->rules[i], out);
+  }
+  format_default(shown, out);
+}
