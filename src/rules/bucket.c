@@ -1,5 +1,3 @@
-#include <math.h>
-
 #include "adit/hash.h"
 #include "adit/json.h"
 #include "condition.h"
@@ -13,9 +11,11 @@ unsigned rules_bucket(struct str salt, struct str key) {
 bool percent_parse(struct str raw, unsigned *ret_buckets) {
   double percent;
   if (!json_number_parse(raw, &percent) || !(percent >= 0 && percent <= 100)) return false;
-  double buckets = percent * (BUCKETS / 100.0), nearest = round(buckets);
+  double buckets = percent * (BUCKETS / 100.0);
+  unsigned nearest = (unsigned)(buckets + 0.5);
+  double off = buckets - nearest;
   /* Two decimals have no exact double; one decimal more is far farther off than this. */
-  if (fabs(buckets - nearest) > 1e-6) return false;
-  *ret_buckets = (unsigned)nearest;
+  if (off > 1e-6 || off < -1e-6) return false;
+  *ret_buckets = nearest;
   return true;
 }

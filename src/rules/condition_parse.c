@@ -14,7 +14,7 @@
 #include "adit/arena.h"
 #include "adit/json.h"
 #include "adit/text.h"
-#include "condition_tree.h"
+#include "literal.h"
 
 /* For VEC_PUSH. */
 struct condition_list {
@@ -71,7 +71,7 @@ static const struct condition *make_node(struct condition_compiler *compiler,
   }
   if (condition->depth > CONDITION_DEPTH_MAX) {
     json_error(compiler->doc, node, compiler->diags, NULL,
-               "%s: conditions within each other, segments opened, are more than %d", what,
+               "%s: conditions are nested more than %d deep, segments opened", what,
                CONDITION_DEPTH_MAX);
     return NULL;
   }
@@ -114,10 +114,17 @@ static bool add_leaf(struct condition_compiler *compiler, const struct member *m
          push(compiler, list, condition, literal, member->what);
 }
 
+/* What may stand beside operators. */
+static const char *const modifiers[] = {"missing", "ignore_case", "salt", NULL};
+
 /* "time attributes have eq, ne, …" */
 static void write_operators(const struct member *member, const char *const *names,
                             struct text *out) {
-  text_printf(out, "%s has", member->is_path ? "it" : "such an attribute");
+  if (member->is_path) {
+    text_printf(out, "%.*s has", STR_ARG(member->name));
+  } else {
+    text_printf(out, "%s attributes have", attr_type_name(member->type));
+  }
   for (size_t i = 0; names[i]; i++) text_printf(out, "%s %s", i == 0 ? "" : ",", names[i]);
 }
 
@@ -131,6 +138,7 @@ static void report_operator(const struct condition_compiler *compiler, const str
   text_init(&list, 1024);
   write_operators(member, names, &list);
   const char *hint = exists ? NULL : diag_did_you_mean(name, names, buffer, sizeof(buffer));
+  if (!exists && !hint) hint = diag_did_you_mean(name, modifiers, buffer, sizeof(buffer));
   if (!hint && !text_failed(&list)) hint = list.p;
   const char *format = exists ? "%s: operator '%.*s' does not apply to %s attribute '%.*s'"
                               : "%s: unknown operator '%.*s' for %s attribute '%.*s'";
@@ -161,6 +169,7 @@ static bool parse_modifier(const struct condition_compiler *compiler, struct mem
                            const struct cJSON *object, const struct cJSON *node) {
   struct str key = str_from_cstr(node->string);
   bool is_salt = str_eq(key, STR("salt"));
+  char buffer[LITERAL_SHOWN_BYTES];
   if (!has_taker(object, key)) {
     json_key_error(compiler->doc, node, compiler->diags,
                    is_salt ? "only bucket_in takes it"
@@ -170,7 +179,8 @@ static bool parse_modifier(const struct condition_compiler *compiler, struct mem
   }
   if (is_salt ? !cJSON_IsString(node) : !cJSON_IsBool(node)) {
     json_error(compiler->doc, node, compiler->diags, NULL, "%s: '%s' must be %s, not %s",
-               member->what, node->string, is_salt ? "a string" : "true or false", json_kind(node));
+               member->what, node->string, is_salt ? "a string" : "true or false",
+               literal_shown(compiler->doc, node, buffer));
     return false;
   }
   if (is_salt) {
@@ -224,18 +234,28 @@ static bool is_keyword(struct str key) {
          str_eq(key, STR("segment"));
 }
 
+/* What to do about a name that is no attribute; may be written to `buffer`. */
+static const char *attribute_hint(const struct condition_compiler *compiler, struct str name,
+                                  char *buffer, size_t capacity) {
+  static const char *const keywords[] = {"all", "any", "not", "segment", NULL};
+  if (is_modifier(name) || operator_find(name)) {
+    return "it belongs within an attribute's object";
+  }
+  if (str_ends_with(name, STR("."))) return "a name follows the dot, as in header.user-agent";
+  const char *hint =
+      diag_did_you_mean(name, attr_catalog_names(compiler->catalog), buffer, capacity);
+  if (!hint) hint = diag_did_you_mean(name, keywords, buffer, capacity);
+  if (!hint && str_ends_with(name, STR(".age"))) return "only attributes of type time have an age";
+  return hint ? hint : "declare it under \"attributes\", or use header., cookie. or query.";
+}
+
 static void report_attribute(const struct condition_compiler *compiler, const struct cJSON *node,
                              const char *what) {
-  static const char *const keywords[] = {"all", "any", "not", "segment", NULL};
   struct str name = str_from_cstr(node->string);
   char buffer[160];
-  const char *hint =
-      diag_did_you_mean(name, attr_catalog_names(compiler->catalog), buffer, sizeof(buffer));
-  if (!hint) hint = diag_did_you_mean(name, keywords, buffer, sizeof(buffer));
-  if (!hint && str_ends_with(name, STR(".age"))) hint = "only attributes of type time have an age";
-  if (!hint) hint = "declare it under \"attributes\", or use header., cookie. or query.";
-  json_key_error(compiler->doc, node, compiler->diags, hint, "%s: unknown attribute '%.*s'", what,
-                 STR_ARG(name));
+  json_key_error(compiler->doc, node, compiler->diags,
+                 attribute_hint(compiler, name, buffer, sizeof(buffer)),
+                 "%s: unknown attribute '%.*s'", what, STR_ARG(name));
 }
 
 static bool parse_attribute(struct condition_compiler *compiler, const struct cJSON *node,
@@ -267,13 +287,15 @@ static bool parse_attribute(struct condition_compiler *compiler, const struct cJ
 
 static bool check_list(const struct condition_compiler *compiler, const struct cJSON *node,
                        const char *what) {
+  char buffer[LITERAL_SHOWN_BYTES];
   if (cJSON_IsArray(node) && node->child) return true;
   if (cJSON_IsArray(node)) {
     json_error(compiler->doc, node, compiler->diags, "a list needs at least one condition",
                "%s: empty list for '%s'", what, node->string);
   } else {
     json_error(compiler->doc, node, compiler->diags, NULL,
-               "%s: '%s' takes a list of conditions, not %s", what, node->string, json_kind(node));
+               "%s: '%s' takes a list of conditions, not %s", what, node->string,
+               literal_shown(compiler->doc, node, buffer));
   }
   return false;
 }
@@ -337,9 +359,11 @@ static bool parse_members(struct condition_compiler *compiler, const struct cJSO
 /* Adds the members of a condition object to `list`, which is an AND. */
 static bool parse_object(struct condition_compiler *compiler, const struct cJSON *node,
                          const char *what, struct condition_list *list) {
+  char buffer[LITERAL_SHOWN_BYTES];
   if (!cJSON_IsObject(node)) {
-    json_error(compiler->doc, node, compiler->diags, "for instance {\"region\": \"eu\"}",
-               "%s: a condition is an object, not %s", what, json_kind(node));
+    json_error(compiler->doc, node, compiler->diags, "for instance {\"method\": \"GET\"}",
+               "%s: a condition is an object, not %s", what,
+               literal_shown(compiler->doc, node, buffer));
     return false;
   }
   if (!node->child) {
@@ -349,7 +373,7 @@ static bool parse_object(struct condition_compiler *compiler, const struct cJSON
   }
   if (compiler->depth == CONDITION_DEPTH_MAX) {
     json_error(compiler->doc, node, compiler->diags, NULL,
-               "%s: conditions within each other, segments opened, are more than %d", what,
+               "%s: conditions are nested more than %d deep, segments opened", what,
                CONDITION_DEPTH_MAX);
     return false;
   }

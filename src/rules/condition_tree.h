@@ -109,35 +109,9 @@ bool operator_applies(const struct operator_info *info, enum attr_type type, boo
 /* Names of those that apply, NULL at the end, to `ret` (OPERATORS_MAX). */
 void operator_names(enum attr_type type, bool is_path, const char **ret);
 
-/* ---- literal.c: what stands behind an operator, compiled ---- */
-
-/* One operator on one attribute as it is being compiled. */
-struct literal_context {
-  struct condition_compiler *compiler;
-  const char *what;
-  struct str attribute; /* as written */
-  const struct operator_info *info;
-  struct str salt; /* of bucket_in */
-};
-
-/* Fills the leaf's test, `with` and value_json; its slot, type and ignore_case are set already.
- * False: an error was added. */
-bool literal_compile(const struct literal_context *context, const struct cJSON *node,
-                     struct leaf *leaf);
-/* Fills a leaf's test and `with` from values of its type: one, some, or none (an empty file).
- * `data` is reordered. False: memory. */
-bool literal_set_values(struct arena *arena, struct leaf *leaf, struct attr_datum *data, size_t n);
 /* Adds the error that memory is short. Always false. */
 bool condition_no_memory(const struct condition_compiler *compiler, const struct cJSON *node,
                          const char *what);
-
-/* ---- value_file.c ---- */
-
-enum { VALUE_FILE_BYTES_MAX = 64 << 20, VALUE_FILE_VALUES_MAX = 1000000 };
-
-/* The same from the file of values that `node` names. */
-bool value_file_compile(const struct literal_context *context, const struct cJSON *node,
-                        struct leaf *leaf);
 
 /* ---- segments.c ---- */
 

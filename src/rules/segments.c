@@ -165,8 +165,8 @@ static void report_unknown(const struct condition_compiler *compiler, const stru
 const struct condition *segment_open(struct condition_compiler *compiler, const struct cJSON *node,
                                      const char *what) {
   if (!cJSON_IsString(node)) {
-    json_error(compiler->doc, node, compiler->diags, NULL,
-               "%s: 'segment' takes the name of a segment", what);
+    json_error(compiler->doc, node, compiler->diags, "\"all\" takes several",
+               "%s: 'segment' takes the name of one segment", what);
     return NULL;
   }
   if (!build_scopes(compiler)) {
@@ -195,7 +195,8 @@ const struct condition *segment_open(struct condition_compiler *compiler, const 
 
 static bool check_object(const struct segment_source *source, struct diags *diags) {
   if (!source->object || cJSON_IsObject(source->object)) return true;
-  json_error(source->doc, source->object, diags, NULL, "segments must be an object, not %s",
+  json_error(source->doc, source->object, diags, NULL,
+             "'segments' must be an object: a name and a condition each, not %s",
              json_kind(source->object));
   return false;
 }

@@ -10,7 +10,7 @@
 
 #include "adit/arena.h"
 #include "adit/json.h"
-#include "condition_tree.h"
+#include "literal.h"
 
 enum { MISTAKES_MAX = 20 };
 
@@ -22,7 +22,9 @@ struct value_file {
 
 static struct str path_of(const struct condition_compiler *compiler, struct str name) {
   const char *directory = compiler->directory ? compiler->directory : ".";
-  if (str_starts_with(name, STR("/"))) return arena_dup(compiler->arena, name);
+  if (str_starts_with(name, STR("/")) || str_eq(str_from_cstr(directory), STR("."))) {
+    return arena_dup(compiler->arena, name);
+  }
   return arena_printf(compiler->arena, "%s/%.*s", directory, STR_ARG(name));
 }
 
