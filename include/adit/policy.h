@@ -83,16 +83,6 @@ bool request_from_json(const struct json_doc *doc, const struct cJSON *object, s
 bool request_from_url(struct str url, struct arena *arena, struct decide_request *ret,
                       const char **ret_why) __attribute__((warn_unused_result));
 
-/*
- * After request_from_url: gives the request these fields (of which only name and value are looked
- * at). A Host among them replaces the URL's; else the URL's is put before them. False: more than
- * HTTP_FIELDS_MAX, a name that is not a token, a value with controls, two Hosts or a malformed one;
- * *ret_why is static.
- */
-bool request_set_fields(const struct http_field *fields, size_t n, struct arena *arena,
-                        struct decide_request *ret, const char **ret_why)
-    __attribute__((warn_unused_result));
-
 /* A decision as one line of JSON without newline, as batch prints it; with `trace` its "rules" too.
  */
 void decision_to_json(const struct decision *decision, const struct rules_trace *trace,

@@ -113,18 +113,6 @@ static bool adopt_fields(struct http_field *fields, size_t n, struct arena *aren
   return true;
 }
 
-bool request_set_fields(const struct http_field *fields, size_t n, struct arena *arena,
-                        struct decide_request *ret, const char **ret_why) {
-  *ret_why = "more than 100 header fields";
-  if (n > HTTP_FIELDS_MAX) return false;
-  *ret_why = "not enough memory";
-  struct http_field *own = ARENA_ARRAY(arena, struct http_field, n + 1);
-  if (!own) return false;
-  for (size_t i = 0; i < n; i++)
-    if (!make_field(fields[i].name, fields[i].value, &own[i + 1], ret_why)) return false;
-  return adopt_fields(own, n, arena, ret, ret_why);
-}
-
 /* ---- JSON -------------------------------------------------------------------------------------
  */
 
