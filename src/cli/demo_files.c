@@ -1,5 +1,6 @@
 /* The demo's adit.json and key, in a temporary directory that is removed at the end. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -45,7 +46,8 @@ static bool find_rules(char *ret, size_t capacity) {
 }
 
 static bool write_file(const struct cli_command *command, const char *path, struct str bytes) {
-  FILE *file = fopen(path, "wx");
+  int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
   bool ok = file && fwrite(bytes.p, 1, bytes.n, file) == bytes.n;
   if (file && fclose(file) != 0) ok = false;
   if (!ok) cli_error(command, "cannot write %s: %s", path, strerror(errno));

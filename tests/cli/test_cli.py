@@ -1,0 +1,578 @@
+#!/usr/bin/env python3
+"""The commands of adit, from outside: usage: test_cli.py PATH-OF-ADIT
+
+Each test runs the program on files in a directory of its own and compares status, standard output
+and standard error. The last line is "N passed, N failed".
+"""
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+ADIT = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else ""
+TIMEOUT = 30
+COMMANDS = ["run", "check", "explain", "test", "demo", "version", "help"]
+
+CONFIG = {
+    "listen": [{"address": "127.0.0.1:0"}],
+    "rules": ["shop.json"],
+    "trusted_proxies": ["127.0.0.0/8"],
+    "attributes": {
+        "region": {"type": "string", "from": [{"header": "X-Region"}]},
+        "user.id": {"type": "string", "from": [{"header": "X-User-Id"}]},
+        "user.registered_at": {"type": "time", "from": [{"header": "X-User-Registered-At"}]},
+    },
+    "upstreams": {
+        "shop-v1": {"endpoints": ["127.0.0.1:9001"]},
+        "shop-canary": {"endpoints": ["127.0.0.1:9002"]},
+    },
+    "sticky": {"keys": [{"id": "k", "file": "sticky.key"}]},
+}
+
+RULES = {
+    "route": "shop",
+    "match": {"hosts": ["shop.example.com"]},
+    "variants": {"v1": "shop-v1", "canary": "shop-canary"},
+    "stable": "v1",
+    "segments": {"new-users": {"user.registered_at": {"after": "2026-01-01"}}},
+    "rules": [
+        {"id": "no-bots", "when": {"header.user-agent": {"matches": "(?i)bot"}}, "to": "v1"},
+        {
+            "id": "east-new-users",
+            "when": {"region": ["cn-east", "cn-north"], "segment": "new-users"},
+            "split": {"canary": 25},
+        },
+        {"id": "staff", "when": {"client_ip": {"in_cidr": "10.1.0.0/16"}}, "to": "canary"},
+    ],
+    "default": {"split": {"canary": 5}},
+    "tests": [
+        {
+            "name": "new user in the east",
+            "request": {
+                "url": "http://shop.example.com/",
+                "headers": {"X-Region": "cn-east", "X-User-Registered-At": "2026-03-04"},
+                "bucket": 100,
+            },
+            "expect": {"rule": "east-new-users", "variant": "canary"},
+        },
+        {
+            "name": "anybody",
+            "request": {"url": "http://shop.example.com/", "bucket": 9000},
+            "expect": {"variant": "v1", "reason": "default"},
+        },
+    ],
+}
+
+URL = "http://shop.example.com/cart?x=1"
+EAST = ["-H", "X-Region: cn-east", "-H", "X-User-Registered-At: 2026-03-04"]
+
+
+class Case(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self):
+        self.directory = tempfile.TemporaryDirectory(prefix="adit-cli-")
+        self.addCleanup(self.directory.cleanup)
+        self.write("adit.json", CONFIG)
+        self.write("shop.json", RULES)
+        self.write("sticky.key", "0123456789abcdef0123456789abcdef")
+
+    def write(self, name, content):
+        path = os.path.join(self.directory.name, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(content if isinstance(content, str) else json.dumps(content, indent=2))
+        os.chmod(path, 0o600)
+
+    def adit(self, *args, stdin=b""):
+        done = subprocess.run(
+            [ADIT, *args], cwd=self.directory.name, input=stdin, capture_output=True,
+            timeout=TIMEOUT, check=False)
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+    def expect(self, args, status, out=None, err=None):
+        got = self.adit(*args)
+        self.assertEqual(got[0], status, got)
+        if out is not None:
+            self.assertEqual(got[1], out)
+        if err is not None:
+            self.assertEqual(got[2], err)
+        return got
+
+    def batch(self, *lines, trace=False):
+        """Sends lines (bytes, or what is dumped as JSON); gives the answers, parsed."""
+        raw = b"".join(
+            (line if isinstance(line, bytes) else json.dumps(line).encode()) + b"\n" for line in lines)
+        args = ["explain", "-c", "adit.json", "--batch"] + (["--trace"] if trace else [])
+        status, out, err = self.adit(*args, stdin=raw)
+        self.assertEqual((status, err), (0, ""), out)
+        return [json.loads(line) for line in out.splitlines()]
+
+
+class Help(Case):
+    def test_help_lists_every_command(self):
+        status, out, err = self.adit("help")
+        self.assertEqual((status, err), (0, ""))
+        listed = [line.split()[0] for line in out.splitlines() if line.startswith("  ")]
+        self.assertEqual([name for name in listed if name in COMMANDS], COMMANDS)
+
+    def test_help_of_each_command(self):
+        for name in COMMANDS:
+            with self.subTest(command=name):
+                status, out, err = self.adit("help", name)
+                self.assertEqual((status, err), (0, ""))
+                self.assertTrue(out.startswith(f"usage: adit {name}"), out)
+                self.assertEqual(self.adit(name, "--help"), (0, out, ""))
+                self.assertLessEqual(max(map(len, out.splitlines())), 100)
+
+    def test_version(self):
+        status, out, err = self.adit("version")
+        self.assertEqual((status, err), (0, ""))
+        self.assertRegex(out, r"\Aadit \d+\.\d+\.\d+\n\Z")
+        self.assertEqual(self.adit("--version"), (0, out, ""))
+
+    def test_output_that_cannot_be_written(self):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run([ADIT, "version"], stdout=full, stderr=subprocess.PIPE, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.stderr, b"adit version: cannot write to standard output\n")
+
+
+class Usage(Case):
+    def test_usage_errors(self):
+        c = ["-c", "adit.json"]
+        cases = [
+            ([], "adit: which command?; see 'adit help'"),
+            (["chekc"], "adit: there is no command 'chekc'; see 'adit help'"),
+            (["help", "chekc"], "adit help: there is no command 'chekc'; see 'adit help help'"),
+            (["help", "run", "check"], "adit help: one command at a time; see 'adit help help'"),
+            (["version", "x"], "adit version: unexpected argument 'x'; see 'adit help version'"),
+            (["run"], "adit run: which adit.json? give -c FILE; see 'adit help run'"),
+            (["run", "-c"], "adit run: option '-c' needs a value; see 'adit help run'"),
+            (["run", "--config"], "adit run: option '--config' needs a value; see 'adit help run'"),
+            (["run", *c, "x"], "adit run: unexpected argument 'x'; see 'adit help run'"),
+            (["check"], "adit check: which adit.json? give -c FILE; see 'adit help check'"),
+            (["check", *c, "--frob"], "adit check: unknown option '--frob'; see 'adit help check'"),
+            (["check", *c, "-z"], "adit check: unknown option '-z'; see 'adit help check'"),
+            (["check", *c, "-zc"], "adit check: unknown option '-z'; see 'adit help check'"),
+            (["check", *c, "--strict=1"],
+             "adit check: option '--strict=1' takes no value; see 'adit help check'"),
+            (["test", *c, "--strict"], "adit test: unknown option '--strict'; see 'adit help test'"),
+            (["explain", URL], "adit explain: which adit.json? give -c FILE; see 'adit help explain'"),
+            (["explain", *c], "adit explain: which URL?; see 'adit help explain'"),
+            (["explain", *c, URL, "x"], "adit explain: unexpected argument 'x'; see 'adit help explain'"),
+            (["explain", *c, "--batch", URL],
+             "adit explain: --batch reads its requests from standard input; see 'adit help explain'"),
+            (["explain", *c, "--batch", "-X", "PUT"],
+             "adit explain: --batch reads its requests from standard input; see 'adit help explain'"),
+            (["explain", *c, "-H", "Region", URL],
+             "adit explain: header 'Region' has no colon: write 'Name: value'; see 'adit help explain'"),
+            (["explain", *c, "-H", "Region:", URL],
+             "adit explain: header 'Region:' has no value: write 'Name;' to send it empty;"
+             " see 'adit help explain'"),
+            (["explain", *c, "--bucket", "x", URL],
+             "adit explain: --bucket 'x' is not a whole number from 0 to 9999; see 'adit help explain'"),
+            (["demo", "x"], "adit demo: unexpected argument 'x'; see 'adit help demo'"),
+            (["demo", "--port", "65536"],
+             "adit demo: --port '65536' is not a whole number from 0 to 65535; see 'adit help demo'"),
+        ]
+        for args, line in cases:
+            with self.subTest(args=args):
+                self.expect(args, 2, "", line + "\n")
+
+    def test_requests_that_cannot_be(self):
+        cases = [
+            ["ftp://shop.example.com/"], ["shop.example.com"], ["http://"],
+            ["http://shop.example.com/%zz"], ["--client-ip", "300.1.1.1", URL],
+            ["--now", "yesterday", URL], ["-X", "BAD METHOD", URL], ["-H", "Bad Name: x", URL],
+            ["-H", ": x", URL], ["-H", "Host: a b", URL], ["-H", "A: b\x01", URL],
+        ]
+        for args in cases:
+            with self.subTest(args=args):
+                status, out, err = self.adit("explain", "-c", "adit.json", *args)
+                self.assertEqual((status, out), (2, ""), err)
+                self.assertRegex(err, r"\Aadit explain: [^\n]+; see 'adit help explain'\n\Z")
+
+    def test_control_bytes_are_not_echoed(self):
+        status, _, err = self.adit("a\x1b[31m\nb")
+        self.assertEqual(status, 2)
+        self.assertNotIn("\x1b", err)
+        self.assertEqual(err.count("\n"), 1)
+
+
+class Check(Case):
+    def test_fine(self):
+        self.expect(["check", "-c", "adit.json"], 0, "adit.json: 1 route, 2 tests: 0 errors, 0 warnings\n", "")
+        self.expect(["check", "--strict", "--config=adit.json"], 0, err="")
+
+    def test_warning(self):
+        config = dict(CONFIG)
+        del config["sticky"]
+        self.write("adit.json", config)
+        _, out, err = self.expect(["check", "-c", "adit.json"], 0)
+        self.assertEqual(out, "adit.json: 1 route, 2 tests: 0 errors, 1 warning\n")
+        self.assertRegex(err, r"\A[^\n]*adit\.json[^\n]*: warning: [^\n]+\n\Z")
+        self.expect(["check", "-c", "adit.json", "--strict"], 1, out)
+
+    def test_mistakes_are_shown_together(self):
+        rules = json.loads(json.dumps(RULES))
+        rules["segments"]["new-users"]["user.registered_at"] = {"befor": "2026-01-01"}
+        rules["rules"][0]["to"] = "v2"
+        self.write("shop.json", rules)
+        _, out, err = self.expect(["check", "-c", "adit.json"], 1)
+        self.assertRegex(out, r"\Aadit\.json: [2-9] errors, 0 warnings\n\Z")
+        self.assertIn("unknown operator 'befor'", err)
+        self.assertIn("did you mean 'before'?", err)
+        self.assertIn("'v2'", err)
+        for line in err.splitlines():
+            self.assertRegex(line, r"\Ashop\.json:\d+:\d+: error: ")
+
+    def test_no_such_file(self):
+        _, out, err = self.expect(["check", "-c", "nowhere.json"], 1)
+        self.assertEqual(out, "nowhere.json: 1 error, 0 warnings\n")
+        self.assertIn("nowhere.json", err)
+
+    def test_rules_instead_of_those_named(self):
+        other = json.loads(json.dumps(RULES))
+        other["tests"] = other["tests"][:1]
+        self.write("other.json", other)
+        self.expect(["check", "-c", "adit.json", "other.json"], 0,
+                    "adit.json: 1 route, 1 test: 0 errors, 0 warnings\n", "")
+        self.expect(["check", "-c", "adit.json", "other.json", "shop.json"], 1)
+
+    def test_failing_test_is_an_error(self):
+        rules = json.loads(json.dumps(RULES))
+        rules["tests"][1]["expect"]["variant"] = "canary"
+        self.write("shop.json", rules)
+        _, out, err = self.expect(["check", "-c", "adit.json"], 1)
+        self.assertEqual(out, "adit.json: 1 route, 2 tests: 1 error, 0 warnings\n")
+        self.assertRegex(err, r"\Ashop\.json:\d+:\d+: error: test 'anybody' failed: [^\n]+\n\Z")
+
+
+class Test(Case):
+    def test_all_pass(self):
+        self.expect(["test", "-c", "adit.json"], 0, "2 passed, 0 failed\n", "")
+        self.expect(["test", "-c", "adit.json", "shop.json"], 0, "2 passed, 0 failed\n", "")
+
+    def test_failures(self):
+        rules = json.loads(json.dumps(RULES))
+        rules["tests"][1]["expect"]["variant"] = "canary"
+        self.write("shop.json", rules)
+        _, out, _ = self.expect(["test", "-c", "adit.json"], 1)
+        lines = out.splitlines()
+        self.assertEqual(lines[1:], ["1 passed, 1 failed"])
+        self.assertRegex(lines[0], r"\Ashop\.json:\d+:\d+: test 'anybody' failed: ")
+        self.assertIn("canary", lines[0])
+        self.assertIn("v1", lines[0])
+
+    def test_what_does_not_load(self):
+        self.write("shop.json", "{")
+        _, out, err = self.expect(["test", "-c", "adit.json"], 1)
+        self.assertEqual(out, "")
+        self.assertIn("shop.json:1:", err)
+
+
+class Explain(Case):
+    def explain(self, *args):
+        return self.adit("explain", "-c", "adit.json", *args)
+
+    def decide(self, *args):
+        status, out, err = self.explain("--json", *args)
+        self.assertEqual((status, err), (0, ""))
+        self.assertEqual(out.count("\n"), 1)
+        return json.loads(out)
+
+    def test_text_of_a_split(self):
+        status, out, err = self.explain(*EAST, "-H", "X-User-Id: u-17", "-H", "User-Agent: curl/8", URL)
+        self.assertEqual((status, err), (0, ""))
+        lines = out.splitlines()
+        self.assertRegex(lines[0], r"\Avariant +(v1|canary) \(upstream shop-(v1|canary)\)\Z")
+        self.assertEqual(lines[1], "reason   rule: rule 'east-new-users' matches, and its split decides")
+        self.assertEqual(lines[2], "route    shop (shop.json), state on")
+        self.assertRegex(lines[3], r"\Abucket   \d+ of 0\.\.9999: the bucket of user\.id \"u-17\" with salt 'shop'\Z")
+        self.assertEqual(lines[4:], [
+            "",
+            "  ✗ no-bots → v1",
+            '      ✗ header.user-agent matches "(?i)bot"  (saw "curl/8")',
+            "  ✓ east-new-users → 25 % canary, the rest v1",
+            '      ✓ region in ["cn-east","cn-north"]  (saw "cn-east")',
+            '      ✓ user.registered_at after "2026-01-01"  (saw "2026-03-04")',
+            "  · staff → canary  (not asked)",
+            "  · default → 5 % canary, the rest v1  (not asked)",
+        ])
+
+    def test_text_of_the_default_untrusted(self):
+        status, out, err = self.explain("--untrusted", *EAST, "--bucket", "499", URL)
+        self.assertEqual((status, err), (0, ""))
+        self.assertEqual(out.splitlines(), [
+            "variant  canary (upstream shop-canary)",
+            "reason   default: no rule matches, and the default split decides",
+            "route    shop (shop.json), state on",
+            "bucket   499 of 0..9999: as --bucket says",
+            "",
+            "  ? no-bots → v1",
+            '      ? header.user-agent matches "(?i)bot"  (missing: user-agent is not in the request)',
+            "  ? east-new-users → 25 % canary, the rest v1",
+            '      ? region in ["cn-east","cn-north"]  (missing: X-Region is in the request, '
+            "but does not count from this peer)",
+            '      ? user.registered_at after "2026-01-01"  (missing: X-User-Registered-At is in the '
+            "request, but does not count from this peer)",
+            "  ✗ staff → canary",
+            '      ✗ client_ip in_cidr "10.1.0.0/16"  (saw "127.0.0.1")',
+            "  ✓ default → 5 % canary, the rest v1",
+        ])
+
+    def test_text_of_what_does_not_parse(self):
+        _, out, _ = self.explain("-H", "X-Region: cn-east", "-H", "X-User-Registered-At: soon", URL)
+        self.assertIn('(missing: "soon" does not parse as time)', out)
+
+    def test_text_without_a_key(self):
+        _, out, _ = self.explain(URL)
+        self.assertIn("bucket   none: no key is there (user.id), nor a sticky cookie; 'adit run' would "
+                      "draw an anonymous id and set one\n", out)
+
+    def test_text_of_force(self):
+        _, out, _ = self.explain("-H", "X-Canary: always", URL)
+        self.assertIn("reason   forced: asked for by the header X-Canary: always\n", out)
+        self.assertIn("  · staff → canary  (not asked)\n", out)
+        _, out, _ = self.explain("-H", "X-Canary: perhaps", "--bucket", "9000", URL)
+        self.assertIn("force    X-Canary is there but does not count: 'perhaps' is none of its values\n", out)
+        _, out, _ = self.explain("-H", "X-Canary: always", "-H", "X-Canary: always", URL)
+        self.assertIn("force    X-Canary is there but does not count: it comes more than once\n", out)
+
+    def test_text_without_a_route(self):
+        status, out, _ = self.explain("http://other.example.com/")
+        self.assertEqual(status, 0)
+        self.assertTrue(out.startswith("route    none\nreason   no_route: "), out)
+
+    def test_text_of_a_pin(self):
+        _, out, _ = self.explain("--pin", "canary", URL)
+        self.assertIn("reason   pinned: --pin stands for a cookie that remembers an earlier draw\n", out)
+        self.assertIn("bucket   none: the pin goes before the bucket\n", out)
+
+    def test_text_of_a_forged_cookie(self):
+        _, out, _ = self.explain("-H", "Cookie: adit_shop=nonsense", URL)
+        self.assertRegex(out, r"\ncookie   adit_shop: \w+\n")
+
+    def test_json(self):
+        decision = self.decide(*EAST, "--bucket", "100", URL)
+        rules = decision.pop("rules")
+        self.assertEqual(decision, {"route": "shop", "variant": "canary", "reason": "rule",
+                                    "rule": "east-new-users", "bucket": 100})
+        self.assertEqual([rule["result"] for rule in rules], ["unknown", "matched", "skipped"])
+        self.assertEqual(rules[1]["conditions"][0], {
+            "attribute": "region", "op": "in", "value": ["cn-east", "cn-north"], "seen": "cn-east",
+            "result": True})
+        self.assertEqual(rules[2]["conditions"], [])
+
+    def test_flags(self):
+        self.assertEqual(self.decide("--client-ip", "10.1.2.3", URL)["rule"], "staff")
+        self.assertEqual(self.decide("--pin", "canary", URL)["reason"], "pinned")
+        self.assertEqual(self.decide("-H", "Host: SHOP.example.com.:8080", "http://x/")["route"], "shop")
+        self.assertEqual(self.decide("-H", "Host: x", URL)["reason"], "no_route")
+        seen = self.decide("-H", "User-Agent;", URL)["rules"][0]["conditions"][0]["seen"]
+        self.assertEqual(seen, "")
+
+    def test_method_and_now(self):
+        rules = json.loads(json.dumps(RULES))
+        rules["rules"] = [
+            {"id": "puts", "when": {"method": "PUT"}, "to": "canary"},
+            {"id": "later", "when": {"now": {"after": "2030-01-01"}}, "to": "canary"},
+        ]
+        rules["tests"] = []
+        self.write("shop.json", rules)
+        self.assertEqual(self.decide("-X", "PUT", URL)["rule"], "puts")
+        self.assertEqual(self.decide("--now", "2031-01-01", URL)["rule"], "later")
+        self.assertEqual(self.decide("--now", "2029-01-01", URL)["reason"], "default")
+        _, out, _ = self.explain("--now", "2031-01-01", URL)
+        self.assertIn("time     as of 2031-01-01T00:00:00Z; another time may give another answer\n", out)
+
+    def test_rules_file(self):
+        rules = json.loads(json.dumps(RULES))
+        rules["state"] = "off"
+        rules["tests"] = []
+        self.write("other.json", rules)
+        self.assertEqual(self.decide("--rules", "other.json", URL)["reason"], "off")
+
+    def test_what_does_not_load(self):
+        self.write("shop.json", "{")
+        status, out, err = self.explain(URL)
+        self.assertEqual((status, out), (1, ""))
+        self.assertIn("shop.json:1:", err)
+
+
+class Batch(Case):
+    def test_decisions(self):
+        got = self.batch(
+            {"url": URL, "bucket": 499},
+            {"url": URL, "bucket": 500},
+            {"url": "http://other.example.com/"},
+            {"url": URL, "headers": {"X-Canary": "always"}},
+            {"url": URL, "headers": [["X-Canary", "always"]], "pin": "canary"},
+            {"url": URL, "client_ip": "10.1.0.9"},
+            {"url": URL, "trusted": False, "headers": {"X-Region": "cn-east"}, "bucket": 0},
+        )
+        none = {"rule": None, "bucket": None}
+        self.assertEqual(got, [
+            {"route": "shop", "variant": "canary", "reason": "default", "rule": None, "bucket": 499},
+            {"route": "shop", "variant": "v1", "reason": "default", "rule": None, "bucket": 500},
+            {"route": None, "variant": None, "reason": "no_route", **none},
+            {"route": "shop", "variant": "canary", "reason": "forced", **none},
+            {"route": "shop", "variant": "canary", "reason": "forced", **none},
+            {"route": "shop", "variant": "canary", "reason": "rule", "rule": "staff", "bucket": None},
+            {"route": "shop", "variant": "canary", "reason": "default", "rule": None, "bucket": 0},
+        ])
+
+    def test_trace(self):
+        (plain,) = self.batch({"url": URL})
+        (traced,) = self.batch({"url": URL}, trace=True)
+        self.assertNotIn("rules", plain)
+        self.assertEqual([rule["id"] for rule in traced.pop("rules")], ["no-bots", "east-new-users", "staff"])
+        self.assertEqual(traced, plain)
+
+    def test_bad_lines(self):
+        lines = [
+            b"",
+            {"url": URL},
+            b"   \t\r",
+            b"{",
+            b"[]",
+            {"url": URL, "urk": 1},
+            b'{"url":"%s","url":"%s"}' % (URL.encode(), URL.encode()),
+            {"url": URL, "client_ip": "x"},
+            {"url": URL, "now": "x"},
+            {"url": URL, "bucket": 10000},
+            {"url": "http://shop.example.com/%zz"},
+            {"method": "GET"},
+            b'{"url":"' + URL.encode() + b'"} // no comments here',
+            b"\xff",
+            {"url": URL},
+        ]
+        got = self.batch(*lines)
+        numbers = [answer["line"] for answer in got if "error" in answer]
+        self.assertEqual(numbers, list(range(4, 15)))
+        for answer in got:
+            if "error" in answer:
+                self.assertEqual(set(answer), {"error", "line"})
+                self.assertTrue(answer["error"])
+            else:
+                self.assertEqual(answer["route"], "shop")
+        self.assertEqual(len(got), 13)
+
+    def test_long_lines(self):
+        # Exactly 1 MiB is read; one byte more is a bad line, whatever follows it.
+        request = {"url": URL, "bucket": 0}
+        fits = json.dumps(request).encode()
+        fits += b" " * ((1 << 20) - len(fits))
+        got = self.batch(fits, fits + b" ", b"x" * (3 << 20), request)
+        self.assertEqual(got[0]["variant"], "canary")
+        self.assertEqual([answer.get("line") for answer in got], [None, 2, 3, None])
+        self.assertEqual(got[3], got[0])
+
+    def test_last_line_without_newline(self):
+        status, out, err = self.adit("explain", "-c", "adit.json", "--batch",
+                                     stdin=json.dumps({"url": URL}).encode())
+        self.assertEqual((status, err), (0, ""))
+        self.assertEqual(json.loads(out)["route"], "shop")
+        self.assertEqual(self.adit("explain", "-c", "adit.json", "--batch"), (0, "", ""))
+
+    def test_many_lines(self):
+        n = 5000
+        got = self.batch(*[{"url": URL, "bucket": i % 1000} for i in range(n)])
+        self.assertEqual([answer["bucket"] for answer in got], [i % 1000 for i in range(n)])
+        self.assertTrue(all((answer["variant"] == "canary") == (answer["bucket"] < 500) for answer in got))
+
+    def test_answers_come_when_no_input_waits(self):
+        child = subprocess.Popen(
+            [ADIT, "explain", "-c", "adit.json", "--batch"], cwd=self.directory.name,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+        try:
+            for i in range(3):
+                line = json.dumps({"url": URL, "bucket": i}).encode()
+                child.stdin.write(line + b"\n" + line[:10])  # half a line more does not hold it up
+                ready, _, _ = select.select([child.stdout], [], [], TIMEOUT)
+                self.assertTrue(ready, "no answer while the input is open")
+                self.assertEqual(json.loads(child.stdout.readline())["bucket"], i)
+                child.stdin.write(line[10:] + b"\n")
+                self.assertEqual(json.loads(child.stdout.readline())["bucket"], i)
+            child.stdin.close()
+            self.assertEqual(child.stdout.read(), b"")
+            self.assertEqual(child.wait(TIMEOUT), 0)
+        finally:
+            child.kill()
+            child.wait()
+            child.stdout.close()
+
+
+class Demo(Case):
+    """What `adit demo` shows is checked by `adit demo --check`; here, that both begin and end."""
+
+    def test_check(self):
+        status, out, err = self.adit("demo", "--check")
+        self.assertEqual(status, 0, out + err)
+        self.assertRegex(out.splitlines()[-1], r"\A\d+ passed, 0 failed\Z")
+        self.assertGreaterEqual(out.count("ok: "), 9)
+
+    def test_lines_work_and_ctrl_c_ends_it(self):
+        environment = {**os.environ, "TMPDIR": self.directory.name}
+        child = subprocess.Popen([ADIT, "demo", "--port", "0"], stdout=subprocess.PIPE, env=environment)
+        try:
+            lines = []
+            while not lines or lines[-1] != "Ctrl-C ends it.":
+                line = child.stdout.readline().decode()
+                self.assertTrue(line, "it ended")
+                lines.append(line.rstrip("\n"))
+            (directory,) = [name for name in os.listdir(self.directory.name) if name.startswith("adit-demo-")]
+            self.run_lines([line.strip() for line in lines if line.startswith("  ") and "#" not in line[:4]])
+            child.send_signal(signal.SIGINT)
+            self.assertEqual(child.wait(TIMEOUT), 0)
+            self.assertFalse(os.path.exists(os.path.join(self.directory.name, directory)))
+        finally:
+            child.kill()
+            child.wait()
+            child.stdout.close()
+
+    def run_lines(self, lines):
+        self.assertGreaterEqual(len(lines), 10)
+        for line in lines:
+            if line.startswith(("curl", "for")) and not self.has_curl():
+                continue
+            for _ in range(2):
+                done = subprocess.run(line, shell=True, capture_output=True, timeout=TIMEOUT, check=False)
+                self.assertEqual(done.returncode, 0, line)
+                expected = b"variant  " if " explain " in line else b" says hello: GET / "
+                self.assertIn(expected, done.stdout, line)
+
+    @staticmethod
+    def has_curl():
+        return subprocess.run(["which", "curl"], capture_output=True, check=False).returncode == 0
+
+    def test_port_in_use(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen(1)
+            port = str(taken.getsockname()[1])
+            self.expect(["demo", "--check", "--port", port], 1, "",
+                        f"adit demo: port {port} is in use; give another, or none\n")
+
+
+def main():
+    if not ADIT:
+        sys.exit(__doc__)
+    began = time.monotonic()
+    suite = unittest.defaultTestLoader.loadTestsFromModule(sys.modules["__main__"])
+    result = unittest.TextTestRunner(verbosity=1).run(suite)
+    failed = len({getattr(test, "test_case", test).id() for test, _ in result.failures + result.errors})
+    sys.stderr.flush()
+    print(f"cli: {time.monotonic() - began:.1f} s")
+    print(f"{result.testsRun - failed} passed, {failed} failed")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
