@@ -57,14 +57,8 @@ enum http_parse head_scan(struct str input, const struct head_bounds *bounds,
     i = http_find_control(p, i, stop);
     if (i >= stop) break;
     if (p[i] == '\r' && i + 1 == end) break; /* what follows will tell */
-    if (p[i] != '\r' || p[i + 1] != '\n') {
-      *ret_why = control_why(p[i]);
-      return HTTP_PARSE_BAD;
-    }
-    if (i == bounds->start) {
-      *ret_why = "empty start line";
-      return HTTP_PARSE_BAD;
-    }
+    if (p[i] != '\r' || p[i + 1] != '\n') return head_bad(ret_why, control_why(p[i]));
+    if (i == bounds->start) return head_bad(ret_why, "empty start line");
     if (p[i - 1] == '\n') { /* of the CRLF before: an empty line */
       *ret_n = i + 2;
       return HTTP_PARSE_DONE;
@@ -145,8 +139,7 @@ enum http_parse head_parse_fields(struct str lines, struct http_field *fields, s
     while (http_char_is(lines.p[i], HTTP_CHAR_TOKEN)) i++; /* stops at the line's CR */
     const char *why = NULL;
     if (i == begin || lines.p[i] != ':') {
-      *ret_why = name_why(lines.p[i], i == begin);
-      return HTTP_PARSE_BAD;
+      return head_bad(ret_why, name_why(lines.p[i], i == begin));
     }
     if (count == HTTP_FIELDS_MAX) {
       *ret_why = "too many fields";
@@ -159,8 +152,7 @@ enum http_parse head_parse_fields(struct str lines, struct http_field *fields, s
     field->value = trim(lines.p + i + 1, line_end);
     field->id = http_field_id(field->name);
     if (field->id != HTTP_FIELD_OTHER && !note_field(ret_facts, field, &why)) {
-      *ret_why = why;
-      return HTTP_PARSE_BAD;
+      return head_bad(ret_why, why);
     }
     i = (size_t)(line_end - lines.p) + 2;
   }
@@ -174,10 +166,7 @@ enum http_parse head_parse_version(struct str version, int *ret_minor, const cha
   const bool well_formed = version.n == 8 && str_starts_with(version, STR("HTTP/")) &&
                            ascii_is_digit(version.p[5]) && version.p[6] == '.' &&
                            ascii_is_digit(version.p[7]);
-  if (!well_formed) {
-    *ret_why = "malformed HTTP version";
-    return HTTP_PARSE_BAD;
-  }
+  if (!well_formed) return head_bad(ret_why, "malformed HTTP version");
   if (version.p[5] != '1') {
     *ret_why = "HTTP version is not 1.x";
     return HTTP_PARSE_VERSION;

@@ -22,6 +22,26 @@ struct head_bounds {
 enum http_parse head_scan(struct str input, const struct head_bounds *bounds,
                           struct http_head_scan *scan, size_t *ret_n, const char **ret_why);
 
+/*
+ * Whether the start line is to be parsed after head_scan gave `outcome`: once it is over, and again
+ * with what ends the head, when the caller's result is filled.
+ */
+static inline bool head_line_is_due(const struct http_head_scan *scan, enum http_parse outcome) {
+  return scan->line_end != 0 && (outcome != HTTP_PARSE_MORE || !scan->line_checked);
+}
+
+/* The field lines of a whole head that ends at `n`. */
+static inline struct str head_field_lines(struct str input, const struct http_head_scan *scan,
+                                          size_t n) {
+  const size_t begin = scan->line_end + 2;
+  return str_make(input.p + begin, n - 2 - begin);
+}
+
+static inline enum http_parse head_bad(const char **ret_why, const char *why) {
+  *ret_why = why;
+  return HTTP_PARSE_BAD;
+}
+
 /* What the fields of a head say about its message. Views are absent where no field is. */
 struct head_facts {
   struct str content_length;

@@ -8,11 +8,6 @@
 #include "head.h"
 #include "target.h"
 
-static enum http_parse bad(const char **ret_why, const char *why) {
-  *ret_why = why;
-  return HTTP_PARSE_BAD;
-}
-
 /* ---- the request line ----------------------------------------------------------------------- */
 
 static size_t span(struct str s, size_t from, enum http_char class) {
@@ -23,12 +18,12 @@ static size_t span(struct str s, size_t from, enum http_char class) {
 static enum http_parse parse_line(struct str line, struct http_request *ret, const char **ret_why) {
   const size_t method_end = span(line, 0, HTTP_CHAR_TOKEN);
   if (method_end == 0 || method_end == line.n || line.p[method_end] != ' ') {
-    return bad(ret_why, "malformed method");
+    return head_bad(ret_why, "malformed method");
   }
   const size_t target_begin = method_end + 1;
   const size_t target_end = span(line, target_begin, HTTP_CHAR_TARGET);
   if (target_end == target_begin || target_end == line.n || line.p[target_end] != ' ') {
-    return bad(ret_why, "malformed request line");
+    return head_bad(ret_why, "malformed request line");
   }
   ret->method = str_take(line, method_end);
   ret->method_id = http_method_id(ret->method);
@@ -36,7 +31,7 @@ static enum http_parse parse_line(struct str line, struct http_request *ret, con
   const enum http_parse outcome =
       head_parse_version(str_skip(line, target_end + 1), &ret->version_minor, ret_why);
   if (outcome != HTTP_PARSE_DONE) return outcome;
-  return http_target_parse(ret) ? HTTP_PARSE_DONE : bad(ret_why, "malformed request target");
+  return http_target_parse(ret) ? HTTP_PARSE_DONE : head_bad(ret_why, "malformed request target");
 }
 
 /* ---- framing -------------------------------------------------------------------------------- */
@@ -51,12 +46,12 @@ static enum http_parse judge_codings(struct str value, const char **ret_why) {
   struct str element;
   while (http_list_next(&value, &element)) {
     const struct str name = str_trim(str_take(element, str_find_char(element, ';', 0)));
-    if (chunked || !http_is_token(name)) return bad(ret_why, "malformed Transfer-Encoding");
+    if (chunked || !http_is_token(name)) return head_bad(ret_why, "malformed Transfer-Encoding");
     chunked = str_eq_nocase(name, STR("chunked"));
-    if (chunked && name.n != element.n) return bad(ret_why, "chunked with parameters");
+    if (chunked && name.n != element.n) return head_bad(ret_why, "chunked with parameters");
     if (!chunked) unknown++;
   }
-  if (unknown == 0) return bad(ret_why, "malformed Transfer-Encoding");
+  if (unknown == 0) return head_bad(ret_why, "malformed Transfer-Encoding");
   *ret_why = "unknown transfer coding";
   return HTTP_PARSE_CODING;
 }
@@ -65,8 +60,8 @@ static enum http_parse parse_framing(struct http_request *ret, const struct head
                                      const char **ret_why) {
   const bool has_length = facts->content_length.p != NULL;
   if (facts->transfer_encoding.p != NULL) {
-    if (has_length) return bad(ret_why, "Content-Length with Transfer-Encoding");
-    if (ret->version_minor == 0) return bad(ret_why, "Transfer-Encoding in HTTP/1.0");
+    if (has_length) return head_bad(ret_why, "Content-Length with Transfer-Encoding");
+    if (ret->version_minor == 0) return head_bad(ret_why, "Transfer-Encoding in HTTP/1.0");
     if (!str_eq_nocase(facts->transfer_encoding, STR("chunked"))) {
       return judge_codings(facts->transfer_encoding, ret_why);
     }
@@ -75,7 +70,7 @@ static enum http_parse parse_framing(struct http_request *ret, const struct head
   }
   ret->body = has_length ? HTTP_BODY_LENGTH : HTTP_BODY_NONE;
   if (has_length && !head_parse_length(facts->content_length, &ret->content_length)) {
-    return bad(ret_why, "malformed Content-Length");
+    return head_bad(ret_why, "malformed Content-Length");
   }
   return HTTP_PARSE_DONE;
 }
@@ -90,9 +85,9 @@ static enum http_parse parse_host(struct http_request *ret, const struct head_fa
   if (facts->host.p != NULL) {
     struct str port;
     authority = facts->host;
-    if (!http_authority_parse(authority, &host, &port)) return bad(ret_why, "invalid Host");
+    if (!http_authority_parse(authority, &host, &port)) return head_bad(ret_why, "invalid Host");
   } else if (ret->version_minor >= 1) {
-    return bad(ret_why, "no Host");
+    return head_bad(ret_why, "no Host");
   }
   if (ret->form == HTTP_TARGET_ORIGIN || ret->form == HTTP_TARGET_ASTERISK) {
     ret->authority = authority;
@@ -143,11 +138,11 @@ enum http_parse http_parse_request(struct str input, size_t limit_bytes,
   if (input.n == 0) return HTTP_PARSE_MORE;
   const struct str begun = str_skip(input, bounds.start);
   if (begun.n > 0 && begun.p[0] != '\r' && !http_char_is(begun.p[0], HTTP_CHAR_TOKEN)) {
-    return bad(ret_why, "not an HTTP request");
+    return head_bad(ret_why, "not an HTTP request");
   }
   size_t n = 0;
   const enum http_parse scanned = head_scan(input, &bounds, scan, &n, ret_why);
-  if (scan->line_end != 0 && (scanned != HTTP_PARSE_MORE || !scan->line_checked)) {
+  if (head_line_is_due(scan, scanned)) {
     const struct str line = str_make(begun.p, scan->line_end - bounds.start);
     const char *why = NULL;
     const enum http_parse outcome = parse_line(line, ret, &why);
@@ -159,6 +154,5 @@ enum http_parse http_parse_request(struct str input, size_t limit_bytes,
   }
   if (scanned != HTTP_PARSE_DONE) return scanned;
   *ret_n = n;
-  const size_t lines_begin = scan->line_end + 2;
-  return parse_fields(str_make(input.p + lines_begin, n - 2 - lines_begin), ret, ret_why);
+  return parse_fields(head_field_lines(input, scan, n), ret, ret_why);
 }

@@ -3,11 +3,6 @@
  */
 #include "head.h"
 
-static enum http_parse bad(const char **ret_why, const char *why) {
-  *ret_why = why;
-  return HTTP_PARSE_BAD;
-}
-
 /* What every response begins with; checked before the line is over, so that an upstream that speaks
  * something else is found out at once. */
 static bool begins_as_response(struct str input) {
@@ -19,19 +14,20 @@ static bool begins_as_response(struct str input) {
 static enum http_parse parse_line(struct str line, struct http_response *ret,
                                   const char **ret_why) {
   enum { VERSION_N = 8, STATUS_AT = 9, STATUS_END = 12 };
-  if (line.n < STATUS_END || line.p[VERSION_N] != ' ') return bad(ret_why, "malformed status line");
+  if (line.n < STATUS_END || line.p[VERSION_N] != ' ')
+    return head_bad(ret_why, "malformed status line");
   if (head_parse_version(str_take(line, VERSION_N), &ret->version_minor, ret_why) !=
       HTTP_PARSE_DONE) {
     return HTTP_PARSE_BAD;
   }
   int status = 0;
   for (size_t i = STATUS_AT; i < STATUS_END; i++) {
-    if (!ascii_is_digit(line.p[i])) return bad(ret_why, "malformed status code");
+    if (!ascii_is_digit(line.p[i])) return head_bad(ret_why, "malformed status code");
     status = status * 10 + (line.p[i] - '0');
   }
-  if (status < 100 || status > 599) return bad(ret_why, "status code outside 100..599");
+  if (status < 100 || status > 599) return head_bad(ret_why, "status code outside 100..599");
   if (line.n > STATUS_END && line.p[STATUS_END] != ' ') {
-    return bad(ret_why, "malformed status code");
+    return head_bad(ret_why, "malformed status code");
   }
   ret->status = status;
   ret->reason = str_skip(line, STATUS_END + 1);
@@ -49,14 +45,14 @@ static enum http_parse parse_framing(enum http_method method, struct http_respon
                                      const struct head_facts *facts, const char **ret_why) {
   const bool chunked = facts->transfer_encoding.p != NULL;
   const bool has_length = facts->content_length.p != NULL;
-  if (chunked && has_length) return bad(ret_why, "Content-Length with Transfer-Encoding");
-  if (chunked && ret->version_minor == 0) return bad(ret_why, "Transfer-Encoding in HTTP/1.0");
+  if (chunked && has_length) return head_bad(ret_why, "Content-Length with Transfer-Encoding");
+  if (chunked && ret->version_minor == 0) return head_bad(ret_why, "Transfer-Encoding in HTTP/1.0");
   if (chunked && !str_eq_nocase(facts->transfer_encoding, STR("chunked"))) {
-    return bad(ret_why, "transfer coding other than chunked");
+    return head_bad(ret_why, "transfer coding other than chunked");
   }
   uint64_t length = 0;
   if (has_length && !head_parse_length(facts->content_length, &length)) {
-    return bad(ret_why, "malformed Content-Length");
+    return head_bad(ret_why, "malformed Content-Length");
   }
   if (has_no_framing(method, ret->status)) {
     ret->body = HTTP_BODY_NONE;
@@ -102,11 +98,11 @@ enum http_parse http_parse_response(struct str input, size_t limit_bytes, enum h
   *ret_why = NULL;
   memset(ret, 0, offsetof(struct http_response, fields)); /* the fields alone are 4 KiB */
   if (input.n == 0) return HTTP_PARSE_MORE;
-  if (!begins_as_response(input)) return bad(ret_why, "not an HTTP/1.x response");
+  if (!begins_as_response(input)) return head_bad(ret_why, "not an HTTP/1.x response");
 
   size_t n = 0;
   const enum http_parse scanned = head_scan(input, &bounds, scan, &n, ret_why);
-  if (scan->line_end != 0 && (scanned != HTTP_PARSE_MORE || !scan->line_checked)) {
+  if (head_line_is_due(scan, scanned)) {
     const char *why = NULL;
     const enum http_parse outcome = parse_line(str_take(input, scan->line_end), ret, &why);
     if (outcome != HTTP_PARSE_DONE) {
@@ -117,6 +113,5 @@ enum http_parse http_parse_response(struct str input, size_t limit_bytes, enum h
   }
   if (scanned != HTTP_PARSE_DONE) return scanned;
   *ret_n = n;
-  const size_t lines_begin = scan->line_end + 2;
-  return parse_fields(str_make(input.p + lines_begin, n - 2 - lines_begin), method, ret, ret_why);
+  return parse_fields(head_field_lines(input, scan, n), method, ret, ret_why);
 }
