@@ -17,13 +17,15 @@ static bool is_field(const struct http_field *field, struct str name) {
 
 static bool next_header(const struct attr_request *request, struct str name, size_t *cursor,
                         struct str *ret) {
-  for (size_t i = *cursor; i < request->field_count; i++) {
-    if (!is_field(&request->fields[i], name)) continue;
+  const struct http_field *fields = request->fields;
+  size_t n = request->field_count;
+  for (size_t i = *cursor; i < n; i++) {
+    if (!is_field(&fields[i], name)) continue;
     *cursor = i + 1;
-    *ret = request->fields[i].value;
+    *ret = fields[i].value;
     return true;
   }
-  *cursor = request->field_count;
+  *cursor = n;
   return false;
 }
 

@@ -205,7 +205,7 @@ static void settle(struct attr_reader *reader, struct slot_state *state, enum at
     settle_list(reader, state, data, n);
     return;
   }
-  for (size_t i = 0; i < n; i++) {
+  for (size_t i = 0; i < n && type != ATTR_STRING; i++) {
     struct str text = data[i].text;
     if (!attr_datum_parse(type, text, &data[i])) {
       set_missing(state, ATTR_MISSING_UNPARSABLE, text);
