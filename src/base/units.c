@@ -1,3 +1,11 @@
+/*
+ * Four parts:
+ *
+ *   time_parse      take_date, take_time_of_day, take_zone: each takes its part from the front
+ *   time_format     the calendar backwards
+ *   parse_quantity  digits and a unit from a table, for durations and sizes
+ *   clock_*         the only functions here that are not pure
+ */
 #include "adit/units.h"
 
 #include <assert.h>

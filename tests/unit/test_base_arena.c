@@ -376,6 +376,25 @@ START_TEST(murmur3_verification_value)
 }
 END_TEST
 
+/* However the bytes are divided, also into empty parts: the hash is that of the joined ones. */
+START_TEST(murmur3_of_parts)
+{
+  struct str whole = STR("salt:The quick brown fox");
+  for (size_t n = 0; n <= whole.n; n++) {
+    struct str key = str_take(whole, n);
+    uint32_t expected = murmur3_x86_32(key.p, key.n, 42);
+    for (size_t i = 0; i <= n; i++) {
+      for (size_t k = i; k <= n; k++) {
+        const struct str parts[] = {str_take(key, i), str_skip(str_take(key, k), i),
+                                    str_skip(key, k)};
+        ck_assert_msg(murmur3_x86_32_parts(parts, 3, 42) == expected, "%zu of %zu, %zu", i, n, k);
+      }
+    }
+  }
+  ck_assert_uint_eq(murmur3_x86_32_parts(NULL, 0, 1), 0x514e28b7);
+}
+END_TEST
+
 START_TEST(set_finds_what_was_added)
 {
   enum { N = 3000 };
@@ -450,5 +469,5 @@ UNIT_MAIN("base_arena", alloc_is_aligned_zeroed_and_apart, limit_is_exact_and_re
           used_counts_padding, sizes_do_not_wrap_around, no_memory_is_a_refusal, copies_end_in_nul,
           printf_at_every_length, reset_keeps_a_block, large_pieces_do_not_waste_the_block,
           ONLY_WITH_ASAN deferred_last_first, deferred_without_memory_runs_at_once, vec_grows,
-          vec_is_unchanged_when_full, murmur3_vectors, murmur3_verification_value,
+          vec_is_unchanged_when_full, murmur3_vectors, murmur3_verification_value, murmur3_of_parts,
           set_finds_what_was_added, set_of_few, set_of_long_keys)
