@@ -38,7 +38,8 @@ struct config_upstream {
 
 /* One entry of "rules": a glob pattern, and what its files may claim. */
 struct config_rules {
-  struct str pattern;      /* absolute, or relative to the working directory: ready for glob(3) */
+  struct str pattern;      /* for glob(3), from the working directory; what the directory's own name
+                              holds of * ? [ \ is escaped */
   const struct str *hosts; /* NULL: anything */
   size_t host_count;
   const struct str *upstreams; /* NULL: anything */
@@ -56,6 +57,13 @@ struct config_limits {
   uint64_t body_bytes;   /* 0: no limit */
 };
 
+enum config_log_format { CONFIG_LOG_JSON, CONFIG_LOG_COMBINED };
+
+struct config_access_log {
+  const char *path; /* "-": standard output */
+  enum config_log_format format;
+};
+
 struct config_timeouts { /* milliseconds */
   int64_t header_ms, idle_ms, body_ms, drain_ms, drain_delay_ms;
 };
@@ -65,12 +73,16 @@ struct config {
   const char *directory; /* of the file: "." or "a/b" */
   const struct config_listen *listens;
   size_t listen_count;
-  bool has_admin; /* read and checked; the admin server itself comes with the admin module */
+  bool has_admin; /* "admin" is there; a token is there unless the address is loopback */
   struct config_listen admin;
-  unsigned workers; /* 0: one per usable CPU */
+  const char *admin_token_file; /* NULL: none */
+  struct str admin_token;       /* its content without a newline at the end; p == NULL: none */
+  struct diag_place admin_at;   /* of the key, as the next two; line 0 where it is not there */
+  unsigned workers;             /* 0: one per usable CPU */
   const struct config_rules *rules;
   size_t rules_count;
   bool watch;
+  struct diag_place watch_at;
   const struct ip_network *trusted_proxies;
   size_t trusted_proxy_count;
   struct attr_catalog *catalog;
@@ -84,12 +96,18 @@ struct config {
   struct config_limits limits;
   struct config_timeouts timeouts;
   bool via; /* true */
+  bool has_access_log;
+  struct config_access_log access_log;
+  struct diag_place access_log_at;
   struct config_private *private_;
 };
 
 /*
- * Reads and checks a file. NULL: at least one error was added to `diags`. Relative paths inside are
- * taken relative to the file's directory. Key files are read; rule files are not.
+ * Reads and checks a file. NULL: at least one error was added to `diags`; all mistakes are found in
+ * one go. Relative paths inside are taken relative to the file's directory. Key and token files are
+ * read (one that everybody may read is a warning); rule files are not. Of segments only the names
+ * are checked: their conditions are compiled by rules_check_segments. Secrets are wiped by
+ * config_free.
  */
 struct config *config_load(const char *path, struct diags *diags);
 void config_free(struct config **config);
@@ -98,11 +116,14 @@ void config_free(struct config **config);
 size_t config_find_upstream(const struct config *config, struct str name);
 bool config_trusts(const struct config *config, const struct ip_address *peer);
 
-/* One row for each key of adit.json, for docs/operations.md and the test that compares them. */
+/*
+ * One row for each key of adit.json. The parser takes its known keys, types and defaults from these
+ * rows; docs/operations.md has the same ones, and a test compares them.
+ */
 struct config_key_info {
-  const char *key;  /* "timeouts.header", "upstreams.*.timeout" */
+  const char *key;  /* "timeouts.header", "upstreams.*.timeout" (any name), "listen[].address" */
   const char *type; /* "duration", "size", "string", "boolean", "number", "list", "object" */
-  const char *default_text;
+  const char *default_text; /* "required"; "": none */
   bool reloadable;
 };
 const struct config_key_info *config_keys(size_t *ret_n);

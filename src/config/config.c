@@ -1,0 +1,215 @@
+/*
+ * adit.json from file to struct config. Each top-level key has its function, here or in
+ *
+ *   keys.c       the table of keys, types and defaults
+ *   reader.c     typed members, after that table
+ *   address.c    listen, admin, trusted_proxies; endpoints' addresses
+ *   upstreams.c  upstreams, rules
+ *   secrets.c    sticky, and files that hold secrets
+ */
+#include <cjson/cJSON.h>
+#include <stdlib.h>
+
+#include "reader.h"
+
+enum {
+  FILE_MAX = 16 * 1024 * 1024,
+  ARENA_MAX = 256 * 1024 * 1024,
+  WORKERS_MAX = 256,
+  HEADER_BYTES_MIN = 1024,
+  HEADER_BYTES_MAX = 1024 * 1024,
+};
+enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
+
+/* ---- small parts ------------------------------------------------------------------------------
+ */
+
+static void read_limits(struct config_reader *reader, const struct config_scope *root) {
+  struct config_limits *limits = &reader->config->limits;
+  struct config_scope scope = {NULL, "limits", "limits"};
+  const cJSON *node = config_find(root, "limits");
+  /* Without the object, or with something else in its place, every member has its default. */
+  if (node) (void)config_open_scope(reader, node, "limits", "limits", &scope);
+  config_read_size(reader, &scope, "header_bytes", HEADER_BYTES_MIN, HEADER_BYTES_MAX,
+                   &limits->header_bytes);
+  config_read_size(reader, &scope, "body_bytes", 0, INT64_MAX, &limits->body_bytes);
+}
+
+static void read_timeouts(struct config_reader *reader, const struct config_scope *root) {
+  struct config_timeouts *timeouts = &reader->config->timeouts;
+  struct config_scope scope = {NULL, "timeouts", "timeouts"};
+  const cJSON *node = config_find(root, "timeouts");
+  if (node) (void)config_open_scope(reader, node, "timeouts", "timeouts", &scope);
+  config_read_duration(reader, &scope, "header", 1, HOUR, &timeouts->header_ms);
+  config_read_duration(reader, &scope, "idle", 1, 24 * HOUR, &timeouts->idle_ms);
+  config_read_duration(reader, &scope, "body", 1, 24 * HOUR, &timeouts->body_ms);
+  config_read_duration(reader, &scope, "drain", 0, 24 * HOUR, &timeouts->drain_ms);
+  config_read_duration(reader, &scope, "drain_delay", 0, HOUR, &timeouts->drain_delay_ms);
+}
+
+static void read_log_format(struct config_reader *reader, const struct config_scope *scope,
+                            enum config_log_format *ret) {
+  static const char *const formats[] = {
+      [CONFIG_LOG_JSON] = "json", [CONFIG_LOG_COMBINED] = "combined", NULL};
+  const cJSON *node = config_find(scope, "format");
+  struct str text = str_from_cstr(config_key_get(scope, "format")->default_text);
+  if (node && !config_to_string(reader, node, "access_log: 'format'", "\"json\"", &text)) return;
+  for (size_t i = 0; formats[i]; i++) {
+    if (!str_eq(text, str_from_cstr(formats[i]))) continue;
+    *ret = (enum config_log_format)i;
+    return;
+  }
+  json_error(reader->doc, node, reader->diags, "\"json\" or \"combined\"",
+             "access_log: unknown format '%.*s'", STR_ARG(text));
+}
+
+static void read_access_log(struct config_reader *reader, const struct config_scope *root) {
+  struct config *config = reader->config;
+  struct config_scope scope;
+  const cJSON *node = config_find(root, "access_log");
+  if (!node) return;
+  config->has_access_log = true;
+  config->access_log_at = json_key_place(reader->doc, node);
+  if (!config_open_scope(reader, node, "access_log", "access_log", &scope)) return;
+  read_log_format(reader, &scope, &config->access_log.format);
+  config->access_log.path = config_key_get(&scope, "path")->default_text;
+  const cJSON *path = config_find(&scope, "path");
+  struct str text;
+  if (!path || !config_to_string(reader, path, "access_log: 'path'", "\"-\"", &text)) return;
+  if (text.n == 0) {
+    json_error(reader->doc, path, reader->diags, "\"-\" is standard output",
+               "access_log: 'path' is empty");
+  } else if (!str_eq(text, STR("-"))) {
+    config->access_log.path = config_path(reader, path, text, false).p;
+  }
+}
+
+static void read_watch(struct config_reader *reader, const struct config_scope *root) {
+  const cJSON *node = config_find(root, "watch");
+  config_read_boolean(reader, root, "watch", &reader->config->watch);
+  if (node) reader->config->watch_at = json_key_place(reader->doc, node);
+}
+
+static void read_attributes(struct config_reader *reader, const struct config_scope *root) {
+  struct attr_catalog *catalog = attr_catalog_new(ATTR_SCOPE_GATEWAY, NULL);
+  if (!catalog) return config_fail_memory(reader);
+  reader->config->catalog = catalog;
+  const cJSON *node = config_find(root, "attributes");
+  if (node) (void)attr_catalog_declare(catalog, reader->doc, node, reader->diags);
+}
+
+/* What the conditions say is looked at when rules are compiled. */
+static void read_segments(struct config_reader *reader, const struct config_scope *root) {
+  const cJSON *node = config_find(root, "segments");
+  if (!node) return;
+  if (!cJSON_IsObject(node)) {
+    json_error(reader->doc, node, reader->diags, "\"segments\": { \"staff\": { CONDITION } }",
+               "segments must be an object of names, not %s", json_kind(node));
+    return;
+  }
+  reader->config->segments = node;
+  cJSON_ArrayForEach(node, reader->config->segments) {
+    if (json_is_name(str_from_cstr(node->string))) continue;
+    json_key_error(reader->doc, node, reader->diags, "1 to 64 of A-Z a-z 0-9 . _ -",
+                   "segment '%s': this is not a name", node->string);
+  }
+}
+
+/* ---- loading ----------------------------------------------------------------------------------
+ */
+
+/* Upstreams come before rules, which may claim only those. */
+static void read_all(struct config_reader *reader) {
+  struct config *config = reader->config;
+  struct config_scope root;
+  if (!config_open_scope(reader, json_root(reader->doc), "", "configuration", &root)) return;
+  config_read_listens(reader, &root);
+  config_read_admin(reader, &root);
+  config_read_number(reader, &root, "workers", WORKERS_MAX, &config->workers);
+  config_read_boolean(reader, &root, "via", &config->via);
+  read_watch(reader, &root);
+  config_read_proxies(reader, &root);
+  read_attributes(reader, &root);
+  read_segments(reader, &root);
+  config_read_upstreams(reader, &root);
+  config_read_rules(reader, &root);
+  config_read_sticky(reader, &root);
+  read_limits(reader, &root);
+  read_timeouts(reader, &root);
+  read_access_log(reader, &root);
+}
+
+static const char *directory_of(struct arena *arena, const char *path) {
+  const char *slash = strrchr(path, '/');
+  if (!slash) return ".";
+  size_t n = slash == path ? 1 : (size_t)(slash - path);
+  return arena_dup(arena, str_make(path, n)).p;
+}
+
+/* NULL: memory. */
+static struct config *config_new(const char *path) {
+  struct arena *arena = arena_new(ARENA_MAX);
+  if (!arena) return NULL;
+  struct config *config = ARENA_NEW(arena, struct config);
+  struct config_private *private_ = ARENA_NEW(arena, struct config_private);
+  const char *copy = arena_dup(arena, str_from_cstr(path)).p;
+  const char *directory = directory_of(arena, path);
+  if (!config || !private_ || !copy || !directory) {
+    arena_free(&arena);
+    return NULL;
+  }
+  private_->arena = arena;
+  config->private_ = private_;
+  config->path = copy;
+  config->directory = directory;
+  return config;
+}
+
+struct config *config_load(const char *path, struct diags *diags) {
+  size_t before = diags_count(diags, DIAG_ERROR);
+  struct config *config = config_new(path);
+  if (!config) {
+    diags_add(diags, DIAG_ERROR, (struct diag_place){path, 0, 0}, NULL, "out of memory");
+    return NULL;
+  }
+  struct config_private *private_ = config->private_;
+  private_->doc = json_load(path, path, JSON_EDITABLE, FILE_MAX, diags);
+  config->doc = private_->doc;
+  if (config->doc) {
+    struct config_reader reader = {config, private_->arena, config->doc, diags};
+    read_all(&reader);
+    bool said = diags_count(diags, DIAG_ERROR) != before;
+    if (arena_failed(private_->arena) && !said) config_fail_memory(&reader);
+  }
+  if (diags_count(diags, DIAG_ERROR) != before) config_free(&config);
+  return config;
+}
+
+void config_free(struct config **config) {
+  struct config *c = *config;
+  *config = NULL;
+  if (!c) return;
+  struct config_private *private_ = c->private_;
+  for (size_t i = 0; i < private_->secrets.n; i++) {
+    explicit_bzero(private_->secrets.items[i].p, private_->secrets.items[i].n);
+  }
+  attr_catalog_unref(&c->catalog);
+  json_free(&private_->doc);
+  struct arena *arena = private_->arena;
+  arena_free(&arena);
+}
+
+/* ---- asking -----------------------------------------------------------------------------------
+ */
+
+size_t config_find_upstream(const struct config *config, struct str name) {
+  size_t i = str_set_find(config->private_->upstream_index, name);
+  return i == STR_SET_NONE ? SIZE_MAX : i;
+}
+
+bool config_trusts(const struct config *config, const struct ip_address *peer) {
+  for (size_t i = 0; i < config->trusted_proxy_count; i++) {
+    if (ip_network_contains(&config->trusted_proxies[i], peer)) return true;
+  }
+  return false;
+}

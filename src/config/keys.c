@@ -1,0 +1,88 @@
+/* keys: the table of every key of adit.json. The parser and docs/operations.md go by it. */
+#include <assert.h>
+
+#include "reader.h"
+
+static const struct config_key_info rows[] = {
+    {"listen", "list", "required", false},
+    {"listen[].address", "string", "required", false},
+    {"listen[].tls", "object", "", false},
+    {"admin", "object", "", false},
+    {"admin.address", "string", "required", false},
+    {"admin.token_file", "string", "", true},
+    {"workers", "number", "0", false},
+    {"rules", "list", "", true},
+    {"rules[].files", "string", "required", true},
+    {"rules[].hosts", "list", "", true},
+    {"rules[].upstreams", "list", "", true},
+    {"watch", "boolean", "false", true},
+    {"trusted_proxies", "list", "", true},
+    {"attributes", "object", "", true},
+    {"attributes.*.type", "string", "required", true},
+    {"attributes.*.from", "list", "required", true},
+    {"attributes.*.from[].header", "string", "", true},
+    {"attributes.*.from[].cookie", "string", "", true},
+    {"attributes.*.from[].query", "string", "", true},
+    {"attributes.*.from[].regex", "string", "", true},
+    {"attributes.*.from[].trust", "string", "", true},
+    {"segments", "object", "", true},
+    {"upstreams", "object", "required", true},
+    {"upstreams.*.endpoints", "list", "required", true},
+    {"upstreams.*.connect_timeout", "duration", "2s", true},
+    {"upstreams.*.timeout", "duration", "30s", true},
+    {"sticky", "object", "", true},
+    {"sticky.keys", "list", "", true},
+    {"sticky.keys[].id", "string", "required", true},
+    {"sticky.keys[].file", "string", "required", true},
+    {"limits", "object", "", true},
+    {"limits.header_bytes", "size", "32KiB", true},
+    {"limits.body_bytes", "size", "0B", true},
+    {"timeouts", "object", "", true},
+    {"timeouts.header", "duration", "10s", true},
+    {"timeouts.idle", "duration", "60s", true},
+    {"timeouts.body", "duration", "30s", true},
+    {"timeouts.drain", "duration", "30s", true},
+    {"timeouts.drain_delay", "duration", "0s", true},
+    {"via", "boolean", "true", true},
+    {"access_log", "object", "", true},
+    {"access_log.path", "string", "-", true},
+    {"access_log.format", "string", "json", true},
+};
+
+enum { ROWS = sizeof(rows) / sizeof(*rows) };
+
+const struct config_key_info *config_keys(size_t *ret_n) {
+  *ret_n = ROWS;
+  return rows;
+}
+
+/* The part of a row's key behind "path.", or NULL when it is not right under `path`. */
+static const char *last_part(const char *key, const char *path) {
+  size_t n = strlen(path);
+  if (n > 0) {
+    if (strncmp(key, path, n) != 0 || key[n] != '.') return NULL;
+    key += n + 1;
+  }
+  return strpbrk(key, ".[") ? NULL : key;
+}
+
+void config_keys_under(const char *path, const char *ret[CONFIG_KEYS_MAX]) {
+  size_t n = 0;
+  for (size_t i = 0; i < ROWS; i++) {
+    const char *part = last_part(rows[i].key, path);
+    if (!part) continue;
+    assert(n < CONFIG_KEYS_MAX - 1);
+    ret[n++] = part;
+  }
+  ret[n] = NULL;
+}
+
+const struct config_key_info *config_key_get(const struct config_scope *scope, const char *key) {
+  const struct config_key_info *row = NULL;
+  for (size_t i = 0; i < ROWS && !row; i++) {
+    const char *part = last_part(rows[i].key, scope->path);
+    if (part && strcmp(part, key) == 0) row = &rows[i];
+  }
+  assert(row); /* the parser reads no key that has no row */
+  return row;
+}

@@ -1,0 +1,687 @@
+/*
+ * config: every key of adit.json, right and wrong, and where its mistakes are shown.
+ *
+ * Most cases are a fragment that stands in the second line of an otherwise right file.
+ */
+#include "adit/config.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "adit/text.h"
+#include "unit.h"
+
+/* ---- helpers ----------------------------------------------------------------------------------
+ */
+
+static const char minimal[] =
+    "{\"listen\": [{\"address\": \"127.0.0.1:0\"}], \"upstreams\": {\"a\": {\"endpoints\": "
+    "[\"127.0.0.1:1\"]}},";
+
+/* A folder of its own in which the test runs. */
+static char folder[64];
+
+static void enter_folder(void) {
+  snprintf(folder, sizeof(folder), "/tmp/adit-test-config-XXXXXX");
+  ck_assert_ptr_nonnull(mkdtemp(folder));
+  ck_assert_int_eq(chdir(folder), 0);
+}
+
+static void leave_folder(void) {
+  char command[128];
+  snprintf(command, sizeof(command), "rm -rf -- '%s'", folder);
+  ck_assert_int_eq(chdir("/"), 0);
+  ck_assert_int_eq(system(command), 0);
+}
+
+static void write_bytes(const char *path, const char *bytes, size_t n, mode_t mode) {
+  FILE *file = fopen(path, "w");
+  ck_assert_ptr_nonnull(file);
+  ck_assert_uint_eq(fwrite(bytes, 1, n, file), n);
+  ck_assert_int_eq(fclose(file), 0);
+  ck_assert_int_eq(chmod(path, mode), 0);
+}
+
+static void write_text(const char *path, const char *text) {
+  write_bytes(path, text, strlen(text), 0600);
+}
+
+static const char *printed(const struct diags *diags) {
+  static char buffer[16384];
+  struct text text;
+  text_init(&text, sizeof(buffer));
+  diags_format(diags, &text);
+  snprintf(buffer, sizeof(buffer), "%.*s", STR_ARG(text_str(&text)));
+  text_deinit(&text);
+  return buffer;
+}
+
+/* Loads adit.json in the folder; what was said is in *ret_printed. */
+static struct config *load(const char *path, const char **ret_printed) {
+  struct diags *diags = diags_new();
+  ck_assert_ptr_nonnull(diags);
+  struct config *config = config_load(path, diags);
+  *ret_printed = printed(diags);
+  ck_assert_msg((config == NULL) == (diags_count(diags, DIAG_ERROR) > 0), "%s", *ret_printed);
+  diags_free(&diags);
+  return config;
+}
+
+static struct config *load_text(const char *text, const char **ret_printed) {
+  write_text("adit.json", text);
+  return load("adit.json", ret_printed);
+}
+
+static struct config *load_fragment(const char *fragment, const char **ret_printed) {
+  char text[8192];
+  snprintf(text, sizeof(text), "%s\n%s\n}", minimal, fragment);
+  return load_text(text, ret_printed);
+}
+
+/* A right file that begins with `fragment`; nothing may be said. */
+static struct config *want(const char *fragment) {
+  const char *said = NULL;
+  struct config *config = load_fragment(fragment, &said);
+  ck_assert_msg(config != NULL && said[0] == '\0', "%s: %s", fragment, said);
+  return config;
+}
+
+/* ---- the whole --------------------------------------------------------------------------------
+ */
+
+START_TEST(has_defaults)
+{
+  enter_folder();
+  struct config *config = want("");
+  ck_assert_str_eq(config->path, "adit.json");
+  ck_assert_str_eq(config->directory, ".");
+  ck_assert_uint_eq(config->listen_count, 1);
+  ck_assert_uint_eq(config->listens[0].port, 0);
+  ck_assert(!config->has_admin);
+  ck_assert_ptr_null(config->admin_token.p);
+  ck_assert_uint_eq(config->workers, 0);
+  ck_assert_uint_eq(config->rules_count, 0);
+  ck_assert(!config->watch);
+  ck_assert_uint_eq(config->trusted_proxy_count, 0);
+  ck_assert_ptr_nonnull(config->catalog);
+  ck_assert_ptr_null(config->segments);
+  ck_assert_uint_eq(config->key_count, 0);
+  ck_assert(config->limits.header_bytes == 32 * 1024);
+  ck_assert(config->limits.body_bytes == 0);
+  ck_assert_int_eq(config->timeouts.header_ms, 10000);
+  ck_assert_int_eq(config->timeouts.idle_ms, 60000);
+  ck_assert_int_eq(config->timeouts.body_ms, 30000);
+  ck_assert_int_eq(config->timeouts.drain_ms, 30000);
+  ck_assert_int_eq(config->timeouts.drain_delay_ms, 0);
+  ck_assert(config->via);
+  ck_assert(!config->has_access_log);
+  ck_assert_uint_eq(config->upstream_count, 1);
+  ck_assert_int_eq(config->upstreams[0].connect_timeout_ms, 2000);
+  ck_assert_int_eq(config->upstreams[0].timeout_ms, 30000);
+  ck_assert_str_eq(config->upstream_names[0], "a");
+  ck_assert_ptr_null(config->upstream_names[1]);
+  config_free(&config);
+  ck_assert_ptr_null(config);
+  config_free(&config);
+  leave_folder();
+}
+END_TEST
+
+/* The contract's own example, with its comments. */
+static const char example[] =
+    "{\n"
+    "  \"listen\": [{ \"address\": \"0.0.0.0:8080\" }, { \"address\": \"[::1]:8443\" }],\n"
+    "  \"admin\": { \"address\": \"127.0.0.1:9901\" },              // omitted: no admin\n"
+    "  \"workers\": 2,\n"
+    "  \"rules\": [\"rules/*.json\", { \"files\": \"/srv/team-a/*.json\", \"hosts\": "
+    "[\"*.a.example.com\", \"b.example.com.\", \"[::1]\"], \"upstreams\": [\"shop-v1\"] }],\n"
+    "  \"watch\": true,\n"
+    "  \"trusted_proxies\": [\"127.0.0.0/8\", \"10.0.0.0/24\", \"2001:db8::/32\", "
+    "\"192.0.2.7\"],\n"
+    "  \"attributes\": {\n"
+    "    \"region\":             { \"type\": \"string\", \"from\": [{ \"header\": \"X-Region\" }] "
+    "},\n"
+    "    \"user.registered_at\": { \"type\": \"time\",   \"from\": [{ \"header\": "
+    "\"X-User-Registered-At\" }] },\n"
+    "    \"app.version\":        { \"type\": \"version\", \"from\": [{ \"header\": \"User-Agent\", "
+    "\"regex\": \"ShopApp/([0-9.]+)\", \"trust\": \"anyone\" }] }\n"
+    "  },\n"
+    "  \"segments\": { \"staff\": { \"client_ip\": { \"in_cidr\": [\"10.1.0.0/16\"] } } },\n"
+    "  \"upstreams\": {\n"
+    "    \"shop-v1\":     { \"endpoints\": [\"127.0.0.1:9001\", \"[::1]:9001\", \"shop:80\"] },\n"
+    "    \"shop-canary\": { \"endpoints\": [\"127.0.0.1:9002\"], \"connect_timeout\": \"250ms\", "
+    "\"timeout\": \"5m\" }\n"
+    "  },\n"
+    "  \"sticky\": { \"keys\": [{ \"id\": \"2026-11\", \"file\": \"sticky.key\" }, { \"id\": "
+    "\"2026-10\", \"file\": \"old.key\" }] },\n"
+    "  \"limits\": { \"header_bytes\": \"64KiB\", \"body_bytes\": \"10MiB\" /* 0: no limit */ },\n"
+    "  \"timeouts\": { \"header\": \"5s\", \"idle\": \"1m\", \"body\": \"1h\", \"drain\": \"0s\", "
+    "\"drain_delay\": \"10s\" },\n"
+    "  \"via\": false,\n"
+    "  \"access_log\": { \"path\": \"log/access\", \"format\": \"combined\" },\n"
+    "}\n";
+
+static void check_example_lists(const struct config *config) {
+  ck_assert_uint_eq(config->listen_count, 2);
+  ck_assert_view_eq(config->listens[0].text, "0.0.0.0:8080");
+  ck_assert_uint_eq(config->listens[0].port, 8080);
+  ck_assert(ip_is_v4(&config->listens[0].ip));
+  ck_assert_uint_eq(config->listens[1].port, 8443);
+  ck_assert(ip_is_loopback(&config->listens[1].ip) && !ip_is_v4(&config->listens[1].ip));
+  ck_assert_uint_eq(config->rules_count, 2);
+  ck_assert_view_eq(config->rules[0].pattern, "etc/rules/*.json");
+  ck_assert_uint_eq(config->rules[0].at.line, 5);
+  ck_assert_uint_eq(config->rules[0].at.column, 13);
+  ck_assert_ptr_null(config->rules[0].hosts);
+  ck_assert_ptr_null(config->rules[0].upstreams);
+  ck_assert_view_eq(config->rules[1].pattern, "/srv/team-a/*.json");
+  ck_assert_uint_eq(config->rules[1].host_count, 3);
+  ck_assert_view_eq(config->rules[1].hosts[0], "*.a.example.com");
+  ck_assert_view_eq(config->rules[1].hosts[1], "b.example.com");
+  ck_assert_uint_eq(config->rules[1].upstream_count, 1);
+  ck_assert_view_eq(config->rules[1].upstreams[0], "shop-v1");
+}
+
+static void check_example_upstreams(const struct config *config) {
+  ck_assert_uint_eq(config->upstream_count, 2);
+  ck_assert_uint_eq(config_find_upstream(config, STR("shop-canary")), 1);
+  ck_assert_uint_eq(config_find_upstream(config, STR("shop")), SIZE_MAX);
+  const struct config_upstream *upstream = &config->upstreams[0];
+  ck_assert_view_eq(upstream->name, "shop-v1");
+  ck_assert_uint_eq(upstream->endpoint_count, 3);
+  ck_assert(upstream->endpoints[0].is_address && upstream->endpoints[0].port == 9001);
+  ck_assert_view_eq(upstream->endpoints[0].host, "127.0.0.1");
+  ck_assert(upstream->endpoints[1].is_address);
+  ck_assert_view_eq(upstream->endpoints[1].host, "::1");
+  ck_assert_view_eq(upstream->endpoints[1].text, "[::1]:9001");
+  ck_assert(!upstream->endpoints[2].is_address && upstream->endpoints[2].port == 80);
+  ck_assert_view_eq(upstream->endpoints[2].host, "shop");
+  ck_assert_int_eq(config->upstreams[1].connect_timeout_ms, 250);
+  ck_assert_int_eq(config->upstreams[1].timeout_ms, 300000);
+}
+
+static bool trusts(const struct config *config, const char *text) {
+  struct ip_address ip;
+  ck_assert(ip_parse(str_from_cstr(text), &ip));
+  return config_trusts(config, &ip);
+}
+
+START_TEST(reads_the_example)
+{
+  enter_folder();
+  ck_assert_int_eq(mkdir("etc", 0700), 0);
+  write_text("etc/adit.json", example);
+  write_text("etc/sticky.key", "0123456789abcdef0123456789abcdef\n");
+  write_text("etc/old.key", "0123456789abcdef0123456789ABCDEF\n\n");
+  const char *said = NULL;
+  struct config *config = load("etc/adit.json", &said);
+  ck_assert_msg(config != NULL && said[0] == '\0', "%s", said);
+  ck_assert_str_eq(config->directory, "etc");
+  check_example_lists(config);
+  check_example_upstreams(config);
+  ck_assert(config->has_admin && config->admin.port == 9901 && config->admin_at.line == 3);
+  ck_assert_uint_eq(config->workers, 2);
+  ck_assert(config->watch && config->watch_at.line == 6 && config->watch_at.column == 3);
+  ck_assert(trusts(config, "127.9.9.9") && trusts(config, "::ffff:10.0.0.255"));
+  ck_assert(trusts(config, "2001:db8:1::1") && trusts(config, "192.0.2.7"));
+  ck_assert(!trusts(config, "10.0.1.0") && !trusts(config, "::1") && !trusts(config, "192.0.2.8"));
+  enum attr_type type;
+  ck_assert(attr_catalog_find(config->catalog, STR("app.version"), &type) && type == ATTR_VERSION);
+  ck_assert_ptr_nonnull(config->segments);
+  ck_assert_uint_eq(config->key_count, 2);
+  ck_assert_view_eq(config->keys[0].id, "2026-11");
+  ck_assert_view_eq(config->keys[0].secret, "0123456789abcdef0123456789abcdef");
+  ck_assert_view_eq(config->keys[1].secret, "0123456789abcdef0123456789ABCDEF\n");
+  ck_assert(config->limits.header_bytes == 65536 && config->limits.body_bytes == 10485760);
+  ck_assert_int_eq(config->timeouts.header_ms, 5000);
+  ck_assert_int_eq(config->timeouts.idle_ms, 60000);
+  ck_assert_int_eq(config->timeouts.body_ms, 3600000);
+  ck_assert_int_eq(config->timeouts.drain_ms, 0);
+  ck_assert_int_eq(config->timeouts.drain_delay_ms, 10000);
+  ck_assert(!config->via);
+  ck_assert(config->has_access_log && config->access_log_at.line == 22);
+  ck_assert_str_eq(config->access_log.path, "etc/log/access");
+  ck_assert_int_eq(config->access_log.format, CONFIG_LOG_COMBINED);
+  config_free(&config);
+  leave_folder();
+}
+END_TEST
+
+/* ---- mistakes ---------------------------------------------------------------------------------
+ */
+
+START_TEST(refuses_fragments)
+{
+  static const struct {
+    const char *fragment;
+    const char *said; /* without "adit.json:2:" */
+  } cases[] = {
+      /* Keys. */
+      {"\"worker\": 2", "1: error: configuration: unknown key 'worker' (did you mean 'workers'?)"},
+      {"\"workers\": 1, \"workers\": 2",
+       "15: error: duplicate key 'workers' (it is in line 2 "
+       "already)"},
+      {"\"timeouts\": {\"heder\": \"1s\"}",
+       "14: error: timeouts: unknown key 'heder' (did you mean 'header'?)"},
+      {"\"timeouts\": {\"xxxxxxxx\": \"1s\"}",
+       "14: error: timeouts: unknown key 'xxxxxxxx' (known here: header idle body drain "
+       "drain_delay)"},
+      {"\"timeouts\": [\"1s\"]", "13: error: timeouts must be an object, not array (write { … })"},
+      /* Workers. */
+      {"\"workers\": -1",
+       "12: error: configuration: 'workers' must be a whole number from 0 to 256"},
+      {"\"workers\": 257",
+       "12: error: configuration: 'workers' must be a whole number from 0 to 256"},
+      {"\"workers\": 1.5",
+       "12: error: configuration: 'workers' must be a whole number from 0 to 256"},
+      {"\"workers\": \"2\"", "12: error: configuration: 'workers' must be a number, not string"},
+      /* Booleans. */
+      {"\"watch\": 1", "10: error: configuration: 'watch' must be true or false, not number"},
+      {"\"via\": null", "8: error: configuration: 'via' must be true or false, not null"},
+      /* Durations. */
+      {"\"timeouts\": {\"header\": 10}",
+       "24: error: timeouts: 'header' must be a string, not number (a whole number and one of ms s "
+       "m h d, like \"10s\")"},
+      {"\"timeouts\": {\"idle\": \"10\"}",
+       "22: error: timeouts: 'idle': '10' is not a duration (a whole number and one of ms s m h d, "
+       "like \"10s\")"},
+      {"\"timeouts\": {\"idle\": \"-1s\"}",
+       "22: error: timeouts: 'idle': '-1s' is not a duration (a whole number and one of ms s m h "
+       "d, like \"10s\")"},
+      {"\"timeouts\": {\"header\": \"0s\"}",
+       "24: error: timeouts: 'header' must be from 1ms to 1h"},
+      {"\"timeouts\": {\"header\": \"2h\"}",
+       "24: error: timeouts: 'header' must be from 1ms to 1h"},
+      {"\"timeouts\": {\"idle\": \"2d\"}", "22: error: timeouts: 'idle' must be from 1ms to 1d"},
+      {"\"timeouts\": {\"body\": \"0ms\"}", "22: error: timeouts: 'body' must be from 1ms to 1d"},
+      {"\"timeouts\": {\"drain\": \"25h\"}", "23: error: timeouts: 'drain' must be from 0s to 1d"},
+      {"\"timeouts\": {\"drain_delay\": \"61m\"}",
+       "29: error: timeouts: 'drain_delay' must be from 0s to 1h"},
+      /* Sizes. */
+      {"\"limits\": {\"header_bytes\": 1024}",
+       "28: error: limits: 'header_bytes' must be a string, not number (a whole number and one of "
+       "B KiB MiB GiB, like \"64KiB\")"},
+      {"\"limits\": {\"header_bytes\": \"32kb\"}",
+       "28: error: limits: 'header_bytes': '32kb' is not a size (a whole number and one of B KiB "
+       "MiB GiB, like \"64KiB\")"},
+      {"\"limits\": {\"header_bytes\": \"1023B\"}",
+       "28: error: limits: 'header_bytes' must be from 1KiB to 1MiB"},
+      {"\"limits\": {\"header_bytes\": \"2MiB\"}",
+       "28: error: limits: 'header_bytes' must be from 1KiB to 1MiB"},
+      {"\"limits\": {\"body_bytes\": \"none\"}",
+       "26: error: limits: 'body_bytes': 'none' is not a size (a whole number and one of B KiB MiB "
+       "GiB, like \"64KiB\")"},
+      /* Admin. */
+      {"\"admin\": {}",
+       "1: error: admin: 'address' is missing (add \"address\": \"127.0.0.1:9901\")"},
+      {"\"admin\": \"127.0.0.1:9901\"",
+       "10: error: admin must be an object, not string (write { … })"},
+      {"\"admin\": {\"address\": \"0.0.0.0:9901\"}",
+       "22: error: admin: '0.0.0.0:9901' is not a loopback address and there is no token (add "
+       "\"token_file\": \"FILE\" with a bearer token, or listen on 127.0.0.1)"},
+      {"\"admin\": {\"address\": \"localhost:9901\"}",
+       "22: error: admin: 'localhost:9901' names no IP address to listen on (write the address "
+       "itself, like 127.0.0.1:8080)"},
+      {"\"admin\": {\"address\": \"127.0.0.1:9901\", \"token_file\": \"empty\"}",
+       "54: error: admin: 'token_file': the file is empty (write the token into it)"},
+      {"\"admin\": {\"address\": \"127.0.0.1:9901\", \"token_file\": \"none\"}",
+       "54: error: cannot read 'none': No such file or directory (create it, or correct the path)"},
+      /* Proxies. */
+      {"\"trusted_proxies\": \"10.0.0.0/8\"",
+       "20: error: trusted_proxies must be a list, not string ([\"127.0.0.0/8\"])"},
+      {"\"trusted_proxies\": [\"10.0.0.1/24\"]",
+       "21: error: trusted_proxies: '10.0.0.1/24' has bits set behind its prefix (did you mean "
+       "'10.0.0.0/24'?)"},
+      {"\"trusted_proxies\": [\"2001:db8::1/32\"]",
+       "21: error: trusted_proxies: '2001:db8::1/32' has bits set behind its prefix (did you mean "
+       "'2001:db8::/32'?)"},
+      {"\"trusted_proxies\": [\"10.0.0.0/33\"]",
+       "21: error: trusted_proxies: '10.0.0.0/33' is neither a network nor an address (like "
+       "10.0.0.0/24, 2001:db8::/32 or 10.0.0.7)"},
+      {"\"trusted_proxies\": [10]",
+       "21: error: trusted_proxies: a network must be a string, not "
+       "number (\"10.0.0.0/24\")"},
+      /* Attributes: one mistake shows that they are read; the rest is tested with attrs. */
+      {"\"attributes\": {\"host\": {\"type\": \"string\", \"from\": [{\"header\": \"X\"}]}}",
+       "16: error: attribute 'host' is built-in and cannot be declared (choose another name)"},
+      /* Segments. */
+      {"\"segments\": []",
+       "13: error: segments must be an object of names, not array (\"segments\": { \"staff\": { "
+       "CONDITION } })"},
+      {"\"segments\": {\"a b\": {}}",
+       "14: error: segment 'a b': this is not a name (1 to 64 of A-Z a-z 0-9 . _ -)"},
+      /* Rules. */
+      {"\"rules\": \"rules/*.json\"",
+       "10: error: rules must be a list, not string ([\"rules/*.json\"])"},
+      {"\"rules\": [1]",
+       "11: error: rules: an entry must be a string or an object, not number (\"rules/*.json\" or "
+       "{ \"files\": \"team-a/*.json\", \"hosts\": [\"a.example.com\"] })"},
+      {"\"rules\": [\"\"]", "11: error: rules: an empty file name (\"rules/*.json\")"},
+      {"\"rules\": [{\"hosts\": [\"a\"]}]",
+       "11: error: rules: 'files' is missing (add \"files\": \"team-a/*.json\")"},
+      {"\"rules\": [{\"files\": \"x\", \"host\": [\"a\"]}]",
+       "26: error: rules: unknown key 'host' (did you mean 'hosts'?)"},
+      {"\"rules\": [{\"files\": \"x\", \"hosts\": \"a\"}]",
+       "35: error: rules: 'hosts' must be a list, not string"},
+      {"\"rules\": [{\"files\": \"x\", \"hosts\": []}]",
+       "35: error: rules: 'hosts' is empty: these files could claim nothing (leave it out to allow "
+       "everything)"},
+      {"\"rules\": [{\"files\": \"x\", \"hosts\": [\"a.*.b\"]}]",
+       "36: error: rules: 'a.*.b' is not a host or a pattern of hosts (a host like "
+       "shop.example.com, or *.example.com for what is under it)"},
+      {"\"rules\": [{\"files\": \"x\", \"hosts\": [\"a:80\"]}]",
+       "36: error: rules: 'a:80' is not a host or a pattern of hosts (a host like "
+       "shop.example.com, or *.example.com for what is under it)"},
+      {"\"rules\": [{\"files\": \"x\", \"hosts\": [\"*\"]}]",
+       "36: error: rules: '*' is not a host or a pattern of hosts (a host like shop.example.com, "
+       "or *.example.com for what is under it)"},
+      {"\"rules\": [{\"files\": \"x\", \"upstreams\": [\"b\"]}]",
+       "40: error: rules: unknown upstream 'b' (add it to \"upstreams\")"},
+      /* Sticky. */
+      {"\"sticky\": {\"key\": []}", "12: error: sticky: unknown key 'key' (did you mean 'keys'?)"},
+      {"\"sticky\": {\"keys\": {}}",
+       "20: error: sticky: 'keys' must be a list, not object (\"keys\": [{ \"id\": \"2026-11\", "
+       "\"file\": \"sticky.key\" }])"},
+      {"\"sticky\": {\"keys\": [{\"id\": \"x\"}]}",
+       "21: error: sticky: a key: 'file' is missing (add \"file\": \"sticky.key\")"},
+      {"\"sticky\": {\"keys\": [{\"file\": \"good.key\"}]}",
+       "21: error: sticky: a key: 'id' is missing (add \"id\": \"2026-11\")"},
+      {"\"sticky\": {\"keys\": [{\"id\": \"a/b\", \"file\": \"good.key\"}]}",
+       "28: error: sticky: 'a/b' is not an id (1 to 64 of A-Z a-z 0-9 . _ -)"},
+      {"\"sticky\": {\"keys\": [{\"id\": \"x\", \"file\": \"short.key\"}]}",
+       "41: error: sticky key 'x': the file has 31 bytes, not at least 32 (make one: head -c 32 "
+       "/dev/urandom | base64 > FILE)"},
+      {"\"sticky\": {\"keys\": [{\"id\": \"x\", \"file\": \"none\"}]}",
+       "41: error: cannot read 'none': No such file or directory (create it, or correct the path)"},
+      {"\"sticky\": {\"keys\": [{\"id\": \"x\", \"file\": \".\"}]}",
+       "41: error: cannot read '.': it is a directory (name a file in it)"},
+      {"\"sticky\": {\"keys\": [{\"id\": \"x\", \"file\": \"good.key\"}, {\"id\": \"x\", \"file\": "
+       "\"good.key\"}]}",
+       "61: error: sticky: two keys have the id 'x' (give each key an id of its own)"},
+      /* Access log. */
+      {"\"access_log\": {\"format\": \"xml\"}",
+       "26: error: access_log: unknown format 'xml' (\"json\" or \"combined\")"},
+      {"\"access_log\": {\"path\": \"\"}",
+       "24: error: access_log: 'path' is empty (\"-\" is standard output)"},
+      {"\"access_log\": \"-\"",
+       "15: error: access_log must be an object, not string (write { … })"},
+  };
+  enter_folder();
+  write_text("good.key", "0123456789abcdef0123456789abcdef");
+  write_text("short.key", "0123456789abcdef0123456789abcde\n");
+  write_text("empty", "\n");
+  for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    const char *said = NULL;
+    char expected[1024];
+    struct config *config = load_fragment(cases[i].fragment, &said);
+    ck_assert_msg(config == NULL, "%s is taken", cases[i].fragment);
+    snprintf(expected, sizeof(expected), "adit.json:2:%s\n", cases[i].said);
+    ck_assert_msg(strcmp(said, expected) == 0, "%s\n  says     %s  and not  %s", cases[i].fragment,
+                  said, expected);
+  }
+  leave_folder();
+}
+END_TEST
+
+/* Addresses of `listen`, and endpoints; the message up to its hint. */
+START_TEST(refuses_addresses)
+{
+  static const struct {
+    const char *address;
+    const char *listen;   /* NULL: it is one */
+    const char *endpoint; /* NULL: it is one */
+  } cases[] = {
+      {"127.0.0.1:0", NULL, "has port 0"},
+      {"127.0.0.1:65535", NULL, NULL},
+      {"[::]:80", NULL, NULL},
+      {"[::ffff:10.0.0.1]:80", NULL, NULL},
+      {"shop:80", "names no IP address to listen on", NULL},
+      {"Shop_1.example.com.:80", "names no IP address to listen on", NULL},
+      {"", "has no port", "has no port"},
+      {"8080", "has no port", "has no port"},
+      {":8080", "names no IP address to listen on", "has no host"},
+      {"*:8080", "names no IP address to listen on", "has a host that is no host name"},
+      {"127.0.0.1", "has no port", "has no port"},
+      {"127.0.0.1:", "has no port", "has no port"},
+      {"127.0.0.1:65536", "has a port that is none", "has a port that is none"},
+      {"127.0.0.1:000080", "has a port that is none", "has a port that is none"},
+      {"127.0.0.1:+80", "has a port that is none", "has a port that is none"},
+      {"127.0.0.1:80 ", "has a port that is none", "has a port that is none"},
+      {"127.0.0.256:80", "names no IP address to listen on",
+       "is neither a host name nor an address"},
+      {"127.1:80", "names no IP address to listen on", "is neither a host name nor an address"},
+      {"::1:80", "is not an address with a port", "is not an address with a port"},
+      {"::1", "is not an address with a port", "is not an address with a port"},
+      {"[::1]", "has no port", "has no port"},
+      {"[::1]80", "has no port", "has no port"},
+      {"[::1:80", "is not an address with a port", "is not an address with a port"},
+      {"[127.0.0.1]:80", "is not an address with a port", "is not an address with a port"},
+      {"[shop]:80", "is not an address with a port", "is not an address with a port"},
+      {"[fe80::1%eth0]:80", "is not an address with a port", "is not an address with a port"},
+      {"http://shop:80", "is not an address with a port", "is not an address with a port"},
+      {"shop:80/", "is not an address with a port", "is not an address with a port"},
+      {"-shop:80", "names no IP address to listen on", "has a host that is no host name"},
+      {"shop..x:80", "names no IP address to listen on", "has a host that is no host name"},
+      {"sh op:80", "names no IP address to listen on", "has a host that is no host name"},
+      {"\xC3\xA9:80", "names no IP address to listen on", "has a host that is no host name"},
+      {"a23456789012345678901234567890123456789012345678901234567890123.x:80",
+       "names no IP address to listen on", NULL},
+      {"a234567890123456789012345678901234567890123456789012345678901234.x:80",
+       "names no IP address to listen on", "has a host that is no host name"},
+  };
+  enter_folder();
+  for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(*cases); i++) {
+    const char *address = cases[i / 2].address;
+    const char *why = i % 2 ? cases[i / 2].endpoint : cases[i / 2].listen;
+    char text[512], expected[512];
+    snprintf(text, sizeof(text),
+             "{\"listen\": [{\"address\":\n\"%s\"}], \"upstreams\": {\"a\": {\"endpoints\": "
+             "[\n\"%s\"]}}}",
+             i % 2 ? "127.0.0.1:0" : address, i % 2 ? address : "127.0.0.1:1");
+    const char *said = NULL;
+    struct config *config = load_text(text, &said);
+    snprintf(expected, sizeof(expected), "adit.json:%d:1: error: %s '%s' %s", i % 2 ? 3 : 2,
+             i % 2 ? "upstream 'a': endpoint" : "listen:", address, why ? why : "");
+    ck_assert_msg((config != NULL) == (why == NULL), "'%s': %s", address, said);
+    if (why) {
+      ck_assert_msg(strncmp(said, expected, strlen(expected)) == 0, "'%s': %s", address, said);
+    }
+    config_free(&config);
+  }
+  leave_folder();
+}
+END_TEST
+
+/* Files that are wrong as a whole, or in what the other cases take for granted. */
+START_TEST(refuses_files)
+{
+  static const struct {
+    const char *text;
+    const char *said;
+  } cases[] = {
+      {"[]", "adit.json:1:1: error: configuration must be an object, not array (write { … })\n"},
+      {"{\"listen\": 1,}\n x",
+       "adit.json:2:2: error: 'x' behind the end of the value (a file holds "
+       "one value)\n"},
+      {"\n {}",
+       "adit.json:2:2: error: configuration: 'listen' is missing (\"listen\": [{ \"address\": "
+       "\"0.0.0.0:8080\" }])\n"
+       "adit.json:2:2: error: configuration: 'upstreams' is missing (\"upstreams\": { \"shop-v1\": "
+       "{ \"endpoints\": [\"127.0.0.1:9001\"] } })\n"},
+      {"{\"listen\": [], \"upstreams\": {}}",
+       "adit.json:1:12: error: listen must have from 1 to 64 addresses (\"listen\": [{ "
+       "\"address\": \"0.0.0.0:8080\" }])\n"
+       "adit.json:1:29: error: upstreams: there is none (\"upstreams\": { \"shop-v1\": { "
+       "\"endpoints\": [\"127.0.0.1:9001\"] } })\n"},
+      {"{\"listen\": [\"127.0.0.1:80\", {\"tls\": {}}],\n\"upstreams\": {\"a b\": {}, \"c\": "
+       "{\"endpoints\": []}, \"d\": 1}}",
+       "adit.json:1:13: error: listen must be an object, not string (write { … })\n"
+       "adit.json:1:29: error: listen: 'address' is missing (add \"address\": "
+       "\"0.0.0.0:8080\")\n"
+       "adit.json:1:30: error: listen: TLS is not available in this version (leave it out, and end "
+       "TLS in a load balancer before Adit)\n"
+       "adit.json:2:15: error: upstream 'a b': this is not a name (1 to 64 of A-Z a-z 0-9 . _ -)\n"
+       "adit.json:2:15: error: upstream 'a b': 'endpoints' is missing (\"endpoints\": "
+       "[\"127.0.0.1:9001\"])\n"
+       "adit.json:2:45: error: upstream 'c': 'endpoints' is empty (\"endpoints\": "
+       "[\"127.0.0.1:9001\"])\n"
+       "adit.json:2:55: error: upstream 'd' must be an object, not number (write { … })\n"},
+      {"{\"listen\": [{\"address\": \"[::1]:80\"}, {\"address\": \"127.0.0.1:0\"}, {\"address\": "
+       "\"127.0.0.1:0\"},\n{\"address\": \"[0:0::1]:80\"}],\n"
+       "\"upstreams\": {\"a\": {\"endpoints\": [\"127.0.0.1:1\",\n\"[::ffff:127.0.0.1]:1\", "
+       "\"x:1\", \"x:2\",\n\"X.:1\"], \"timeout\": \"0s\",\n\"connect_timeout\": \"11m\"}}}",
+       "adit.json:2:13: error: listen: '[0:0::1]:80' is there twice (remove one of them)\n"
+       "adit.json:4:1: error: upstream 'a': endpoint '[::ffff:127.0.0.1]:1' is there twice (remove "
+       "one of them)\n"
+       "adit.json:5:1: error: upstream 'a': endpoint 'X.:1' is there twice (remove one of them)\n"
+       "adit.json:5:21: error: upstream 'a': 'timeout' must be from 1ms to 1d\n"
+       "adit.json:6:20: error: upstream 'a': 'connect_timeout' must be from 1ms to 10m\n"},
+  };
+  enter_folder();
+  for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    const char *said = NULL;
+    struct config *config = load_text(cases[i].text, &said);
+    ck_assert_msg(config == NULL, "%s is taken", cases[i].text);
+    ck_assert_str_eq(said, cases[i].said);
+  }
+  const char *said = NULL;
+  ck_assert_ptr_null(load("nowhere/adit.json", &said));
+  ck_assert_str_eq(said,
+                   "nowhere/adit.json: error: cannot read 'nowhere/adit.json': No such file or "
+                   "directory (create it, or correct the path)\n");
+  leave_folder();
+}
+END_TEST
+
+/* ---- files beside it --------------------------------------------------------------------------
+ */
+
+START_TEST(reads_secrets)
+{
+  static const struct {
+    struct str content;
+    size_t n; /* of the secret */
+  } cases[] = {
+      {STR_INIT("0123456789abcdef0123456789abcdef"), 32},
+      {STR_INIT("0123456789abcdef0123456789abcdef\n"), 32},
+      {STR_INIT("0123456789abcdef0123456789abcdef\n\n"), 33},
+      {STR_INIT("0123456789abcdef0123456789abcdef\r\n"), 33},
+      {STR_INIT("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), 32},
+  };
+  enter_folder();
+  for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    write_bytes("k", cases[i].content.p, cases[i].content.n, 0600);
+    struct config *config = want("\"sticky\": {\"keys\": [{\"id\": \"x\", \"file\": \"k\"}]}");
+    ck_assert(str_eq(config->keys[0].secret, str_take(cases[i].content, cases[i].n)));
+    config_free(&config);
+  }
+  struct config *config = want("\"sticky\": {\"keys\": []}");
+  ck_assert_uint_eq(config->key_count, 0);
+  config_free(&config);
+  write_text("token", "s3cret\n");
+  config = want("\"admin\": {\"address\": \"0.0.0.0:0\", \"token_file\": \"token\"}");
+  ck_assert_view_eq(config->admin_token, "s3cret");
+  ck_assert_str_eq(config->admin_token_file, "token");
+  config_free(&config);
+  leave_folder();
+}
+END_TEST
+
+START_TEST(warns_of_public_secrets)
+{
+  enter_folder();
+  write_bytes("k", "0123456789abcdef0123456789abcdef", 32, 0644);
+  const char *said = NULL;
+  struct config *config =
+      load_fragment("\"sticky\": {\"keys\": [{\"id\": \"x\", \"file\": \"k\"}]}", &said);
+  ck_assert_ptr_nonnull(config);
+  ck_assert_str_eq(said,
+                   "adit.json:2:41: warning: sticky key 'x': every user of this machine can read "
+                   "'k' (take that right away: chmod o-r)\n");
+  config_free(&config);
+  ck_assert_int_eq(chmod("k", 0640), 0);
+  config = want("\"sticky\": {\"keys\": [{\"id\": \"x\", \"file\": \"k\"}]}");
+  config_free(&config);
+  leave_folder();
+}
+END_TEST
+
+/* Paths inside are relative to the file, whose folder is no pattern. */
+START_TEST(resolves_paths)
+{
+  enter_folder();
+  ck_assert_int_eq(mkdir("a[b]*?\\", 0700), 0);
+  char text[1024];
+  snprintf(text, sizeof(text),
+           "%s\"rules\": [\"r/*.json\", \"/x/*\"], \"access_log\": {\"path\": "
+           "\"../log\"}}",
+           minimal);
+  write_text("a[b]*?\\/adit.json", text);
+  const char *said = NULL;
+  struct config *config = load("a[b]*?\\/adit.json", &said);
+  ck_assert_msg(config != NULL, "%s", said);
+  ck_assert_view_eq(config->rules[0].pattern, "a\\[b]\\*\\?\\\\/r/*.json");
+  ck_assert_view_eq(config->rules[1].pattern, "/x/*");
+  ck_assert_str_eq(config->access_log.path, "a[b]*?\\/../log");
+  ck_assert_int_eq(config->access_log.format, CONFIG_LOG_JSON);
+  config_free(&config);
+  config = want("\"access_log\": {}, \"rules\": [\"r/*.json\"]");
+  ck_assert_str_eq(config->access_log.path, "-");
+  ck_assert_view_eq(config->rules[0].pattern, "r/*.json");
+  config_free(&config);
+  leave_folder();
+}
+END_TEST
+
+/* ---- the table --------------------------------------------------------------------------------
+ */
+
+static const char *const types[] = {"duration", "size", "string", "boolean",
+                                    "number",   "list", "object", NULL};
+
+START_TEST(lists_its_keys)
+{
+  size_t n = 0;
+  const struct config_key_info *rows = config_keys(&n);
+  ck_assert_uint_gt(n, 40);
+  for (size_t i = 0; i < n; i++) {
+    size_t type = 0;
+    while (types[type] && strcmp(types[type], rows[i].type) != 0) type++;
+    ck_assert_msg(types[type] != NULL, "%s has type %s", rows[i].key, rows[i].type);
+    for (size_t k = 0; k < i; k++) ck_assert_str_ne(rows[i].key, rows[k].key);
+    bool start_only = strncmp(rows[i].key, "listen", 6) == 0 || strcmp(rows[i].key, "admin") == 0 ||
+                      strcmp(rows[i].key, "admin.address") == 0 ||
+                      strcmp(rows[i].key, "workers") == 0;
+    ck_assert_msg(rows[i].reloadable == !start_only, "%s", rows[i].key);
+  }
+}
+END_TEST
+
+/* Every key of the table can be written; the example and this fragment have all of them. */
+START_TEST(reads_every_key_of_the_table)
+{
+  static const char rest[] =
+      "\"tls\" \"token_file\" \"cookie\" \"query\" \"trust\" \"regex\" \"header\"";
+  size_t n = 0;
+  const struct config_key_info *rows = config_keys(&n);
+  for (size_t i = 0; i < n; i++) {
+    const char *part = strrchr(rows[i].key, '.');
+    char quoted[64];
+    snprintf(quoted, sizeof(quoted), "\"%s\"", part ? part + 1 : rows[i].key);
+    ck_assert_msg(strstr(example, quoted) || strstr(rest, quoted), "%s is in no test", rows[i].key);
+  }
+  enter_folder();
+  struct config *config = want(
+      "\"attributes\": {\"x\": {\"type\": \"string\", \"from\": [{\"cookie\": \"c\", \"trust\": "
+      "\"anyone\"}, {\"query\": \"q\", \"trust\": \"anyone\"}, {\"header\": \"H\", \"regex\": "
+      "\"a\"}]}}");
+  config_free(&config);
+  leave_folder();
+}
+END_TEST
+
+UNIT_MAIN("config", has_defaults, reads_the_example, refuses_fragments, refuses_addresses,
+          refuses_files, reads_secrets, warns_of_public_secrets, resolves_paths, lists_its_keys,
+          reads_every_key_of_the_table)
