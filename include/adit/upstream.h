@@ -75,7 +75,9 @@ void target_ref(struct target *target);
 /* The last reference frees it; it has no idle connections then (they hold one each). */
 void target_unref(struct target_table *table, struct target **target);
 
-enum { TARGET_IDLE_MAX = 256 };
+enum { TARGET_IDLE_MAX = 256, TARGET_AVOID_MS = 1000 };
+/* A connect timed out: the target is avoided for TARGET_AVOID_MS. */
+void target_note_timeout(struct target *target, int64_t now_ms);
 void target_idle_push(struct target *target, struct idle_link *link);
 /* The connection that was used last, taken out; NULL: none. */
 struct idle_link *target_idle_pop(struct target *target);
@@ -100,6 +102,7 @@ const struct config_upstream *pool_config(const struct pool *pool);
 struct pool_attempt {
   size_t start;
   size_t tried;
+  int64_t started_ms;
   bool started;
 };
 

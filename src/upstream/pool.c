@@ -118,20 +118,26 @@ const struct config_upstream *pool_config(const struct pool *pool) {
   return pool->config;
 }
 
-/* The attempt's k-th target; its second round are those that the first left out. */
+/* Whether a target was avoided before the attempt began (and not on the attempt's own account). */
+static bool is_avoided(const struct target *target, const struct pool_attempt *attempt) {
+  return target->avoid_until_ms > attempt->started_ms &&
+         target->avoid_until_ms <= attempt->started_ms + TARGET_AVOID_MS;
+}
+
 struct target *pool_next(struct pool *pool, struct pool_attempt *attempt, int64_t now_ms,
                          bool desperate) {
   if (!attempt->started) {
     if (pool->has_names && pool_is_stale(pool)) (void)pool_rebuild(pool);
     attempt->started = true;
+    attempt->started_ms = now_ms;
     attempt->start = pool->cursor++;
   }
   size_t n = pool->target_count;
-  size_t rounds = desperate ? 2 : 1;
+  size_t rounds = desperate ? 2 : 1; /* the second is for those that the first left out */
   while (attempt->tried < n * rounds) {
     bool second_round = attempt->tried >= n;
     struct target *target = pool->targets[(attempt->start + attempt->tried++) % n];
-    if ((target->avoid_until_ms > now_ms) != second_round) continue;
+    if (is_avoided(target, attempt) != second_round) continue;
     target_ref(target);
     return target;
   }

@@ -111,6 +111,10 @@ struct idle_link *target_idle_pop(struct target *target) {
   return link;
 }
 
+void target_note_timeout(struct target *target, int64_t now_ms) {
+  target->avoid_until_ms = now_ms + TARGET_AVOID_MS;
+}
+
 int target_connect(const struct target *target) {
   int fd = socket(target->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return -errno;

@@ -1,0 +1,44 @@
+/*
+ * counters: what a worker has seen. Written by its thread alone, read by whoever asks: each is
+ * stored and loaded relaxed, which costs what a plain increment costs.
+ */
+#ifndef ADIT_GATEWAY_COUNTERS_H
+#define ADIT_GATEWAY_COUNTERS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* name, meaning */
+#define COUNTERS(X)                                                           \
+  X(connections, "client connections accepted")                               \
+  X(connections_refused, "connections closed at once: over the limit")        \
+  X(requests, "requests with a complete head")                                \
+  X(requests_refused, "heads answered with an error of their own")            \
+  X(answers, "responses of our own")                                          \
+  X(responses, "responses forwarded whole")                                   \
+  X(cut, "responses that had to be cut")                                      \
+  X(client_gone, "exchanges that the client left")                            \
+  X(connects, "connections opened to endpoints")                              \
+  X(connect_failures, "connects that failed or timed out")                    \
+  X(reuses, "idle connections used again")                                    \
+  X(retries, "requests sent again")                                           \
+  X(failovers, "canary requests given to stable")                             \
+  X(bad_responses, "responses that broke the protocol")                       \
+  X(limits, "decisions that a limit ended")                                   \
+  X(forced, "decisions that were forced")                                     \
+  X(pinned, "decisions by a pin")                                             \
+  X(cookies_refused, "sticky cookies that were forged, expired or malformed") \
+  X(cookies_set, "sticky cookies set")
+
+struct counters {
+#define X(name, meaning) _Atomic uint64_t name;
+  COUNTERS(X)
+#undef X
+};
+
+#define COUNT(counters, name)                                                              \
+  atomic_store_explicit(&(counters)->name,                                                 \
+                        atomic_load_explicit(&(counters)->name, memory_order_relaxed) + 1, \
+                        memory_order_relaxed)
+
+#endif

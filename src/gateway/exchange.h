@@ -1,0 +1,81 @@
+/*
+ * exchange: one request's life, from its parsed head to the last byte of its response.
+ *
+ *   DECIDE ──► PICK ──► CONNECT ──► REQUEST ──► RESPONSE ──► OVER
+ *                ▲         │           │
+ *                └─────────┴───────────┘
+ *          next endpoint, stable, or once more
+ *
+ * From each state an answer of our own leads to OVER; once a response has begun, a cut does.
+ *
+ * docs/architecture.md draws the same machine. exchange.c holds the table of steps; each step
+ * either moves to another state, waits for news of a stream, or ends the exchange.
+ */
+#ifndef ADIT_GATEWAY_EXCHANGE_H
+#define ADIT_GATEWAY_EXCHANGE_H
+
+#include "stream.h"
+#include "worker.h"
+
+enum exchange_state {
+  EXCHANGE_DECIDE,   /* route, rules, limits: where it goes, or an answer of our own */
+  EXCHANGE_PICK,     /* the next endpoint: an idle connection or a new one */
+  EXCHANGE_CONNECT,  /* a connect is under way */
+  EXCHANGE_REQUEST,  /* head and body go to the origin; its head is awaited */
+  EXCHANGE_RESPONSE, /* the response goes to the client; the rest of the request to the origin */
+  EXCHANGE_OVER
+};
+
+enum { INTERIM_MAX = 16, SET_COOKIE_MAX = 1024 };
+
+struct exchange {
+  struct worker *worker;
+  struct worker_policy *policy;
+  struct client_stream *client;
+  struct origin_stream *origin; /* NULL: none */
+  struct target *target;        /* that a connect is under way to; `origin` holds the reference */
+  enum exchange_state state;
+
+  /* The decision, and what it says of both heads. */
+  struct decision decision;
+  struct ip_address client_ip;
+  bool trusted; /* the peer is a trusted proxy */
+  bool https;
+  char set_cookie[SET_COOKIE_MAX];
+
+  /* The way to an endpoint. */
+  struct pool_attempt attempt;
+  int connect_error; /* why the last connect failed; 0: none was tried */
+  bool retried;      /* once is enough */
+  bool only_fresh;   /* no idle connection: the last one was dead */
+
+  /* Progress. */
+  bool head_sent;      /* the request's head was given to the origin's codec */
+  bool request_read;   /* the client's body was read to its end */
+  bool request_sent;   /* ... and given to the origin's codec, end included */
+  bool response_begun; /* a byte of the final response was given to the client's codec */
+  bool response_read;  /* the origin's response is complete */
+  uint64_t body_bytes; /* of the request, for the limit */
+  unsigned interims;
+  struct timer timer; /* what the present state waits for */
+  bool timed_out;
+
+  struct exchange *next_spare;
+  struct http_request request;
+  struct http_response response;
+};
+
+/* From the worker's spares. NULL: memory. Only `request` may be used until exchange_start. */
+struct exchange *exchange_acquire(struct worker *worker);
+void exchange_release(struct worker *worker, struct exchange *exchange);
+
+/* Begins: `exchange->request` is parsed and its views hold until the stream's end() or cut(). Then
+ * runs it; it may be over on return. */
+void exchange_start(struct exchange *exchange, struct worker *worker, struct client_stream *client);
+/* Something has changed on one of its streams: goes as far as it can. */
+void exchange_run(struct exchange *exchange);
+/* The client has gone: nothing more is written to it, the origin's connection is closed. The stream
+ * is not called again. */
+void exchange_abandon(struct exchange *exchange);
+
+#endif

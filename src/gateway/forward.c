@@ -1,0 +1,395 @@
+/*
+ * forward: the heads that go on, built from the heads that came. Pure.
+ *
+ *   scratch          memory for composed values
+ *   hop-by-hop       what ends here
+ *   who is asking    client_ip, https
+ *   request          its fields as they were, ours added
+ *   response         the same way back, with what the decision adds
+ */
+#include "forward.h"
+
+#include <stdio.h>
+
+static const struct str comma_blank = STR_INIT(", ");
+
+/* ---- scratch ------------------------------------------------------------------------------------
+ */
+
+struct str scratch_join(struct scratch *scratch, const struct str *parts, size_t n) {
+  char *start = scratch->p + scratch->used;
+  size_t size = 0;
+  for (size_t i = 0; i < n; i++) {
+    if (parts[i].n > scratch->capacity - scratch->used) {
+      scratch->failed = true;
+      return STR("");
+    }
+    if (parts[i].n > 0) memcpy(scratch->p + scratch->used, parts[i].p, parts[i].n);
+    scratch->used += parts[i].n;
+    size += parts[i].n;
+  }
+  return str_make(start, size);
+}
+
+static struct str scratch_number(struct scratch *scratch, uint64_t number) {
+  char digits[24];
+  int n = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)number);
+  struct str part = str_make(digits, (size_t)n);
+  return scratch_join(scratch, &part, 1);
+}
+
+/* ---- field lists
+ * ---------------------------------------------------------------------------------- */
+
+static void fields_add(struct field_list *list, struct str name, struct str value) {
+  list->items[list->n++] = (struct http_field){.name = name, .value = value};
+}
+
+static bool fields_have(const struct http_field *fields, size_t n, enum http_field_id id) {
+  for (size_t i = 0; i < n; i++)
+    if (fields[i].id == id) return true;
+  return false;
+}
+
+/* All values of one field as one list (RFC 9110 5.3), with `last` behind them. */
+static struct str fields_join(struct scratch *scratch, const struct http_field *fields, size_t n,
+                              enum http_field_id id, struct str last) {
+  struct str parts[2 * HTTP_FIELDS_MAX + 1];
+  size_t count = 0;
+  for (size_t i = 0; i < n; i++) {
+    if (fields[i].id != id || fields[i].value.n == 0) continue;
+    parts[count++] = fields[i].value;
+    parts[count++] = comma_blank;
+  }
+  parts[count++] = last;
+  return scratch_join(scratch, parts, count);
+}
+
+/* ---- hop-by-hop
+ * ------------------------------------------------------------------------------------ */
+
+static bool is_hop_by_hop(enum http_field_id id) {
+  return id == HTTP_FIELD_CONNECTION || id == HTTP_FIELD_KEEP_ALIVE ||
+         id == HTTP_FIELD_PROXY_CONNECTION || id == HTTP_FIELD_TE ||
+         id == HTTP_FIELD_TRANSFER_ENCODING || id == HTTP_FIELD_UPGRADE ||
+         id == HTTP_FIELD_HTTP2_SETTINGS;
+}
+
+static bool is_always_protected(struct str name) {
+  enum http_field_id id = http_field_id(name);
+  return id == HTTP_FIELD_HOST || id == HTTP_FIELD_CONTENT_LENGTH ||
+         id == HTTP_FIELD_TRANSFER_ENCODING || id == HTTP_FIELD_COOKIE ||
+         id == HTTP_FIELD_AUTHORIZATION || id == HTTP_FIELD_FORWARDED ||
+         id == HTTP_FIELD_X_REQUEST_ID || str_starts_with_nocase(name, STR("x-forwarded-"));
+}
+
+static bool is_connection_option(struct str element) {
+  return str_eq_nocase(element, STR("close")) || str_eq_nocase(element, STR("keep-alive")) ||
+         str_eq_nocase(element, STR("upgrade"));
+}
+
+/* Removes every field of the name; the order of the others stays. */
+static size_t fields_remove(struct http_field *fields, size_t n, struct str name) {
+  size_t kept = 0;
+  for (size_t i = 0; i < n; i++) {
+    if (!str_eq_nocase(fields[i].name, name)) fields[kept++] = fields[i];
+  }
+  return kept;
+}
+
+static size_t hop_by_hop_remove(struct http_field *fields, size_t n) {
+  size_t kept = 0;
+  for (size_t i = 0; i < n; i++) {
+    if (!is_hop_by_hop(fields[i].id)) fields[kept++] = fields[i];
+  }
+  return kept;
+}
+
+typedef bool (*protected_fn)(void *context, struct str name);
+
+/* The work is bounded: an element has at least two bytes of a head that has a limit, and a hundred
+ * fields at most are looked through for each of at most NOMINATIONS_MAX elements. */
+enum { NOMINATIONS_MAX = 100 };
+
+static size_t nominated_remove(struct http_field *fields, size_t n, protected_fn is_protected,
+                               void *context) {
+  struct str values[HTTP_FIELDS_MAX];
+  size_t value_count = 0;
+  for (size_t i = 0; i < n; i++)
+    if (fields[i].id == HTTP_FIELD_CONNECTION) values[value_count++] = fields[i].value;
+  unsigned elements = 0;
+  for (size_t i = 0; i < value_count; i++) {
+    struct str rest = values[i], element;
+    while (elements < NOMINATIONS_MAX && http_list_next(&rest, &element)) {
+      if (is_connection_option(element)) continue;
+      elements++;
+      if (is_always_protected(element) || (is_protected && is_protected(context, element)))
+        continue;
+      n = fields_remove(fields, n, element);
+    }
+  }
+  return n;
+}
+
+void forward_remove_hop_by_hop(struct http_request *request, protected_fn is_protected,
+                               void *context) {
+  size_t n = request->field_count;
+  if (request->has_connection_field)
+    n = nominated_remove(request->fields, n, is_protected, context);
+  request->field_count = hop_by_hop_remove(request->fields, n);
+}
+
+/* ---- who is asking
+ * ---------------------------------------------------------------------------------- */
+
+struct ip_address forward_client_ip(const struct config *config, const struct http_request *request,
+                                    const struct ip_address *peer) {
+  struct ip_address good = *peer;
+  if (!config_trusts(config, peer)) return good;
+  for (size_t i = request->field_count; i-- > 0;) {
+    if (request->fields[i].id != HTTP_FIELD_X_FORWARDED_FOR) continue;
+    struct str rest = request->fields[i].value;
+    while (rest.n > 0) {
+      size_t comma = rest.n;
+      while (comma > 0 && rest.p[comma - 1] != ',') comma--;
+      struct str element = str_trim(str_skip(rest, comma));
+      rest = str_take(rest, comma > 0 ? comma - 1 : 0);
+      if (element.n == 0) continue;
+      struct ip_address one;
+      if (!ip_parse_with_port(element, &one, NULL)) return good;
+      good = one;
+      if (!config_trusts(config, &one)) return good;
+    }
+  }
+  return good;
+}
+
+bool forward_is_https(const struct http_request *request, bool secure, bool trusted) {
+  if (!trusted) return secure;
+  const struct http_field *proto = NULL;
+  for (size_t i = 0; i < request->field_count; i++) {
+    if (request->fields[i].id != HTTP_FIELD_X_FORWARDED_PROTO) continue;
+    if (proto) return secure;
+    proto = &request->fields[i];
+  }
+  if (!proto) return secure;
+  if (str_eq_nocase(proto->value, STR("https"))) return true;
+  if (str_eq_nocase(proto->value, STR("http"))) return false;
+  return secure;
+}
+
+/* ---- request
+ * ------------------------------------------------------------------------------------------ */
+
+/* Whether a field of the client's goes on as it is. */
+static bool request_field_passes(const struct http_field *field, bool trusted, int version_minor) {
+  switch (field->id) {
+    case HTTP_FIELD_X_ADIT_VARIANT:
+    case HTTP_FIELD_X_ADIT_RULE:
+    case HTTP_FIELD_X_FORWARDED_FOR:
+      return false;
+    case HTTP_FIELD_X_FORWARDED_HOST:
+    case HTTP_FIELD_X_FORWARDED_PROTO:
+    case HTTP_FIELD_FORWARDED:
+    case HTTP_FIELD_X_REAL_IP:
+    case HTTP_FIELD_X_REQUEST_ID:
+      return trusted;
+    case HTTP_FIELD_EXPECT:
+      return version_minor > 0; /* RFC 9110 10.1.1: ignored in HTTP/1.0 */
+    case HTTP_FIELD_OTHER:
+      /* The force token is a secret of ours: no origin gets to see it. */
+      return !str_eq_nocase(field->name, STR("x-canary-token"));
+    case HTTP_FIELD_CACHE_CONTROL:
+    case HTTP_FIELD_CONNECTION:
+    case HTTP_FIELD_CONTENT_LENGTH:
+    case HTTP_FIELD_COOKIE:
+    case HTTP_FIELD_DATE:
+    case HTTP_FIELD_EXPIRES:
+    case HTTP_FIELD_HOST:
+    case HTTP_FIELD_AUTHORIZATION:
+    case HTTP_FIELD_HTTP2_SETTINGS:
+    case HTTP_FIELD_KEEP_ALIVE:
+    case HTTP_FIELD_MAX_FORWARDS:
+    case HTTP_FIELD_PROXY_AUTHENTICATE:
+    case HTTP_FIELD_PROXY_AUTHORIZATION:
+    case HTTP_FIELD_PROXY_CONNECTION:
+    case HTTP_FIELD_SET_COOKIE:
+    case HTTP_FIELD_TE:
+    case HTTP_FIELD_TRAILER:
+    case HTTP_FIELD_TRANSFER_ENCODING:
+    case HTTP_FIELD_UPGRADE:
+    case HTTP_FIELD_VARY:
+    case HTTP_FIELD_VIA:
+      return true;
+  }
+  return true;
+}
+
+static void add_forwarded(const struct forward_request_input *input, struct scratch *scratch,
+                          struct field_list *list) {
+  const struct http_request *request = input->request;
+  char buffer[48];
+  struct str peer = ip_format(input->peer, buffer, sizeof(buffer));
+  struct str chain = input->trusted ? fields_join(scratch, request->fields, request->field_count,
+                                                  HTTP_FIELD_X_FORWARDED_FOR, peer)
+                                    : scratch_join(scratch, &peer, 1);
+  fields_add(list, STR("X-Forwarded-For"), chain);
+  bool trusted = input->trusted;
+  if (!trusted || !fields_have(request->fields, request->field_count, HTTP_FIELD_X_FORWARDED_PROTO))
+    fields_add(list, STR("X-Forwarded-Proto"), input->secure ? STR("https") : STR("http"));
+  if (!trusted || !fields_have(request->fields, request->field_count, HTTP_FIELD_X_FORWARDED_HOST))
+    fields_add(list, STR("X-Forwarded-Host"), request->authority);
+}
+
+void forward_request(const struct forward_request_input *input, struct scratch *scratch,
+                     struct request_out *ret) {
+  const struct http_request *request = input->request;
+  ret->method = request->method;
+  ret->target_prefix = request->origin_needs_slash ? STR("/") : STR("");
+  ret->target = request->origin;
+  ret->body = request->body;
+  ret->content_length = request->content_length;
+  struct field_list *list = &ret->fields;
+  list->n = 0;
+  /* HTTP/1.0 may come without a Host; what goes on is HTTP/1.1 and must have one. */
+  if (!fields_have(request->fields, request->field_count, HTTP_FIELD_HOST))
+    fields_add(list, STR("Host"), request->authority);
+  for (size_t i = 0; i < request->field_count; i++) {
+    if (!request_field_passes(&request->fields[i], input->trusted, request->version_minor))
+      continue;
+    list->items[list->n] = request->fields[i];
+    /* The authority of an absolute-form target replaces Host (RFC 9112 3.2.2). */
+    if (request->fields[i].id == HTTP_FIELD_HOST) list->items[list->n].value = request->authority;
+    list->n++;
+  }
+  add_forwarded(input, scratch, list);
+  if (!input->trusted ||
+      !fields_have(request->fields, request->field_count, HTTP_FIELD_X_REQUEST_ID))
+    fields_add(list, STR("X-Request-Id"), input->request_id);
+  if (input->config->via)
+    fields_add(list, STR("Via"), request->version_minor == 0 ? STR("1.0 adit") : STR("1.1 adit"));
+  fields_add(list, STR("X-Adit-Variant"), input->variant);
+  if (input->rule.p) fields_add(list, STR("X-Adit-Rule"), input->rule);
+}
+
+/* ---- response
+ * ----------------------------------------------------------------------------------------- */
+
+/* A directive's name, without its argument: "max-age" of "max-age=60". */
+static bool directive_is(struct str element, struct str name) {
+  return str_starts_with_nocase(element, name) &&
+         (element.n == name.n || element.p[name.n] == '=' || element.p[name.n] == ' ');
+}
+
+/* What a response says to shared caches. */
+struct cacheability {
+  bool forbidden; /* no-store, or private without field names */
+  bool explicit_; /* public, s-maxage, max-age, Expires */
+};
+
+static struct cacheability read_cacheability(const struct http_response *response) {
+  struct cacheability found = {0};
+  for (size_t i = 0; i < response->field_count; i++) {
+    const struct http_field *field = &response->fields[i];
+    if (field->id == HTTP_FIELD_EXPIRES) found.explicit_ = true;
+    if (field->id != HTTP_FIELD_CACHE_CONTROL) continue;
+    struct str rest = field->value, element;
+    while (http_list_next(&rest, &element)) {
+      if (directive_is(element, STR("no-store")) || str_eq_nocase(element, STR("private")))
+        found.forbidden = true;
+      if (directive_is(element, STR("public")) || directive_is(element, STR("s-maxage")) ||
+          directive_is(element, STR("max-age")))
+        found.explicit_ = true;
+    }
+  }
+  return found;
+}
+
+/* RFC 9110 15.1. */
+static bool status_is_heuristically_cacheable(int status) {
+  static const int statuses[] = {200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501};
+  for (size_t i = 0; i < sizeof(statuses) / sizeof(*statuses); i++)
+    if (statuses[i] == status) return true;
+  return false;
+}
+
+bool forward_is_storable(const struct http_request *request, const struct http_response *response) {
+  struct cacheability said = read_cacheability(response);
+  if (said.forbidden) return false;
+  if (said.explicit_) return true;
+  return (request->method_id == HTTP_METHOD_GET || request->method_id == HTTP_METHOD_HEAD) &&
+         status_is_heuristically_cacheable(response->status);
+}
+
+/* Copies the response's own fields, without those that end at this hop. */
+static void response_fields_copy(const struct http_response *response, struct field_list *list) {
+  memcpy(list->items, response->fields, response->field_count * sizeof(*list->items));
+  list->n = response->field_count;
+  if (response->has_connection_field) list->n = nominated_remove(list->items, list->n, NULL, NULL);
+  list->n = hop_by_hop_remove(list->items, list->n);
+  bool length_is_wrong =
+      response->status < 200 || response->status == 204 || response->body == HTTP_BODY_CHUNKED;
+  if (length_is_wrong && response->has_content_length)
+    list->n = fields_remove(list->items, list->n, STR("content-length"));
+}
+
+static void response_start(const struct http_response *response, struct response_out *ret) {
+  ret->status = response->status;
+  ret->reason = response->reason;
+  ret->content_length = response->content_length;
+  ret->body = response->body == HTTP_BODY_UNTIL_CLOSE ? HTTP_BODY_CHUNKED : response->body;
+  response_fields_copy(response, &ret->fields);
+}
+
+static void add_vary(const struct route *route, struct scratch *scratch, struct field_list *list) {
+  struct str value = STR("");
+  for (size_t i = 0; i < route->vary_field_count; i++) {
+    struct str parts[] = {value, i > 0 ? comma_blank : STR(""), route->vary_fields[i]};
+    value = scratch_join(scratch, parts, 3);
+  }
+  if (value.n > 0) fields_add(list, STR("Vary"), value);
+}
+
+void forward_response(const struct forward_response_input *input, struct scratch *scratch,
+                      struct response_out *ret) {
+  response_start(input->response, ret);
+  struct field_list *list = &ret->fields;
+  if (!fields_have(list->items, list->n, HTTP_FIELD_DATE))
+    fields_add(list, STR("Date"), input->date);
+  if (input->set_cookie.p) fields_add(list, STR("Set-Cookie"), input->set_cookie);
+  if (input->private_response && forward_is_storable(input->request, input->response))
+    fields_add(list, STR("Cache-Control"), STR("private"));
+  if (input->route->vary) add_vary(input->route, scratch, list);
+  if (input->expose_decision) {
+    struct str parts[] = {STR("variant="), input->variant, STR("; reason="), input->reason};
+    fields_add(list, STR("X-Adit-Decision"), scratch_join(scratch, parts, 4));
+  }
+}
+
+void forward_interim(const struct http_response *response, struct response_out *ret) {
+  response_start(response, ret);
+  ret->body = HTTP_BODY_NONE;
+  ret->close = false;
+}
+
+/* ---- answers of our own
+ * --------------------------------------------------------------------------------- */
+
+void forward_answer(int status, struct str why, bool close, struct str date,
+                    struct scratch *scratch, struct response_out *ret, struct str *ret_body) {
+  struct str parts[] = {STR("adit: "), why, STR("\n")};
+  *ret_body = scratch_join(scratch, parts, 3);
+  ret->status = status;
+  ret->reason = http_reason(status);
+  ret->body = HTTP_BODY_LENGTH;
+  ret->content_length = ret_body->n;
+  ret->close = close;
+  struct field_list *list = &ret->fields;
+  list->n = 0;
+  fields_add(list, STR("Date"), date);
+  fields_add(list, STR("Content-Type"), STR("text/plain; charset=utf-8"));
+  fields_add(list, STR("Content-Length"), scratch_number(scratch, ret_body->n));
+  fields_add(list, STR("Cache-Control"), STR("no-store"));
+  if (status == 405) /* RFC 9110 15.5.6 */
+    fields_add(list, STR("Allow"), STR("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE"));
+}

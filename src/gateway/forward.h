@@ -1,0 +1,78 @@
+/*
+ * forward: the heads that go on, built from the heads that came. Pure.
+ *
+ * What is sent is made anew from the parsed form. Values that are composed are written to the
+ * scratch memory given, and hold as long as that does.
+ */
+#ifndef ADIT_GATEWAY_FORWARD_H
+#define ADIT_GATEWAY_FORWARD_H
+
+#include "adit/config.h"
+#include "adit/decide.h"
+#include "stream.h"
+
+/* Memory for composed values: `used` grows; running out is remembered and gives empty values. */
+struct scratch {
+  char *p;
+  size_t capacity;
+  size_t used;
+  bool failed;
+};
+/* The concatenation of `n` parts. */
+struct str scratch_join(struct scratch *scratch, const struct str *parts, size_t n);
+
+/*
+ * Removes the hop-by-hop fields of a request, and what its Connection nominates, before anything
+ * else reads its fields (RFC 9110 7.6.1). `is_protected` says which nominated names stay all the
+ * same, beside those that always do: Host, Content-Length, Transfer-Encoding, Cookie,
+ * Authorization, Forwarded, X-Forwarded-* and X-Request-Id (contract §5).
+ */
+void forward_remove_hop_by_hop(struct http_request *request,
+                               bool (*is_protected)(void *context, struct str name), void *context);
+
+/* client_ip: the peer, or behind trusted proxies the first address in X-Forwarded-For, from the
+ * right, that is not trusted (all trusted: the leftmost; at one that does not parse: the last
+ * good). */
+struct ip_address forward_client_ip(const struct config *config, const struct http_request *request,
+                                    const struct ip_address *peer);
+/* Whether the request came by https: the connection's own, or a trusted X-Forwarded-Proto. */
+bool forward_is_https(const struct http_request *request, bool secure, bool trusted);
+
+struct forward_request_input {
+  const struct http_request *request;
+  const struct config *config;
+  const struct ip_address *peer;
+  bool trusted;
+  bool secure;
+  struct str variant;
+  struct str rule;       /* p == NULL: no rule decided */
+  struct str request_id; /* used when no trusted proxy sent one */
+};
+void forward_request(const struct forward_request_input *input, struct scratch *scratch,
+                     struct request_out *ret);
+
+struct forward_response_input {
+  const struct http_request *request;
+  const struct http_response *response;
+  const struct route *route;
+  struct str variant;
+  struct str reason;     /* of the decision */
+  struct str set_cookie; /* p == NULL: none */
+  bool private_response; /* Cache-Control: private where the response could be stored */
+  bool expose_decision;
+  struct str date; /* for a response that has none (RFC 9110 6.6.1) */
+};
+void forward_response(const struct forward_response_input *input, struct scratch *scratch,
+                      struct response_out *ret);
+/* The head of an interim response. */
+void forward_interim(const struct http_response *response, struct response_out *ret);
+
+/* Whether a shared cache could store the response (RFC 9111 3): neither no-store nor private, and
+ * either explicitly cacheable or of a status that is heuristically so, to a GET or HEAD. */
+bool forward_is_storable(const struct http_request *request, const struct http_response *response);
+
+/* An answer of our own: text that says what is wrong. The body is written to `scratch`. */
+void forward_answer(int status, struct str why, bool close, struct str date,
+                    struct scratch *scratch, struct response_out *ret, struct str *ret_body);
+
+#endif

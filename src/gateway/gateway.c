@@ -1,0 +1,405 @@
+/*
+ * gateway: the process: start, signals, reload, stop. Runs on the main thread; workers serve.
+ *
+ *   machine     descriptors, CPUs
+ *   listeners   one socket for each worker and address
+ *   start       policy, resolver, workers, the ready line
+ *   signals     SIGHUP, SIGTERM, SIGINT
+ *   stop        drain, join, sum
+ */
+#include "adit/gateway.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "adit/log.h"
+#include "adit/text.h"
+#include "adit/units.h"
+#include "cpus.h"
+#include "worker.h"
+
+enum {
+  BACKLOG = 4096,
+  RESERVED_DESCRIPTORS = 64, /* for files, the log, the resolver */
+  RESOLVE_AT_START_MS = 5000,
+  STOP_POLL_MS = 50
+};
+
+struct gateway {
+  const char *config_path;
+  struct policy *policy;
+  struct resolver *resolver;
+  struct worker *workers;
+  unsigned worker_count; /* initialised */
+  unsigned started;      /* with a running thread */
+  int signals;           /* signalfd */
+  enum stop_stage stop;
+  int64_t drain_at_ms; /* when drain_delay is over; 0: not asked to stop */
+};
+
+/* ---- machine
+ * -------------------------------------------------------------------------------------- */
+
+static size_t raise_descriptor_limit(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1024;
+  if (limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    (void)getrlimit(RLIMIT_NOFILE, &limit);
+  }
+  return limit.rlim_cur > 1 << 20 ? 1 << 20 : (size_t)limit.rlim_cur;
+}
+
+/* Each client may need an origin's connection beside its own. */
+static size_t clients_per_worker(size_t descriptors, unsigned workers) {
+  size_t usable = descriptors > RESERVED_DESCRIPTORS + 16 ? descriptors - RESERVED_DESCRIPTORS : 16;
+  size_t each = usable / 2 / workers;
+  return each > 8 ? each : 8;
+}
+
+/* ---- listeners
+ * ------------------------------------------------------------------------------------ */
+
+static socklen_t socket_address(const struct ip_address *ip, uint16_t port,
+                                struct sockaddr_storage *ret) {
+  memset(ret, 0, sizeof(*ret));
+  if (ip_is_v4(ip)) {
+    struct sockaddr_in *in = (struct sockaddr_in *)(void *)ret;
+    in->sin_family = AF_INET;
+    in->sin_port = htons(port);
+    memcpy(&in->sin_addr, ip->bytes + 12, 4);
+    return sizeof(*in);
+  }
+  struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)(void *)ret;
+  in6->sin6_family = AF_INET6;
+  in6->sin6_port = htons(port);
+  memcpy(&in6->sin6_addr, ip->bytes, 16);
+  return sizeof(*in6);
+}
+
+/* A listening socket, or -errno. Without `shared` it finds out whether the port is anybody else's.
+ */
+static int listener_open(const struct ip_address *ip, uint16_t port, bool shared) {
+  struct sockaddr_storage address;
+  socklen_t length = socket_address(ip, port, &address);
+  int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  int on = 1;
+  (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  if (shared) (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+  if (address.ss_family == AF_INET6)
+    (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+  if (bind(fd, (struct sockaddr *)(void *)&address, length) == 0 && listen(fd, BACKLOG) == 0)
+    return fd;
+  int error = errno;
+  (void)close(fd);
+  return -error;
+}
+
+static uint16_t listener_port(int fd) {
+  struct sockaddr_storage address;
+  socklen_t length = sizeof(address);
+  if (getsockname(fd, (struct sockaddr *)(void *)&address, &length) != 0) return 0;
+  if (address.ss_family == AF_INET)
+    return ntohs(((const struct sockaddr_in *)(const void *)&address)->sin_port);
+  return ntohs(((const struct sockaddr_in6 *)(const void *)&address)->sin6_port);
+}
+
+static void log_listen_error(const struct config_listen *listen_at, int error) {
+  const char *hint = "";
+  if (error == EADDRINUSE) hint = "; stop the process that has it, or listen on another port";
+  if (error == EACCES) hint = "; ports below 1024 need CAP_NET_BIND_SERVICE";
+  if (error == EADDRNOTAVAIL) hint = "; this machine has no such address";
+  log_write(LOG_ERROR, "cannot listen on %.*s: %s%s", STR_ARG(listen_at->text), strerror(error),
+            hint);
+}
+
+/* One address for all workers: fds[w * stride] is worker w's. With SO_REUSEPORT a second gateway
+ * could take a share of the first one's connections without a word: so the port is tried alone
+ * first. */
+static bool listen_for_all(const struct config_listen *listen_at, unsigned workers, size_t stride,
+                           int *fds) {
+  uint16_t port = listen_at->port;
+  if (port != 0) {
+    int probe = listener_open(&listen_at->ip, port, false);
+    if (probe < 0) {
+      log_listen_error(listen_at, -probe);
+      return false;
+    }
+    (void)close(probe);
+  }
+  for (unsigned w = 0; w < workers; w++) {
+    int fd = listener_open(&listen_at->ip, port, true);
+    if (fd < 0) {
+      log_listen_error(listen_at, -fd);
+      return false;
+    }
+    fds[w * stride] = fd;
+    if (port == 0) port = listener_port(fd);
+  }
+  return true;
+}
+
+static int *listeners_open(const struct config *config, unsigned workers) {
+  size_t n = config->listen_count;
+  int *fds = calloc(workers * n, sizeof(int));
+  if (!fds) return NULL;
+  for (size_t i = 0; i < workers * n; i++) fds[i] = -1;
+  for (size_t i = 0; i < n; i++) {
+    if (listen_for_all(&config->listens[i], workers, n, fds + i)) continue;
+    for (size_t k = 0; k < workers * n; k++)
+      if (fds[k] >= 0) (void)close(fds[k]);
+    free(fds);
+    return NULL;
+  }
+  return fds;
+}
+
+/* ---- start
+ * ---------------------------------------------------------------------------------------- */
+
+static void warn_unserved(const struct config *config) {
+  if (config->has_admin)
+    log_write(LOG_WARNING, "%s: 'admin' is read but not served by this version", config->path);
+  if (config->watch)
+    log_write(LOG_WARNING, "%s: 'watch' is not served by this version: send SIGHUP to reload",
+              config->path);
+  if (config->has_access_log)
+    log_write(LOG_WARNING, "%s: 'access_log' is read but not served by this version", config->path);
+}
+
+static bool load_first(struct gateway *gateway) {
+  struct diags *diags = diags_new();
+  if (!diags) return false;
+  struct policy_options options = {.config_path = gateway->config_path};
+  gateway->policy = policy_load(&options, diags);
+  log_diags(diags);
+  diags_free(&diags);
+  if (!gateway->policy) {
+    log_write(LOG_ERROR, "nothing is served: mend the errors above");
+    return false;
+  }
+  warn_unserved(policy_config(gateway->policy));
+  return true;
+}
+
+static int signals_open(void) {
+  signal(SIGPIPE, SIG_IGN);
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGHUP);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGUSR1);
+  /* Before any thread is made: all inherit the mask, and only the descriptor tells. */
+  pthread_sigmask(SIG_BLOCK, &set, NULL);
+  return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+static bool workers_init(struct gateway *gateway, unsigned count, size_t client_max) {
+  const struct config *config = policy_config(gateway->policy);
+  int *fds = listeners_open(config, count);
+  if (!fds) return false;
+  gateway->workers = calloc(count, sizeof(*gateway->workers));
+  bool ok = gateway->workers != NULL;
+  for (unsigned w = 0; ok && w < count; w++) {
+    gateway->worker_count++;
+    ok = worker_init(&gateway->workers[w], w, gateway->policy, gateway->resolver,
+                     fds + w * config->listen_count, config->listen_count, client_max);
+  }
+  free(fds);
+  return ok;
+}
+
+static bool workers_start(struct gateway *gateway) {
+  for (unsigned w = 0; w < gateway->worker_count; w++) {
+    if (!worker_start(&gateway->workers[w])) return false;
+    gateway->started++;
+  }
+  return true;
+}
+
+static void log_ready(const struct gateway *gateway) {
+  const struct config *config = policy_config(gateway->policy);
+  struct text line;
+  text_init(&line, 4096);
+  for (size_t i = 0; i < config->listen_count; i++) {
+    char buffer[48];
+    const struct ip_address *ip = &config->listens[i].ip;
+    uint16_t port = listener_port(gateway->workers[0].listeners[i].fd);
+    struct str address = ip_format(ip, buffer, sizeof(buffer));
+    text_printf(&line, ip_is_v4(ip) ? "%s%.*s:%u" : "%s[%.*s]:%u", i > 0 ? ", " : "",
+                STR_ARG(address), port);
+  }
+  log_write(LOG_INFO, "ready, %zu routes, %u workers, listening on %.*s",
+            policy_route_count(gateway->policy), gateway->worker_count, STR_ARG(text_str(&line)));
+  text_deinit(&line);
+}
+
+static bool gateway_start(struct gateway *gateway) {
+  size_t descriptors = raise_descriptor_limit();
+  gateway->signals = signals_open();
+  if (gateway->signals < 0 || !load_first(gateway)) return false;
+  unsigned configured = policy_config(gateway->policy)->workers;
+  unsigned count = configured ? configured : cpus_usable();
+  gateway->resolver = resolver_start();
+  if (!gateway->resolver) {
+    log_write(LOG_ERROR, "the resolver's thread cannot be started");
+    return false;
+  }
+  if (!workers_init(gateway, count, clients_per_worker(descriptors, count))) return false;
+  resolver_wait_first(gateway->resolver, RESOLVE_AT_START_MS);
+  /* Before the workers run: what they own is theirs alone from then on. */
+  struct gateway ready = *gateway;
+  if (!workers_start(gateway)) return false;
+  log_ready(&ready);
+  return true;
+}
+
+/* ---- signals
+ * -------------------------------------------------------------------------------------- */
+
+static bool same_listens(const struct config *a, const struct config *b) {
+  if (a->listen_count != b->listen_count) return false;
+  for (size_t i = 0; i < a->listen_count; i++)
+    if (!str_eq(a->listens[i].text, b->listens[i].text)) return false;
+  return true;
+}
+
+static void say_what_waits(const struct config *old, const struct config *new) {
+  if (!same_listens(old, new))
+    log_write(LOG_WARNING, "%s: a change of 'listen' is taken up at the next start", new->path);
+  if (old->workers != new->workers)
+    log_write(LOG_WARNING, "%s: a change of 'workers' is taken up at the next start", new->path);
+  if (old->has_admin != new->has_admin || !str_eq(old->admin.text, new->admin.text))
+    log_write(LOG_WARNING, "%s: a change of 'admin' is taken up at the next start", new->path);
+}
+
+static void reload(struct gateway *gateway) {
+  struct diags *diags = diags_new();
+  if (!diags) return;
+  struct policy_options options = {.config_path = gateway->config_path,
+                                   .previous = gateway->policy};
+  struct policy *policy = policy_load(&options, diags);
+  log_diags(diags);
+  size_t errors = diags_count(diags, DIAG_ERROR);
+  diags_free(&diags);
+  if (!policy) {
+    log_write(LOG_ERROR, "reload refused: the running configuration goes on as it was");
+    return;
+  }
+  say_what_waits(policy_config(gateway->policy), policy_config(policy));
+  for (unsigned w = 0; w < gateway->worker_count; w++)
+    worker_send_policy(&gateway->workers[w], policy_ref(policy));
+  policy_unref(&gateway->policy);
+  gateway->policy = policy;
+  if (errors > 0)
+    log_write(LOG_WARNING,
+              "reloaded in part: %zu routes; those with errors above stay as they were",
+              policy_route_count(policy));
+  else
+    log_write(LOG_INFO, "reloaded: %zu routes", policy_route_count(policy));
+}
+
+static void send_stop(struct gateway *gateway, enum stop_stage stage) {
+  gateway->stop = stage;
+  for (unsigned w = 0; w < gateway->started; w++) worker_send_stop(&gateway->workers[w], stage);
+}
+
+/* A first signal drains, after drain_delay; a second one stops now. */
+static void asked_to_stop(struct gateway *gateway) {
+  if (gateway->drain_at_ms != 0) {
+    log_write(LOG_WARNING, "stopping now");
+    send_stop(gateway, STOP_NOW);
+    return;
+  }
+  int64_t delay_ms = policy_config(gateway->policy)->timeouts.drain_delay_ms;
+  gateway->drain_at_ms = clock_monotonic_ms() + delay_ms;
+  log_write(LOG_INFO, "draining");
+}
+
+static void take_signals(struct gateway *gateway) {
+  struct signalfd_siginfo info;
+  while (read(gateway->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+    if (info.ssi_signo == SIGHUP && gateway->drain_at_ms == 0) reload(gateway);
+    if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) asked_to_stop(gateway);
+  }
+}
+
+/* ---- stop
+ * ----------------------------------------------------------------------------------------- */
+
+static bool workers_are_done(struct gateway *gateway) {
+  while (gateway->started > 0) {
+    if (pthread_tryjoin_np(gateway->workers[gateway->started - 1].thread, NULL) != 0) return false;
+    gateway->started--;
+  }
+  return true;
+}
+
+static void serve(struct gateway *gateway) {
+  for (;;) {
+    int wait_ms = -1;
+    if (gateway->drain_at_ms != 0 && gateway->stop == STOP_NONE) {
+      int64_t left_ms = gateway->drain_at_ms - clock_monotonic_ms();
+      if (left_ms <= 0)
+        send_stop(gateway, STOP_DRAIN);
+      else
+        wait_ms = (int)left_ms;
+    }
+    if (gateway->stop != STOP_NONE) {
+      if (workers_are_done(gateway)) return;
+      wait_ms = STOP_POLL_MS;
+    }
+    struct pollfd watched = {.fd = gateway->signals, .events = POLLIN};
+    (void)poll(&watched, 1, wait_ms);
+    take_signals(gateway);
+  }
+}
+
+static void log_counters(const struct gateway *gateway) {
+  struct text line;
+  text_init(&line, 4096);
+#define X(name, meaning)                                                                     \
+  {                                                                                          \
+    uint64_t sum = 0;                                                                        \
+    for (unsigned w = 0; w < gateway->worker_count; w++)                                     \
+      sum += atomic_load_explicit(&gateway->workers[w].counters.name, memory_order_relaxed); \
+    if (sum > 0) text_printf(&line, " %s=%llu", #name, (unsigned long long)sum);             \
+  }
+  COUNTERS(X)
+#undef X
+  log_write(LOG_INFO, "stopped:%.*s", STR_ARG(text_str(&line)));
+  text_deinit(&line);
+}
+
+static void gateway_deinit(struct gateway *gateway) {
+  send_stop(gateway, STOP_NOW);
+  while (!workers_are_done(gateway)) (void)poll(NULL, 0, 1);
+  for (unsigned w = 0; w < gateway->worker_count; w++) worker_deinit(&gateway->workers[w]);
+  free(gateway->workers);
+  policy_unref(&gateway->policy);
+  resolver_stop(&gateway->resolver);
+  if (gateway->signals >= 0) (void)close(gateway->signals);
+}
+
+int gateway_run(const struct gateway_options *options) {
+  struct gateway gateway = {.config_path = options->config_path, .signals = -1};
+  bool started = gateway_start(&gateway);
+  if (started) {
+    serve(&gateway);
+    log_counters(&gateway);
+  }
+  gateway_deinit(&gateway);
+  return started ? 0 : 1;
+}

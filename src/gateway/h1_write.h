@@ -1,0 +1,28 @@
+/*
+ * h1_write: heads and chunks as HTTP/1.1 text (RFC 9112), into memory that is known to suffice.
+ */
+#ifndef ADIT_GATEWAY_H1_WRITE_H
+#define ADIT_GATEWAY_H1_WRITE_H
+
+#include "stream.h"
+
+/* What the connection adds to a head. */
+struct h1_framing {
+  bool chunked;
+  struct str connection; /* value of a Connection field; n == 0: none */
+};
+
+/* An upper bound of what writing takes. */
+size_t h1_request_size(const struct request_out *head);
+size_t h1_response_size(const struct response_out *head);
+/* Writes, and returns the number of bytes. */
+size_t h1_write_request(char *to, const struct request_out *head, const struct h1_framing *framing);
+size_t h1_write_response(char *to, const struct response_out *head,
+                         const struct h1_framing *framing);
+
+enum { H1_CHUNK_OVERHEAD = 16 + 4, H1_LAST_CHUNK_BYTES = 5 };
+/* A chunk of n > 0 bytes, and the last chunk. */
+size_t h1_write_chunk(char *to, struct str data);
+size_t h1_write_last_chunk(char *to);
+
+#endif

@@ -1,0 +1,355 @@
+/*
+ * origin: one connection to an endpoint, HTTP/1.1.
+ *
+ *   life    connect, reuse, rest, close
+ *   bytes   fill `in`, send `out`
+ *   stream  what the exchange calls (stream.h)
+ *   events  what the loop calls
+ */
+#include "origin.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "h1_write.h"
+
+enum { RESPONSE_HEAD_MAX = 64 * 1024 };
+
+static const struct origin_stream_operations origin_operations;
+
+static struct origin *origin_of(struct origin_stream *stream) {
+  assert(stream->operations == &origin_operations);
+  return (struct origin *)(void *)((char *)stream - offsetof(struct origin, stream));
+}
+
+/* ---- life ---------------------------------------------------------------------------------------
+ */
+
+static void origin_dispose(struct origin *origin) {
+  struct worker *worker = origin->worker;
+  assert(origin->state != ORIGIN_CLOSED);
+  origin->state = ORIGIN_CLOSED;
+  origin->exchange = NULL;
+  transport_close(&origin->transport);
+  timer_stop(&worker->timers, &origin->timer);
+  buffer_release(&worker->blocks, &origin->in);
+  buffer_release(&worker->blocks, &origin->out);
+  target_unref(worker->targets, &origin->target);
+  origin->next_closed = worker->closed_origins;
+  worker->closed_origins = origin;
+}
+
+void origin_free(struct origin *origin) {
+  assert(origin->state == ORIGIN_CLOSED);
+  free(origin);
+}
+
+static void idle_unlink(struct origin *origin) {
+  struct worker *worker = origin->worker;
+  if (origin->previous)
+    origin->previous->next = origin->next;
+  else
+    worker->idle_origins = origin->next;
+  if (origin->next) origin->next->previous = origin->previous;
+  origin->previous = origin->next = NULL;
+}
+
+void origin_close_idle(struct origin *origin) {
+  assert(origin->state == ORIGIN_IDLE);
+  target_idle_remove(origin->target, &origin->idle);
+  idle_unlink(origin);
+  origin_dispose(origin);
+}
+
+static void origin_fire(struct timer *timer) {
+  struct origin *origin = (struct origin *)(void *)((char *)timer - offsetof(struct origin, timer));
+  if (origin->state == ORIGIN_IDLE) origin_close_idle(origin);
+}
+
+static void origin_begin(struct origin *origin, struct exchange *exchange) {
+  origin->exchange = exchange;
+  origin->scan = (struct http_head_scan){0};
+  origin->chunked_out = false;
+  origin->keep_alive = false;
+  origin->stream.received = false;
+}
+
+struct origin_stream *origin_connect(struct exchange *exchange, struct target *target,
+                                     int *ret_error) {
+  struct worker *worker = exchange->worker;
+  struct origin *origin = calloc(1, sizeof(*origin));
+  if (!origin) {
+    *ret_error = ENOMEM;
+    return NULL;
+  }
+  int fd = target_connect(target);
+  if (fd < 0) {
+    *ret_error = -fd;
+    free(origin);
+    return NULL;
+  }
+  origin->watch.kind = WATCH_ORIGIN;
+  origin->worker = worker;
+  origin->stream.operations = &origin_operations;
+  transport_init_plain(&origin->transport, fd);
+  timer_init(&origin->timer, origin_fire);
+  if (!worker_watch(worker, fd, &origin->watch)) {
+    *ret_error = errno;
+    transport_close(&origin->transport);
+    free(origin);
+    return NULL;
+  }
+  origin->target = target;
+  origin->state = ORIGIN_CONNECTING;
+  origin_begin(origin, exchange);
+  COUNT(&worker->counters, connects);
+  return &origin->stream;
+}
+
+struct origin_stream *origin_reuse(struct exchange *exchange, struct target *target) {
+  struct idle_link *link = target_idle_pop(target);
+  if (!link) return NULL;
+  struct origin *origin = (struct origin *)(void *)((char *)link - offsetof(struct origin, idle));
+  assert(origin->state == ORIGIN_IDLE);
+  idle_unlink(origin);
+  origin->state = ORIGIN_ACTIVE;
+  origin->stream.reused = true;
+  origin_begin(origin, exchange);
+  COUNT(&exchange->worker->counters, reuses);
+  return &origin->stream;
+}
+
+/* Whether the kernel holds nothing more of the peer's. The flag says so in all but the rare case
+ * that the last read filled its room to the brim. */
+static bool is_silent(struct origin *origin) {
+  if (!origin->transport.readable) return true;
+  char byte;
+  size_t got;
+  return transport_recv(&origin->transport, &byte, 1, &got) == TRANSPORT_WAIT;
+}
+
+static void origin_rest(struct origin *origin) {
+  struct worker *worker = origin->worker;
+  origin->state = ORIGIN_IDLE;
+  origin->exchange = NULL;
+  buffer_release(&worker->blocks, &origin->in);
+  buffer_release(&worker->blocks, &origin->out);
+  target_idle_push(origin->target, &origin->idle);
+  origin->previous = NULL;
+  origin->next = worker->idle_origins;
+  if (origin->next) origin->next->previous = origin;
+  worker->idle_origins = origin;
+  const struct config *config = policy_config(worker->policy->policy);
+  timer_set(&worker->timers, &origin->timer, worker->now_ms + config->timeouts.idle_ms);
+}
+
+static void origin_release(struct origin_stream *stream, bool clean) {
+  struct origin *origin = origin_of(stream);
+  bool reusable = clean && origin->keep_alive && !stream->failed &&
+                  origin->state == ORIGIN_ACTIVE && origin->worker->stop == STOP_NONE &&
+                  buffer_size(&origin->in) == 0 && buffer_size(&origin->out) == 0 &&
+                  !origin->transport.peer_ended && origin->target->idle_count < TARGET_IDLE_MAX &&
+                  is_silent(origin);
+  if (reusable)
+    origin_rest(origin);
+  else
+    origin_dispose(origin);
+}
+
+/* ---- bytes
+ * ---------------------------------------------------------------------------------------- */
+
+/* Reads into `in`. */
+static enum transport_result origin_fill(struct origin *origin) {
+  if (!origin->transport.readable) return TRANSPORT_WAIT;
+  if (!buffer_reserve(&origin->worker->blocks, &origin->in, 0, 1)) {
+    origin->transport.error = ENOMEM;
+    return TRANSPORT_FAILED;
+  }
+  size_t got = 0;
+  enum transport_result result = transport_recv(&origin->transport, origin->in.p + origin->in.end,
+                                                buffer_room(&origin->in), &got);
+  if (result == TRANSPORT_OK) {
+    origin->in.end += got;
+    origin->stream.received = true;
+  }
+  return result;
+}
+
+static enum stream_write origin_flush(struct origin_stream *stream) {
+  struct origin *origin = origin_of(stream);
+  while (buffer_size(&origin->out) > 0 && origin->transport.writable) {
+    size_t sent = 0;
+    enum transport_result result = transport_send(
+        &origin->transport, origin->out.p + origin->out.start, buffer_size(&origin->out), &sent);
+    if (result == TRANSPORT_FAILED) {
+      /* What the origin said before it closed is still to be read; the read tells the rest. */
+      origin->transport.readable = true;
+      origin->out.start = origin->out.end = 0;
+      stream->failed = true;
+      stream->error = origin->transport.error;
+      return STREAM_WRITE_FAILED;
+    }
+    if (result != TRANSPORT_OK) break;
+    origin->out.start += sent;
+  }
+  if (buffer_size(&origin->out) > 0) return STREAM_WRITE_WAIT;
+  origin->out.start = origin->out.end = 0;
+  return STREAM_WRITE_DONE;
+}
+
+/* ---- stream
+ * --------------------------------------------------------------------------------------- */
+
+static bool origin_write_head(struct origin_stream *stream, const struct request_out *head) {
+  struct origin *origin = origin_of(stream);
+  struct h1_framing framing = {.chunked = head->body == HTTP_BODY_CHUNKED};
+  origin->method = http_method_id(head->method);
+  origin->chunked_out = framing.chunked;
+  if (!buffer_reserve(&origin->worker->blocks, &origin->out, 0, h1_request_size(head)))
+    return false;
+  origin->out.end += h1_write_request(origin->out.p + origin->out.end, head, &framing);
+  return true;
+}
+
+static size_t origin_write_body(struct origin_stream *stream, struct str data) {
+  struct origin *origin = origin_of(stream);
+  struct buffer *out = &origin->out;
+  size_t overhead = origin->chunked_out ? H1_CHUNK_OVERHEAD : 0;
+  if (!out->p && !buffer_reserve(&origin->worker->blocks, out, 0, 1)) return 0;
+  size_t room = buffer_room(out);
+  if (room <= overhead || data.n == 0) return 0;
+  struct str part = str_take(data, room - overhead);
+  if (origin->chunked_out) {
+    out->end += h1_write_chunk(out->p + out->end, part);
+  } else {
+    memcpy(out->p + out->end, part.p, part.n);
+    out->end += part.n;
+  }
+  return part.n;
+}
+
+static bool origin_end_body(struct origin_stream *stream) {
+  struct origin *origin = origin_of(stream);
+  if (!origin->chunked_out) return true;
+  if (!buffer_reserve(&origin->worker->blocks, &origin->out, 0, H1_LAST_CHUNK_BYTES)) return false;
+  origin->out.end += h1_write_last_chunk(origin->out.p + origin->out.end);
+  return true;
+}
+
+static enum origin_head origin_take_head(struct origin *origin, struct http_response *ret,
+                                         const char **ret_why) {
+  size_t n = 0;
+  enum http_parse outcome = http_parse_response(buffer_str(&origin->in), RESPONSE_HEAD_MAX,
+                                                origin->method, &origin->scan, ret, &n, ret_why);
+  if (outcome == HTTP_PARSE_MORE) return ORIGIN_HEAD_WAIT;
+  if (outcome != HTTP_PARSE_DONE) return ORIGIN_HEAD_BAD;
+  origin->scan = (struct http_head_scan){0};
+  origin->in.start += n; /* its views hold until the next read */
+  if (ret->status >= 200) {
+    origin->keep_alive = ret->keep_alive && ret->body != HTTP_BODY_UNTIL_CLOSE;
+    h1_body_init(&origin->body, ret->body, ret->content_length);
+  }
+  return ORIGIN_HEAD_DONE;
+}
+
+static enum origin_head origin_read_head(struct origin_stream *stream, struct http_response *ret,
+                                         const char **ret_why) {
+  struct origin *origin = origin_of(stream);
+  for (;;) {
+    if (buffer_size(&origin->in) > 0) {
+      enum origin_head head = origin_take_head(origin, ret, ret_why);
+      if (head != ORIGIN_HEAD_WAIT) return head;
+    }
+    switch (origin_fill(origin)) {
+      case TRANSPORT_OK:
+        continue;
+      case TRANSPORT_WAIT:
+        return ORIGIN_HEAD_WAIT;
+      case TRANSPORT_END:
+      case TRANSPORT_FAILED:
+        stream->error = origin->transport.error;
+        return ORIGIN_HEAD_CLOSED;
+    }
+  }
+}
+
+/* What the end of the connection means for the body. */
+static enum stream_read body_ended(struct origin *origin) {
+  if (origin->body.kind != HTTP_BODY_UNTIL_CLOSE) return STREAM_READ_BAD;
+  origin->body.complete = true;
+  return STREAM_READ_END;
+}
+
+static enum stream_read origin_read_body(struct origin_stream *stream, struct str *ret_data) {
+  struct origin *origin = origin_of(stream);
+  for (;;) {
+    switch (h1_body_next(&origin->body, &origin->in, ret_data)) {
+      case H1_BODY_DATA:
+        return STREAM_READ_DATA;
+      case H1_BODY_END:
+        return STREAM_READ_END;
+      case H1_BODY_BAD:
+        return STREAM_READ_BAD;
+      case H1_BODY_MORE:
+        break;
+    }
+    switch (origin_fill(origin)) {
+      case TRANSPORT_OK:
+        continue;
+      case TRANSPORT_WAIT:
+        return STREAM_READ_WAIT;
+      case TRANSPORT_END:
+        return body_ended(origin);
+      case TRANSPORT_FAILED:
+        return STREAM_READ_FAILED;
+    }
+  }
+}
+
+static void origin_consume_body(struct origin_stream *stream, size_t n) {
+  struct origin *origin = origin_of(stream);
+  h1_body_consume(&origin->body, &origin->in, n);
+}
+
+static const struct origin_stream_operations origin_operations = {
+    .write_head = origin_write_head,
+    .write_body = origin_write_body,
+    .end_body = origin_end_body,
+    .flush = origin_flush,
+    .read_head = origin_read_head,
+    .read_body = origin_read_body,
+    .consume_body = origin_consume_body,
+    .release = origin_release,
+};
+
+/* ---- events
+ * --------------------------------------------------------------------------------------- */
+
+static void connecting_event(struct origin *origin, uint32_t events) {
+  if (!(events & (EPOLLOUT | EPOLLERR | EPOLLHUP))) return;
+  int error = 0;
+  socklen_t size = sizeof(error);
+  if (getsockopt(origin->transport.fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
+  if (error == 0 && (events & EPOLLOUT)) {
+    origin->state = ORIGIN_ACTIVE;
+    origin->stream.connected = true;
+  } else {
+    origin->stream.failed = true;
+    origin->stream.error = error ? error : ECONNREFUSED;
+  }
+}
+
+void origin_handle_event(struct origin *origin, uint32_t events) {
+  if (origin->state == ORIGIN_CLOSED) return;
+  transport_note_events(&origin->transport, events);
+  if (origin->state == ORIGIN_IDLE) {
+    if (origin->transport.readable) origin_close_idle(origin);
+    return;
+  }
+  if (origin->state == ORIGIN_CONNECTING) connecting_event(origin, events);
+  exchange_run(origin->exchange);
+}

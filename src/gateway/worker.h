@@ -1,0 +1,127 @@
+/*
+ * worker: one thread, one loop, and all that it owns.
+ *
+ * Everything here belongs to the worker's thread, but for the mailbox. The loop (worker.c) is: wait
+ * for events; take the mailbox; note idle origins' events; dispatch; run clients that can go on;
+ * fire timers; free what was closed.
+ */
+#ifndef ADIT_GATEWAY_WORKER_H
+#define ADIT_GATEWAY_WORKER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "adit/policy.h"
+#include "adit/upstream.h"
+#include "buffer.h"
+#include "counters.h"
+#include "stream.h"
+#include "timer.h"
+
+struct client;
+struct exchange;
+struct origin;
+
+/* What epoll's data points at. */
+enum watch_kind { WATCH_MAILBOX, WATCH_LISTENER, WATCH_CLIENT, WATCH_ORIGIN };
+struct watch {
+  enum watch_kind kind;
+};
+
+struct listener {
+  struct watch watch;
+  struct worker *worker;
+  int fd;
+};
+
+/* The worker's view of one policy. Exchanges that began under it hold a reference. */
+struct worker_policy {
+  struct policy *policy;
+  struct decider *decider;
+  struct pool **pools; /* as config->upstreams */
+  size_t pool_count;
+  unsigned refs;
+};
+
+/* How far a stop has come. Only ever grows. */
+enum stop_stage {
+  STOP_NONE,
+  STOP_DRAIN, /* no new connections; connections end after their response */
+  STOP_NOW
+};
+
+/* What other threads tell a worker. */
+struct mailbox {
+  struct watch watch;
+  int fd;                          /* eventfd */
+  _Atomic(struct policy *) policy; /* a reference, taken by exchange with NULL */
+  _Atomic int stop;
+};
+
+struct worker {
+  unsigned number;
+  pthread_t thread;
+  int epoll;
+  struct mailbox mailbox;
+  struct listener *listeners;
+  size_t listener_count;
+  bool accepting;
+  struct timer accept_again; /* after the process ran out of descriptors */
+
+  int64_t now_ms;      /* monotonic, of this turn of the loop */
+  int64_t now_wall_ms; /* wall clock */
+  int64_t date_second;
+  char date[32]; /* IMF-fixdate of date_second */
+
+  struct timer_wheel timers;
+  struct block_pool blocks;
+  struct worker_policy *policy;
+  struct resolver *resolver;
+  struct target_table *targets;
+
+  struct client *clients; /* all, linked */
+  size_t client_count;
+  size_t client_max;
+  struct origin *idle_origins;   /* all that no exchange uses */
+  struct client *runnable;       /* those that have more to do than one event */
+  struct client *closed_clients; /* freed at the end of the turn */
+  struct origin *closed_origins;
+  struct exchange *spare_exchanges;
+  size_t spare_exchange_count;
+
+  char *scratch; /* for what lives no longer than one call: host, path, field values */
+  size_t scratch_bytes;
+  struct response_out *response_out; /* where heads are built */
+  struct request_out *request_out;
+  uint64_t random_state[4];
+  int64_t log_second; /* how many lines about clients were logged in which second */
+  unsigned log_lines;
+
+  enum stop_stage stop;
+  struct timer stop_timer;
+  struct counters counters;
+};
+
+/* Prepares a worker (not its thread); takes the listeners' descriptors over. False: logged. */
+bool worker_init(struct worker *worker, unsigned number, struct policy *policy,
+                 struct resolver *resolver, const int *listeners, size_t listener_count,
+                 size_t client_max);
+void worker_deinit(struct worker *worker);
+bool worker_start(struct worker *worker);
+/* From another thread: a policy to take over (one reference is given away), a stage of stopping. */
+void worker_send_policy(struct worker *worker, struct policy *policy);
+void worker_send_stop(struct worker *worker, enum stop_stage stage);
+
+/* For the parts of a worker. */
+bool worker_watch(struct worker *worker, int fd, struct watch *watch);
+void worker_policy_unref(struct worker *worker, struct worker_policy **policy);
+/* IMF-fixdate of now. */
+struct str worker_date(struct worker *worker);
+uint64_t worker_random(struct worker *worker);
+/* A line about what a peer did; at most ten a second, so that no peer can fill the disk. */
+void worker_log_peer(struct worker *worker, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void worker_accept(struct worker *worker, struct listener *listener);
+void worker_stop_accepting(struct worker *worker);
+
+#endif
