@@ -102,8 +102,8 @@ static const struct condition *segment_condition(struct condition_compiler *comp
   const struct json_doc *doc = compiler->doc;
   const char *directory = compiler->directory;
   bool in_gateway = compiler->in_gateway;
+  compiler->doc = scope->source.doc;
   if (scope == compiler->gateway_scope) {
-    compiler->doc = scope->source.doc;
     compiler->directory = scope->source.directory;
     compiler->in_gateway = true;
   }
