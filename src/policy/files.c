@@ -44,10 +44,36 @@ static int compare_paths(const void *a, const void *b) {
   return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static bool is_pattern(struct str text) {
-  for (size_t i = 0; i < text.n; i++)
-    if (memchr("*?[\\", text.p[i], 4)) return true;
+/* Whether a pattern may name several files: it holds a wildcard that is not escaped. */
+static bool has_wildcard(struct str pattern) {
+  for (size_t i = 0; i < pattern.n; i++) {
+    if (pattern.p[i] == '\\')
+      i++;
+    else if (memchr("*?[", pattern.p[i], 3))
+      return true;
+  }
   return false;
+}
+
+/* The one path that a pattern without wildcards names; NULL: memory. */
+static const char *unescape(struct arena *arena, struct str pattern) {
+  char *path = arena_alloc(arena, pattern.n + 1);
+  size_t n = 0;
+  for (size_t i = 0; path && i < pattern.n; i++) {
+    if (pattern.p[i] == '\\' && i + 1 < pattern.n) i++;
+    path[n++] = pattern.p[i];
+  }
+  return path;
+}
+
+static bool add_missing(struct arena *arena, struct candidates *candidates,
+                        const struct config_rules *rules, struct diags *diags) {
+  const char *path = unescape(arena, rules->pattern);
+  if (!path) return false;
+  if (diags)
+    diags_add(diags, DIAG_ERROR, rules->at, "create it, or remove it from \"rules\"",
+              "rule file '%s' does not exist", path);
+  return add_candidate(arena, candidates, path, rules, true);
 }
 
 /* What one pattern names. `diags` may be NULL: then only what is there matters. */
@@ -62,16 +88,11 @@ static bool expand(struct arena *arena, struct candidates *candidates,
     qsort(found.gl_pathv, found.gl_pathc, sizeof(*found.gl_pathv), compare_paths);
     for (size_t i = 0; ok && i < found.gl_pathc; i++)
       ok = add_candidate(arena, candidates, found.gl_pathv[i], rules, false);
-  } else if (result == GLOB_NOMATCH && !is_pattern(pattern)) {
-    if (diags)
-      diags_add(diags, DIAG_ERROR, rules->at, "create it, or remove it from \"rules\"",
-                "rule file '%s' does not exist", pattern.p);
-    ok = add_candidate(arena, candidates, pattern.p, rules, true);
+  } else if (result == GLOB_NOMATCH && !has_wildcard(pattern)) {
+    ok = add_missing(arena, candidates, rules, diags);
   } else if (result == GLOB_ABORTED && diags) {
     diags_add(diags, DIAG_ERROR, rules->at, "check that it exists and may be read",
               "'%s': its directory cannot be read", pattern.p);
-  } else if (result == GLOB_NOMATCH && diags) {
-    diags_add(diags, DIAG_WARNING, rules->at, NULL, "no rule file matches '%s'", pattern.p);
   }
   if (result == 0) globfree(&found);
   return ok;
@@ -138,6 +159,18 @@ static bool keep_distinct(struct loader *loader, const struct candidates *candid
   return true;
 }
 
+static void warn_of_idle_patterns(struct loader *loader, const struct candidates *candidates) {
+  const struct config *config = loader->policy->config;
+  for (size_t i = 0; i < config->rules_count; i++) {
+    const struct config_rules *rules = &config->rules[i];
+    size_t k = 0;
+    while (k < candidates->n && candidates->items[k].claim != rules) k++;
+    if (k == candidates->n)
+      diags_add(loader->diags, DIAG_WARNING, rules->at, NULL, "no rule file matches '%.*s'",
+                STR_ARG(rules->pattern));
+  }
+}
+
 static bool fail_without_files(struct loader *loader) {
   const struct config *config = loader->policy->config;
   struct diag_place at = {config->path, 0, 0};
@@ -158,5 +191,6 @@ bool files_find(struct loader *loader) {
   /* An unreadable directory: better nothing new than routes that vanish. */
   if (diags_count(loader->diags, DIAG_ERROR) > errors + missing) return false;
   if (candidates.n == 0) return fail_without_files(loader);
+  if (!given) warn_of_idle_patterns(loader, &candidates);
   return keep_distinct(loader, &candidates);
 }
