@@ -1,0 +1,68 @@
+#!/bin/sh
+# The one list of Debian packages that Adit needs, and their installation.
+#
+#   docker/deps.sh build [test] [bench]     installs what is missing (root or sudo)
+#   docker/deps.sh --list build [test] …    only prints the names
+set -eu
+
+packages() {
+  case $1 in
+    build)
+      echo gcc libc6-dev meson ninja-build pkg-config
+      # What Adit is linked with: docs/adr/ says why each is there.
+      echo libcjson-dev libcurl4-openssl-dev libmicrohttpd-dev libpcre2-dev libssl-dev
+      ;;
+    test)
+      echo check clang clang-format clang-tidy curl git libclang-rt-14-dev llvm nginx-light procps python3
+      ;;
+    bench)
+      echo haproxy nginx-light python3 util-linux valgrind wrk
+      ;;
+    *)
+      echo "docker/deps.sh: unknown group '$1': use build, test or bench" >&2
+      exit 2
+      ;;
+  esac
+}
+
+list_only=false
+if [ "${1:-}" = --list ]; then
+  list_only=true
+  shift
+fi
+[ $# -gt 0 ] || set -- build
+
+wanted=
+for group in "$@"; do
+  wanted="$wanted $(packages "$group" | tr '\n' ' ')"
+done
+if $list_only; then
+  echo "$wanted" | tr -s ' ' '\n' | sed '/^$/d' | sort -u
+  exit 0
+fi
+
+missing=
+for package in $wanted; do
+  status=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true)
+  [ "$status" = 'install ok installed' ] || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+as_root=
+if [ "$(id -u)" != 0 ]; then
+  command -v sudo >/dev/null || {
+    echo "docker/deps.sh: these packages are missing and only root can install them:$missing" >&2
+    exit 1
+  }
+  as_root=sudo
+fi
+echo "installing:$missing"
+log=$(mktemp)
+if ! { $as_root apt-get update -q &&
+  $as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -q -y --no-install-recommends $missing; } >"$log" 2>&1 </dev/null; then
+  tail -20 "$log" >&2
+  echo "docker/deps.sh: the packages could not be installed; the whole log is in $log" >&2
+  exit 1
+fi
+rm -f "$log"
