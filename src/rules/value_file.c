@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "adit/arena.h"
+#include "adit/hash.h"
 #include "adit/json.h"
 #include "literal.h"
 
@@ -67,6 +68,31 @@ static bool parse_values(const struct literal_context *context, enum attr_type t
   return mistakes == 0;
 }
 
+static bool set_strings(struct arena *arena, struct str content, size_t n, struct leaf *leaf) {
+  struct str_set *strings = str_set_new(arena, n);
+  if (!strings) return false;
+  unsigned line = 0;
+  struct str value;
+  leaf->n = 0;
+  while (next_value(&content, &line, &value)) leaf->n += str_set_add(strings, value, n) ? 1 : 0;
+  leaf->test = TEST_STRING_IN;
+  leaf->with.strings = strings;
+  return true;
+}
+
+/* Fills the leaf from n values. False: errors were added. */
+static bool compile_values(const struct literal_context *context, const struct cJSON *node,
+                           const char *path, struct str content, size_t n, struct leaf *leaf) {
+  struct arena *arena = context->compiler->arena;
+  if (n > 0 && (leaf->type == ATTR_STRING || leaf->type == ATTR_LIST)) {
+    return set_strings(arena, content, n, leaf) ? true : literal_no_memory(context, node);
+  }
+  struct attr_datum *data = ARENA_ARRAY(arena, struct attr_datum, n);
+  if (!data) return literal_no_memory(context, node);
+  if (!parse_values(context, leaf->type, path, content, data)) return false;
+  return literal_set_values(arena, leaf, data, n) ? true : literal_no_memory(context, node);
+}
+
 static bool compile_content(const struct literal_context *context, const struct cJSON *node,
                             const char *path, struct str content, struct leaf *leaf) {
   struct condition_compiler *compiler = context->compiler;
@@ -82,12 +108,7 @@ static bool compile_content(const struct literal_context *context, const struct 
     diags_add(compiler->diags, DIAG_WARNING, at, NULL,
               "%s: '%s' has no values, so the condition never holds", context->what, path);
   }
-  struct attr_datum *data = ARENA_ARRAY(compiler->arena, struct attr_datum, n);
-  if (!data) return condition_no_memory(compiler, node, context->what);
-  if (!parse_values(context, leaf->type, path, content, data)) return false;
-  return literal_set_values(compiler->arena, leaf, data, n)
-             ? true
-             : condition_no_memory(compiler, node, context->what);
+  return compile_values(context, node, path, content, n, leaf);
 }
 
 static bool read_values(const struct literal_context *context, const struct cJSON *node,
@@ -100,7 +121,7 @@ static bool read_values(const struct literal_context *context, const struct cJSO
     return false;
   }
   if (!arena_defer(compiler->arena, free, bytes)) {
-    return condition_no_memory(compiler, node, context->what);
+    return literal_no_memory(context, node);
   }
   return compile_content(context, node, path, str_make(bytes, n), leaf);
 }
@@ -129,7 +150,7 @@ bool value_file_compile(const struct literal_context *context, const struct cJSO
     return false;
   }
   struct str path = path_of(compiler, json_str(node));
-  if (!path.p) return condition_no_memory(compiler, node, context->what);
+  if (!path.p) return literal_no_memory(context, node);
   const struct value_file *known = find_file(compiler, path, leaf->type);
   if (known) {
     use_file(known, leaf);
@@ -137,7 +158,7 @@ bool value_file_compile(const struct literal_context *context, const struct cJSO
   }
   if (!read_values(context, node, path.p, leaf)) return false;
   struct value_file *file = ARENA_NEW(compiler->arena, struct value_file);
-  if (!file) return condition_no_memory(compiler, node, context->what);
+  if (!file) return literal_no_memory(context, node);
   file->path = path;
   file->leaf = *leaf;
   file->next = compiler->value_files;
