@@ -1,4 +1,10 @@
-/* explain: which variant a request gets, and why. */
+/*
+ * explain: which variant a request gets, and why.
+ *
+ *   run_explain ─► explain_one    flags ─► a batch request (explain_request.c) ─► decide() ─►
+ *                                 text (explanation.c) or JSON
+ *               ─► explain_batch  lines ─► decide() ─► lines (batch.c)
+ */
 #include <stdio.h>
 #include <unistd.h>
 

@@ -74,7 +74,8 @@ static void format_no_bucket(const struct explanation *shown, const struct split
       add_key_names(shown, split, out);
       text_add(out, STR("), "));
     }
-    text_printf(out, "%s; ", keys ? "nor a sticky cookie" : "there is no sticky cookie");
+    text_printf(out, "%s; ",
+                keys ? "nor a valid sticky cookie" : "there is no valid sticky cookie");
     text_add(out, route->sticky.cookie ? STR("'adit run' would draw an anonymous id and set one")
                                        : STR("'adit run' would draw anew for each request"));
     if (split_whole(split) != VARIANT_NONE) text_add(out, STR("; one canary has 100 %"));

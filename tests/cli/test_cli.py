@@ -333,7 +333,7 @@ class Explain(Case):
 
     def test_text_without_a_key(self):
         _, out, _ = self.explain(URL)
-        self.assertIn("bucket   none: no key is there (user.id), nor a sticky cookie; 'adit run' would "
+        self.assertIn("bucket   none: no key is there (user.id), nor a valid sticky cookie; 'adit run' would "
                       "draw an anonymous id and set one\n", out)
 
     def test_text_of_force(self):
