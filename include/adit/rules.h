@@ -113,10 +113,13 @@ struct route {
   bool has_split; /* any */
   bool expose_decision;
   bool vary;
-  const struct str *vary_fields; /* field names for Vary when `vary`; without duplicates */
+  /* For Vary when `vary`: what rules, split keys and force can read, Cookie where there is a split;
+   * in any case once. */
+  const struct str *vary_fields;
   size_t vary_field_count;
   const struct attr_table *table;
   struct attr_catalog *catalog;
+  /* Values of "match", "route" and "sticky"; without them the file's first object. */
   struct diag_place match_place, name_place, sticky_place;
   struct route_private *private_; /* reference count, arena */
 };
@@ -169,8 +172,8 @@ struct route_conflict {
 /*
  * Looks for what routes must not have in common: a name; a host together with a path prefix; a
  * group's disagreement in a sticky key or in variants' names; a group named like a route outside
- * it. The first conflict found is described in `diags` at the later route's place. True: there is
- * one.
+ * it. The first conflict found (with the smallest `second`) is described in `diags` at the later
+ * route's place. True: there is one, or memory was short, which is an error in `diags` as well.
  */
 bool routes_find_conflict(struct route *const *routes, size_t n, struct route_conflict *ret,
                           struct diags *diags);

@@ -68,9 +68,14 @@ bool route_want_bool(struct route_compiler *compiler, const struct cJSON *node, 
 uint16_t route_want_variant(struct route_compiler *compiler, const struct cJSON *node,
                             const char *what);
 
+enum { ROUTE_HINT_MAX = 300 }; /* four names fit */
+/* For a name that no variant has: the one that is meant, or a few that there are; may be NULL. */
+const char *route_variant_hint(struct route_compiler *compiler, struct str name, char *buffer,
+                               size_t capacity);
+
 /* A copy in the route's arena. */
 struct str route_keep(struct route_compiler *compiler, struct str s);
-/* json_place and json_key_place with a file name that lives as long as the route. */
+/* json_place with a file name that lives as long as the route. */
 struct diag_place route_place(const struct route_compiler *compiler, const struct cJSON *node);
 
 /*

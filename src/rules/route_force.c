@@ -96,7 +96,7 @@ static void compile_values(struct route_compiler *compiler, const struct cJSON *
 static void compile_network(struct route_compiler *compiler, const struct cJSON *node,
                             struct ip_network *ret) {
   struct str text;
-  if (!route_want_string(compiler, node, "'force.allow_from'", &text)) return;
+  if (!route_want_string(compiler, node, "a network in 'force.allow_from'", &text)) return;
   switch (ip_network_parse(text, ret)) {
     case IP_NETWORK_OK:
       return;
@@ -139,15 +139,21 @@ static struct str drop_newline(struct str s) {
   return s;
 }
 
+/* What the user named, from where the user is. Absent: memory. */
+static struct str find_file(struct route_compiler *compiler, struct str name) {
+  struct str directory = str_from_cstr(compiler->environment->directory);
+  if (str_starts_with(name, STR("/")) || str_eq(directory, STR("."))) {
+    return arena_dup(compiler->scratch, name);
+  }
+  return arena_printf(compiler->scratch, "%.*s/%.*s", STR_ARG(directory), STR_ARG(name));
+}
+
 static void compile_token_file(struct route_compiler *compiler, const struct cJSON *node) {
   struct str path;
   char *bytes;
   size_t n;
   if (!route_want_string(compiler, node, "'force.token_file'", &path)) return;
-  struct str full = path.n > 0 && path.p[0] == '/'
-                        ? arena_dup(compiler->scratch, path)
-                        : arena_printf(compiler->scratch, "%s/%.*s",
-                                       compiler->environment->directory, STR_ARG(path));
+  struct str full = find_file(compiler, path);
   if (!full.p || !file_read(full.p, TOKEN_MAX_BYTES, json_place(compiler->doc, node),
                             compiler->diags, &bytes, &n)) {
     return;

@@ -1,5 +1,6 @@
 /* What the parts of a rule file's compiler share: members, kinds, names. */
 #include <cjson/cJSON.h>
+#include <stdio.h>
 
 #include "route.h"
 
@@ -70,17 +71,36 @@ bool route_want_bool(struct route_compiler *compiler, const struct cJSON *node, 
   return true;
 }
 
+const char *route_variant_hint(struct route_compiler *compiler, struct str name, char *buffer,
+                               size_t capacity) {
+  enum { LISTED_MAX = 4 };
+  const struct route *route = compiler->route;
+  const char *meant = diag_did_you_mean(name, compiler->variant_names, buffer, capacity);
+  if (meant || route->variant_count > LISTED_MAX) return meant;
+  size_t n = 0;
+  for (uint16_t i = 0; i < route->variant_count && n < capacity; i++) {
+    int written = snprintf(buffer + n, capacity - n, "%s %.*s", i == 0 ? "known here:" : "",
+                           STR_ARG(route->variants[i].name));
+    n += written > 0 ? (size_t)written : 0;
+  }
+  return buffer;
+}
+
 uint16_t route_want_variant(struct route_compiler *compiler, const struct cJSON *node,
                             const char *what) {
-  struct str name;
-  if (!route_want_string(compiler, node, what, &name)) return VARIANT_NONE;
+  if (!cJSON_IsString(node)) {
+    json_error(compiler->doc, node, compiler->diags, NULL,
+               "%s: a variant is named by a string, not %s", what, kind_text(node));
+    return VARIANT_NONE;
+  }
   if (!compiler->variant_names) return VARIANT_NONE;
+  struct str name = json_str(node);
   uint16_t variant = route_find_variant(compiler->route, name);
   if (variant == VARIANT_NONE) {
-    char hint[160];
+    char hint[ROUTE_HINT_MAX];
     json_error(compiler->doc, node, compiler->diags,
-               diag_did_you_mean(name, compiler->variant_names, hint, sizeof(hint)),
-               "%s: unknown variant '%.*s'", what, STR_ARG(name));
+               route_variant_hint(compiler, name, hint, sizeof(hint)), "%s: unknown variant '%.*s'",
+               what, STR_ARG(name));
   }
   return variant;
 }

@@ -62,7 +62,7 @@ static bool parse_percent(struct split_compiler *compiler, const struct cJSON *n
   }
   struct str raw = json_raw(doc, node);
   if (percent_parse(raw, ret)) return true;
-  json_error(doc, node, diags, "0.01 is one bucket of 10000, the smallest share",
+  json_error(doc, node, diags, "25, 12.5, 0.01",
              "%s: %.*s for '%s' is not from 0 to 100 with at most two decimals", compiler->what,
              STR_ARG(raw), name);
   return false;
@@ -95,9 +95,9 @@ static uint16_t find_canary(struct split_compiler *compiler, const struct cJSON 
   if (!compiler->base->variant_names) return VARIANT_NONE;
   uint16_t variant = route_find_variant(route, name);
   if (variant == VARIANT_NONE) {
-    char hint[160];
+    char hint[ROUTE_HINT_MAX];
     json_key_error(compiler->base->doc, node, compiler->base->diags,
-                   diag_did_you_mean(name, compiler->base->variant_names, hint, sizeof(hint)),
+                   route_variant_hint(compiler->base, name, hint, sizeof(hint)),
                    "%s: unknown variant '%.*s' in the split", compiler->what, STR_ARG(name));
   } else if (variant == route->stable) {
     json_key_error(compiler->base->doc, node, compiler->base->diags,

@@ -329,7 +329,8 @@ START_TEST(test_variant_mistakes)
       {"{'route': 'a',\n'variants': {'old': 'shop-v1', 'new': 'shop-canary'}}",
        "f:2:13: error: there is no variant 'v1' to be stable"
        " (say which variant is \"stable\"; without it that is 'v1')\n"},
-      {SHOP ",\n'stable': 'v2'}", "f:2:11: error: 'stable': unknown variant 'v2'\n"},
+      {SHOP ",\n'stable': 'v2'}",
+       "f:2:11: error: 'stable': unknown variant 'v2' (known here: v1 canary)\n"},
       {"{'route': 'a',\n" V3 "}",
        "f:2:13: error: several variants beside stable need a list 'canaries'"
        " (their order decides who moves when a weight changes)\n"},
@@ -339,8 +340,8 @@ START_TEST(test_variant_mistakes)
       {"{'route': 'a', " V3 ",\n'canaries': ['a', 'v1', 'a', 'x', 4]}",
        "f:2:19: error: 'canaries': 'v1' is the stable variant\n"
        "f:2:25: error: 'canaries': 'a' is listed twice\n"
-       "f:2:30: error: 'canaries': unknown variant 'x'\n"
-       "f:2:35: error: 'canaries' must be a string, not a number\n"},
+       "f:2:30: error: 'canaries': unknown variant 'x' (known here: v1 a b c)\n"
+       "f:2:35: error: 'canaries': a variant is named by a string, not a number\n"},
       {SHOP ",\n'canaries': 'canary'}", "f:2:13: error: 'canaries' must be a list, not a string\n"},
       {SHOP ",\n'canaries': []}",
        "f:2:13: error: 'canaries' leaves out 'canary'"

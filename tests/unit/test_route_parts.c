@@ -256,17 +256,17 @@ START_TEST(test_force_mistakes)
        " (not empty, no blanks around it, no control characters)\n"
        "f:2:55: error: 'force.values': '' cannot be the value of a header"
        " (not empty, no blanks around it, no control characters)\n"
-       "f:2:70: error: 'force.values' must be a string, not a number\n"},
+       "f:2:70: error: 'force.values': a variant is named by a string, not a number\n"},
       {SHOP ",\n'force': {'values': {}}}",
        "f:2:21: error: 'force.values' has no value (\"force\": false switches it off)\n"},
       {"{'route': 'a', 'variants': {'v1': 'shop-v1'},\n'force': {'values': {'1': 'canary'}}}",
-       "f:2:27: error: 'force.values': unknown variant 'canary'\n"},
+       "f:2:27: error: 'force.values': unknown variant 'canary' (known here: v1)\n"},
       {SHOP ",\n'force': {'allow_from': ['10.0.0.1/8', '1.2.3', 1]}}",
        "f:2:26: error: 'force.allow_from': '10.0.0.1/8' has host bits set"
        " (did you mean '10.0.0.0/8'?)\n"
        "f:2:40: error: 'force.allow_from': '1.2.3' is not a network"
        " (\"10.1.0.0/16\" or \"10.1.2.3\")\n"
-       "f:2:49: error: 'force.allow_from' must be a string, not a number\n"},
+       "f:2:49: error: a network in 'force.allow_from' must be a string, not a number\n"},
       {SHOP ",\n'force': {'allow_from': []}}",
        "f:2:25: error: 'force.allow_from' is an empty list"
        " (leave it out to let anyone force; \"force\": false lets nobody)\n"},

@@ -27,14 +27,15 @@ START_TEST(test_rule_mistakes)
        " (it says what a split is drawn by)\n"},
       {SHOP ",\n'rules': [{'id': 'a', 'to': 'canry'}, {'id': 'b', 'to': 1}]}",
        "f:2:29: error: rule 'a': 'to': unknown variant 'canry' (did you mean 'canary'?)\n"
-       "f:2:57: error: rule 'b': 'to' must be a string, not a number\n"},
+       "f:2:57: error: rule 'b': 'to': a variant is named by a string, not a number\n"},
       {SHOP ",\n'rules': [{'id': 'a', 'to': 'v1', 'wen': {}}]}",
        "f:2:35: error: rule 'a': unknown key 'wen' (did you mean 'when'?)\n"},
       {SHOP ",\n'rules': [{'id': 'a', 'split': {'canary': 1}, 'by': ['usr.id']}]}",
        "f:2:54: error: rule 'a': unknown attribute 'usr.id' in 'by' (did you mean 'user.id'?)\n"},
       {SHOP ",\n'default': {}}",
        "f:2:12: error: 'default' has no 'split' (without 'default' the rest goes to stable)\n"},
-      {SHOP ",\n'default': {'to': 'v1'}}", "f:2:13: error: 'default': unknown key 'to' (known here: split by)\n"},
+      {SHOP ",\n'default': {'to': 'v1'}}",
+       "f:2:13: error: 'default': unknown key 'to' (known here: split by)\n"},
       {SHOP ",\n'default': {'by': []}}",
        "f:2:12: error: 'default' has no 'split' (without 'default' the rest goes to stable)\n"},
   };
@@ -131,7 +132,7 @@ START_TEST(test_split_mistakes)
 #define SPLIT(text) SHOP_3 ",\n'default': {'split': " text "}}"
 #define PERCENT                                     \
   " is not from 0 to 100 with at most two decimals" \
-  " (0.01 is one bucket of 10000, the smallest share)\n"
+  " (25, 12.5, 0.01)\n"
   static const struct said cases[] = {
       {SPLIT("5"),
        "f:2:22: error: 'default': 'split' must be an object (\"split\": { \"canary\": 25 })\n"},
@@ -141,8 +142,8 @@ START_TEST(test_split_mistakes)
        "f:2:23: error: 'default': the split names the stable variant 'v1'"
        " (it gets what the canaries leave)\n"},
       {SPLIT("{'x': 1, 'aa': [0, 1]}"),
-       "f:2:23: error: 'default': unknown variant 'x' in the split\n"
-       "f:2:31: error: 'default': unknown variant 'aa' in the split\n"
+       "f:2:23: error: 'default': unknown variant 'x' in the split (known here: v1 a b c)\n"
+       "f:2:31: error: 'default': unknown variant 'aa' in the split (known here: v1 a b c)\n"
        "f:2:37: error: 'default': the split mixes weights and ranges"
        " (all weights (25) or all ranges ([0, 25]))\n"},
       {SPLIT("{'a': 100.01}"), "f:2:28: error: 'default': 100.01 for 'a'" PERCENT},
