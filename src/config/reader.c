@@ -5,7 +5,6 @@
 #include "reader.h"
 
 #include <cjson/cJSON.h>
-#include <math.h>
 #include <stdio.h>
 
 #include "adit/units.h"
@@ -99,7 +98,7 @@ void config_read_number(struct config_reader *reader, const struct config_scope 
   if (!cJSON_IsNumber(node)) {
     fail_kind(reader, node, name, "a number", NULL);
   } else if (node->valuedouble < 0 || node->valuedouble > max ||
-             floor(node->valuedouble) != node->valuedouble) {
+             (double)(unsigned)node->valuedouble != node->valuedouble) {
     json_error(reader->doc, node, reader->diags, NULL, "%s must be a whole number from 0 to %u",
                name, max);
   } else {

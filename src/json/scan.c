@@ -81,7 +81,9 @@ static const char *guess(const struct json_scan *scan) {
       str_starts_with(s, STR("\xE2\x80\x9D"))) {
     return "strings and keys are written in double quotes: \"";
   }
-  if (s.p[0] == '/') return "comments are not allowed here: this is strict JSON";
+  if (str_starts_with(s, STR("//")) || str_starts_with(s, STR("/*"))) {
+    return "comments are not allowed here: this is strict JSON";
+  }
   if (s.p[0] == '+') return "a number has no plus sign";
   if (s.p[0] == '.') return "a number begins with a digit: 0.5";
   static const struct {
@@ -422,8 +424,9 @@ bool json_scan_text(struct json_scan *scan) {
   if (!scan_value(scan, scan->at) || !scan_space(scan)) return false;
   if (!at_end(scan)) {
     char buffer[32];
-    return fail(scan, scan->at, "a file holds one value", "%s behind the end of the value",
-                describe(scan, buffer, sizeof(buffer)));
+    bool comment = peek(scan) == '/';
+    return fail(scan, scan->at, comment ? guess(scan) : "only one value is expected",
+                "%s behind the end of the value", describe(scan, buffer, sizeof(buffer)));
   }
   return true;
 }

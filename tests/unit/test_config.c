@@ -503,8 +503,8 @@ START_TEST(refuses_files)
   } cases[] = {
       {"[]", "adit.json:1:1: error: configuration must be an object, not array (write { … })\n"},
       {"{\"listen\": 1,}\n x",
-       "adit.json:2:2: error: 'x' behind the end of the value (a file holds "
-       "one value)\n"},
+       "adit.json:2:2: error: 'x' behind the end of the value (only one value "
+       "is expected)\n"},
       {"\n {}",
        "adit.json:2:2: error: configuration: 'listen' is missing (\"listen\": [{ \"address\": "
        "\"0.0.0.0:8080\" }])\n"

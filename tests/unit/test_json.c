@@ -267,8 +267,8 @@ START_TEST(takes_comments_and_trailing_commas)
     diags_free(&diags);
     ck_assert_msg(parse(cases[i].text, JSON_STRICT, &diags) == NULL, "'%.*s' is taken as strict",
                   STR_ARG(cases[i].text));
-    ck_assert_msg(strstr(printed(diags), "strict JSON") || strstr(printed(diags), "behind the end"),
-                  "'%.*s': %s", STR_ARG(cases[i].text), printed(diags));
+    ck_assert_msg(strstr(printed(diags), "strict JSON") != NULL, "'%.*s': %s",
+                  STR_ARG(cases[i].text), printed(diags));
     diags_free(&diags);
   }
 }
@@ -287,8 +287,8 @@ START_TEST(refuses_bad_comments)
       {STR_INIT("/* \xED\xA0\x80 */1"),
        "x.json:1:4: error: byte 0xED is not UTF-8 (save the file as UTF-8)\n"},
       {STR_INIT("1 /* /* */ */"),
-       "x.json:1:12: error: '*' behind the end of the value (a file "
-       "holds one value)\n"},
+       "x.json:1:12: error: '*' behind the end of the value (only one "
+       "value is expected)\n"},
       {STR_INIT("[1/**/2]"), "x.json:1:7: error: expected ',' or ']', found '2'\n"},
   };
   for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
