@@ -162,13 +162,13 @@ static bool parse_method(const struct request_parser *parser, const cJSON *node)
   return false;
 }
 
-/* Headers are walked once to count the fields and once to fill them; `fields` is NULL first. */
-struct header_walk {
+/* The fields that are filled, from fields[1] on: fields[0] is kept for the URL's Host. */
+struct header_list {
   struct http_field *fields;
   size_t n;
 };
 
-static bool take_header(const struct request_parser *parser, struct header_walk *walk,
+static bool take_header(const struct request_parser *parser, struct header_list *list,
                         struct str name, const cJSON *value) {
   if (!cJSON_IsString(value)) {
     json_error(parser->doc, value, parser->diags, NULL,
@@ -176,15 +176,14 @@ static bool take_header(const struct request_parser *parser, struct header_walk 
                json_kind(value));
     return false;
   }
-  walk->n++;
   const char *why;
-  if (!walk->fields || make_field(name, json_str(value), &walk->fields[walk->n], &why)) return true;
+  if (make_field(name, json_str(value), &list->fields[++list->n], &why)) return true;
   json_error(parser->doc, value, parser->diags, NULL, "request: bad header '%.*s': %s",
              STR_ARG(name), why);
   return false;
 }
 
-static bool take_pair(const struct request_parser *parser, struct header_walk *walk,
+static bool take_pair(const struct request_parser *parser, struct header_list *list,
                       const cJSON *pair) {
   const cJSON *name = cJSON_IsArray(pair) ? pair->child : NULL;
   if (!cJSON_IsString(name) || !name->next || name->next->next) {
@@ -192,45 +191,53 @@ static bool take_pair(const struct request_parser *parser, struct header_walk *w
                "request: each of 'headers' must be a pair [\"Name\", \"value\"]");
     return false;
   }
-  return take_header(parser, walk, json_str(name), name->next);
+  return take_header(parser, list, json_str(name), name->next);
 }
 
-static bool take_member(const struct request_parser *parser, struct header_walk *walk,
+static bool take_member(const struct request_parser *parser, struct header_list *list,
                         const cJSON *member) {
   struct str name = str_from_cstr(member->string);
-  if (!cJSON_IsArray(member)) return take_header(parser, walk, name, member);
+  if (!cJSON_IsArray(member)) return take_header(parser, list, name, member);
   bool ok = true;
   const cJSON *value;
-  cJSON_ArrayForEach(value, member) ok &= take_header(parser, walk, name, value);
+  cJSON_ArrayForEach(value, member) ok &= take_header(parser, list, name, value);
   return ok;
 }
 
-static bool walk_headers(const struct request_parser *parser, struct header_walk *walk,
-                         const cJSON *node) {
-  bool ok = true;
-  bool pairs = cJSON_IsArray(node);
-  const cJSON *child;
-  cJSON_ArrayForEach(child, node) ok &=
-      pairs ? take_pair(parser, walk, child) : take_member(parser, walk, child);
-  return ok;
+/* At least as many as there will be fields. */
+static size_t count_headers(const cJSON *headers) {
+  size_t n = 0;
+  const cJSON *child, *value;
+  cJSON_ArrayForEach(child, headers) {
+    if (cJSON_IsArray(headers) || !cJSON_IsArray(child))
+      n++;
+    else
+      cJSON_ArrayForEach(value, child) n++;
+  }
+  return n;
+}
+
+static bool refuse_headers(const struct request_parser *parser, const cJSON *node,
+                           const char *why) {
+  json_error(parser->doc, node, parser->diags, NULL, "request: bad headers: %s", why);
+  return false;
 }
 
 static bool parse_headers(const struct request_parser *parser, const cJSON *node) {
   if (!cJSON_IsArray(node) && !cJSON_IsObject(node))
     return refuse_type(parser, node, KEY_HEADERS, "an object or a list of pairs");
-  struct header_walk walk = {0};
-  if (!walk_headers(parser, &walk, node)) return false;
-  const char *why = "more than 100 header fields";
-  if (walk.n <= HTTP_FIELDS_MAX) {
-    why = "not enough memory";
-    walk.fields = ARENA_ARRAY(parser->arena, struct http_field, walk.n + 1);
-    walk.n = 0;
-    if (walk.fields && !walk_headers(parser, &walk, node)) return false;
-    if (walk.fields && adopt_fields(walk.fields, walk.n, parser->arena, parser->ret, &why))
-      return true;
-  }
-  json_error(parser->doc, node, parser->diags, NULL, "request: bad headers: %s", why);
-  return false;
+  size_t n = count_headers(node);
+  if (n > HTTP_FIELDS_MAX) return refuse_headers(parser, node, "more than 100 fields");
+  struct header_list list = {.fields = ARENA_ARRAY(parser->arena, struct http_field, n + 1)};
+  if (!list.fields) return refuse_headers(parser, node, "not enough memory");
+  bool ok = true;
+  const cJSON *child;
+  cJSON_ArrayForEach(child, node) ok &=
+      cJSON_IsArray(node) ? take_pair(parser, &list, child) : take_member(parser, &list, child);
+  const char *why;
+  if (!ok) return false;
+  return adopt_fields(list.fields, n, parser->arena, parser->ret, &why) ||
+         refuse_headers(parser, node, why);
 }
 
 static bool parse_client_ip(const struct request_parser *parser, const cJSON *node) {

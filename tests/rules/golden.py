@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+"""Golden rule files: what `adit check` says of mistakes, and what `adit explain` decides.
+
+    golden.py ADIT [NAME…]       compares; NAME picks files by the beginning of their names
+    golden.py --write ADIT [NAME…]  writes the .bad.err files anew, to be read before they are kept
+
+X.bad.json    a rule file with mistakes; X.bad.err is what check prints on stderr, byte for byte, and
+              its exit status is 1.
+X.cases.json  {"rules": FILE, "cases": [{"name": …, "request": {…}, "expect": {…}}]}: each request
+              is a line of `explain --batch --trace` under that rule file. Every member of `expect`
+              equals the decision's; of its "rules", those that are named by id are compared, again
+              by the members that are given. {"expect": {"error": TEXT}} is a part of the message.
+
+Everything runs under this folder's adit.json, in a copy of the folder whose key only we can read,
+as git does not keep that. The last line is "N passed, N failed".
+"""
+
+import difflib
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+FOLDER = pathlib.Path(__file__).resolve().parent
+TIMEOUT_SECONDS = 60
+
+
+class Adit:
+    """The program under test, in a copy of this folder."""
+
+    def __init__(self, binary, folder):
+        self.binary = str(pathlib.Path(binary).resolve())
+        self.folder = pathlib.Path(folder) / "rules"
+        shutil.copytree(FOLDER, self.folder)
+        (self.folder / "sticky.key").chmod(0o600)
+
+    def run(self, *arguments, stdin=""):
+        return subprocess.run([self.binary, *arguments], cwd=self.folder, input=stdin,
+                              capture_output=True, encoding="utf-8", errors="replace",
+                              timeout=TIMEOUT_SECONDS, check=False)
+
+
+def show(title, lines):
+    print(f"FAILED {title}")
+    for line in lines:
+        print(f"  {line.rstrip()}")
+
+
+def diff(expected, got):
+    return list(difflib.unified_diff(expected.splitlines(), got.splitlines(), "expected", "got",
+                                     lineterm="")) or ["(they differ in the newline at the end)"]
+
+
+def check_bad(adit, path, write):
+    """One rule file with mistakes. Returns whether all is as expected."""
+    done = adit.run("check", "-c", "adit.json", path.name)
+    golden = path.with_suffix(".err")
+    if write:
+        golden.write_text(done.stderr, encoding="utf-8")
+    expected = golden.read_text(encoding="utf-8") if golden.exists() else None
+    problems = []
+    if expected is None:
+        problems = [f"there is no {golden.name}; check says:", *done.stderr.splitlines()]
+    elif done.stderr != expected:
+        problems = diff(expected, done.stderr)
+    if done.returncode != 1:
+        problems.append(f"exit status {done.returncode}, expected 1")
+    if problems:
+        show(path.name, problems)
+    return not problems
+
+
+def differences(expected, got, where=""):
+    """What of `expected` does not hold in the decision `got`, as lines."""
+    found = []
+    for key, value in expected.items():
+        if key == "rules" and "rules" in got:
+            by_id = {rule["id"]: rule for rule in got["rules"]}
+            for rule in value:
+                found += differences(rule, by_id.get(rule["id"], {}), f"{where}rule {rule['id']}: ")
+        elif key == "error" and "error" in got:
+            if value not in got["error"]:
+                found.append(f"{where}error: expected a part {value!r}, got {got['error']!r}")
+        elif key not in got or got[key] != value or isinstance(got[key], bool) != isinstance(value, bool):
+            found.append(f"{where}{key}: expected {json.dumps(value)}, got "
+                         f"{json.dumps(got[key]) if key in got else 'nothing'}")
+    return found
+
+
+def check_cases(adit, path):
+    """One file of requests. Returns (passed, failed)."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    cases = document["cases"]
+    lines = "".join(json.dumps(case["request"]) + "\n" for case in cases)
+    done = adit.run("explain", "-c", "adit.json", "--rules", document["rules"], "--batch",
+                    "--trace", stdin=lines)
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    if done.returncode != 0 or len(answers) != len(cases):
+        show(path.name, [f"exit status {done.returncode}, {len(answers)} answers to {len(cases)} "
+                         "requests", *done.stderr.splitlines()])
+        return 0, len(cases)
+    failed = 0
+    for number, (case, answer) in enumerate(zip(cases, answers), start=1):
+        problems = differences(case["expect"], answer)
+        if problems:
+            show(f"{path.name}: {case.get('name', f'case {number}')}",
+                 [*problems, f"answer: {json.dumps(answer)}"])
+            failed += 1
+    return len(cases) - failed, failed
+
+
+def check_all(adit, names, write):
+    passed = failed = 0
+    for path in sorted(FOLDER.glob("*.bad.json")):
+        if path.name.startswith(names):
+            ok = check_bad(adit, path, write)
+            passed, failed = passed + ok, failed + (not ok)
+    for path in sorted(FOLDER.glob("*.cases.json")):
+        if path.name.startswith(names):
+            good, bad = check_cases(adit, path)
+            passed, failed = passed + good, failed + bad
+    return passed, failed
+
+
+def main(arguments):
+    write = arguments[:1] == ["--write"]
+    arguments = arguments[1:] if write else arguments
+    if not arguments:
+        print(__doc__.strip(), file=sys.stderr)
+        return 2
+    names = tuple(arguments[1:]) or ("",)
+    with tempfile.TemporaryDirectory() as folder:
+        passed, failed = check_all(Adit(arguments[0], folder), names, write)
+    if passed + failed == 0:
+        show("golden", ["no file was found"])
+        failed = 1
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
