@@ -182,6 +182,8 @@ START_TEST(framings_refused)
        HTTP_PARSE_BAD},
       {"chunked with parameter", HEAD(POST "Transfer-Encoding: chunked;a=b\r\n"), HTTP_PARSE_BAD},
       {"chunked with semicolon", HEAD(POST "Transfer-Encoding: chunked ;\r\n"), HTTP_PARSE_BAD},
+      {"chunked with parameter behind another", HEAD(POST "Transfer-Encoding: gzip, chunked;a\r\n"),
+       HTTP_PARSE_BAD},
       {"chunked and comma", HEAD(POST "Transfer-Encoding: chunked,\r\n"), HTTP_PARSE_BAD},
       {"comma and chunked", HEAD(POST "Transfer-Encoding: , chunked\r\n"), HTTP_PARSE_BAD},
       {"chunked quoted", HEAD(POST "Transfer-Encoding: \"chunked\"\r\n"), HTTP_PARSE_BAD},
