@@ -1,4 +1,7 @@
-/* `force` of a rule file: the header and cookie with which QA chooses a variant. */
+/*
+ * `force` of a rule file: the header and cookie with which QA chooses a variant, the values that
+ * they may have, and who may use them. What the object leaves out has its default.
+ */
 #include <cjson/cJSON.h>
 #include <stdlib.h>
 

@@ -1,4 +1,8 @@
-/* Variants of a rule file: which there are, which is stable, the order of the others, the state. */
+/*
+ * Variants of a rule file: which there are, which is stable, the order of the others; and the
+ * state, which needs them. Where a part is unusable, what depends on it is left out instead of
+ * adding mistakes that are none.
+ */
 #include <cjson/cJSON.h>
 
 #include "route.h"
