@@ -327,9 +327,8 @@ static void response_fields_copy(const struct http_response *response, struct fi
   list->n = response->field_count;
   if (response->has_connection_field) list->n = nominated_remove(list->items, list->n, NULL, NULL);
   list->n = hop_by_hop_remove(list->items, list->n);
-  bool length_is_wrong =
-      response->status < 200 || response->status == 204 || response->body == HTTP_BODY_CHUNKED;
-  if (length_is_wrong && response->has_content_length)
+  /* RFC 9110 8.6: these must not have it, whatever the origin sent. */
+  if (response->status < 200 || response->status == 204)
     list->n = fields_remove(list->items, list->n, STR("content-length"));
 }
 

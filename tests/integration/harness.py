@@ -1,0 +1,231 @@
+"""harness: a gateway between scripted clients and scripted origins.
+
+A test is a function test_*(bench) in a file test_*.py. The bench has two origins, `v1` and
+`canary`; start() runs the gateway between them, client() connects to it. When the test is over the
+gateway must stop cleanly: status 0 and nothing said by a sanitizer.
+
+    def test_get(bench):
+        client = bench.start().client()
+        client.send(request("GET /a HTTP/1.1"))
+        origin = bench.v1.accept()
+        assert origin.read_request().target == b"/a"
+        origin.send(response(body=b"hello"))
+        assert client.read_response().body == b"hello"
+"""
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+
+from messages import chunked, message, request, response  # for the tests
+from peers import DEADLINE, FullOrigin, Origin, Peer, Task, Transcript
+
+READY = re.compile(r"adit: ready, \d+ routes, \d+ workers, listening on 127\.0\.0\.1:(\d+)$")
+SANITIZER = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|Assertion")
+STICKY_KEY = "an integration test's key, 32 or more bytes\n"
+
+__all__ = ["DEADLINE", "Bench", "Task", "chunked", "message", "request", "response"]
+
+
+def merge(base, changes):
+    """`changes` laid over `base`; an object goes into an object, None takes a key away."""
+    merged = dict(base)
+    for key, value in (changes or {}).items():
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = merge(merged[key], value)
+        else:
+            merged[key] = value
+    return merged
+
+
+class Gateway:
+    """A process `adit run`. Its stderr is kept, line by line."""
+
+    def __init__(self, binary, directory, transcript):
+        self.transcript = transcript
+        self.lines = []
+        self.news = threading.Condition()
+        self.ended = False
+        self.process = subprocess.Popen(
+            [binary, "run", "-c", "adit.json"],
+            cwd=directory, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "UBSAN_OPTIONS": "print_stacktrace=1"})
+        threading.Thread(target=self.read_stderr, daemon=True).start()
+
+    def read_stderr(self):
+        for raw in self.process.stderr:
+            with self.news:
+                self.lines.append(raw.decode("utf-8", "replace").rstrip("\n"))
+                self.news.notify_all()
+        with self.news:
+            self.ended = True
+            self.news.notify_all()
+
+    def wait_line(self, pattern):
+        """The match of the first line on stderr in which `pattern` is found."""
+        def find():
+            return next(filter(None, (re.search(pattern, line) for line in self.lines)), None)
+        with self.news:
+            self.news.wait_for(lambda: find() or self.ended, DEADLINE)
+            assert find(), f"the gateway did not say {re.compile(pattern).pattern!r}"
+            return find()
+
+    def wait_ready(self):
+        return int(self.wait_line(READY)[1])
+
+    def signal(self, number):
+        self.transcript.note("gateway", f"is sent {signal.Signals(number).name}")
+        self.process.send_signal(number)
+
+    def wait_end(self):
+        """Its exit status."""
+        try:
+            self.process.wait(DEADLINE)
+        except subprocess.TimeoutExpired:
+            raise AssertionError("the gateway does not end") from None
+        with self.news:
+            assert self.news.wait_for(lambda: self.ended, DEADLINE)
+        return self.process.returncode
+
+    def expect_clean_end(self):
+        status = self.wait_end()
+        assert status == 0, f"the gateway ended with status {status}"
+
+    def is_running(self):
+        return self.process.poll() is None
+
+    def said_by_sanitizers(self):
+        return [line for line in self.lines if SANITIZER.search(line)]
+
+
+class Bench:
+    def __init__(self, binary):
+        self.binary = binary
+        self.transcript = Transcript()
+        self.directory = tempfile.TemporaryDirectory(prefix="adit-integration-")
+        self.origins = []
+        self.clients = []
+        self.gateway = None
+        self.port = None
+        self.v1 = self.origin("v1")
+        self.canary = self.origin("canary")
+
+    # ---- origins
+
+    def keep(self, origin):
+        self.origins.append(origin)
+        return origin
+
+    def origin(self, name):
+        return self.keep(Origin(name, self.transcript))
+
+    def refusing(self, name="refusing"):
+        """An address that refuses: the port is taken, and nobody listens."""
+        return self.keep(Origin(name, self.transcript, backlog=None))
+
+    def full(self, name="full"):
+        """An address where a connect hangs."""
+        return self.keep(FullOrigin(name, self.transcript))
+
+    # ---- gateway
+
+    def config(self, v1, canary):
+        return {
+            "listen": [{"address": "127.0.0.1:0"}],
+            "workers": 1,
+            "rules": ["shop.json"],
+            "upstreams": {
+                "shop-v1": {"endpoints": [origin.address for origin in v1]},
+                "shop-canary": {"endpoints": [origin.address for origin in canary]},
+            },
+            "sticky": {"keys": [{"id": "test", "file": "sticky.key"}]},
+        }
+
+    def write(self, name, content):
+        path = os.path.join(self.directory.name, name)
+        text = content if isinstance(content, str) else json.dumps(content, indent=2)
+        with open(path, "w", encoding="utf-8", opener=lambda p, f: os.open(p, f, 0o600)) as file:
+            file.write(text)
+
+    def write_files(self, config=None, rules=None, v1=None, canary=None):
+        """adit.json and shop.json: everything goes to v1, but for what the arguments change."""
+        base = self.config(v1 or [self.v1], canary or [self.canary])
+        route = {
+            "route": "shop",
+            "variants": {"v1": "shop-v1", "canary": "shop-canary"},
+            "stable": "v1",
+        }
+        self.write("adit.json", merge(base, config))
+        self.write("shop.json", merge(route, rules))
+        self.write("sticky.key", STICKY_KEY)
+
+    def start(self, config=None, rules=None, v1=None, canary=None):
+        self.write_files(config, rules, v1, canary)
+        self.gateway = Gateway(self.binary, self.directory.name, self.transcript)
+        self.port = self.gateway.wait_ready()
+        return self
+
+    def client(self, receive_buffer=None):
+        sock = socket.socket()
+        if receive_buffer:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        sock.settimeout(DEADLINE)
+        sock.connect(("127.0.0.1", self.port))
+        client = Peer(sock, f"client#{len(self.clients) + 1}", self.transcript)
+        self.clients.append(client)
+        return client
+
+    def exchange(self, client, origin, sent=None, answer=None, answers="GET"):
+        """One whole exchange. `origin` is an Origin, of which a new connection must come, or a
+        connection that must be used again. Gives that connection, request and response."""
+        client.send(sent or request())
+        peer = origin.accept() if isinstance(origin, Origin) else origin
+        got = peer.read_request()
+        peer.send(answer or response())
+        return peer, got, client.read_response(answers)
+
+    def refused(self, sent):
+        """The answer to bytes that must be answered by the gateway itself, and end the connection."""
+        client = self.client()
+        client.send(sent)
+        answer = client.read_response()
+        client.expect_end()
+        assert answer.one("Connection") == b"close", answer.head
+        return answer
+
+    # ---- end
+
+    def stop(self):
+        """Closes all connections and expects a clean end."""
+        for client in self.clients:
+            client.sock.close()
+        for origin in self.origins:
+            origin.close()
+        if self.gateway and self.gateway.is_running():
+            self.gateway.process.send_signal(signal.SIGTERM)
+        if self.gateway:
+            self.gateway.expect_clean_end()
+            said = self.gateway.said_by_sanitizers()
+            assert not said, said[0]
+        for origin in self.origins:
+            assert not origin.failures, f"{origin.name}: {origin.failures[0]!r}"
+
+    def release(self):
+        """Leaves nothing behind, whatever happened."""
+        if self.gateway and self.gateway.is_running():
+            self.gateway.process.kill()
+            self.gateway.process.wait()
+        for origin in self.origins:
+            origin.close()
+        self.directory.cleanup()
+
+    def context(self):
+        said = "\n".join(f"  {line}" for line in self.gateway.lines[-60:]) if self.gateway else ""
+        return f"on the wire:\n{self.transcript.text()}\nthe gateway's stderr:\n{said}\n"
