@@ -69,8 +69,9 @@ void json_key_error(const struct json_doc *doc, const struct cJSON *node, struct
                     const char *hint, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 
-/* Whether `s` is a number in JSON's syntax; *ret on success only (as strtod would, without locale).
- */
+/* Whether `s` is a number in JSON's syntax; *ret on success only, as strtod would without locale: a
+ * number of any length is read exactly, one that is too large gives infinity (in a document that is
+ * an error). */
 bool json_number_parse(struct str s, double *ret) __attribute__((warn_unused_result));
 /* Whether `name` is one of the contract's names: [A-Za-z0-9._-]{1,64}. */
 bool json_is_name(struct str name);

@@ -1,8 +1,10 @@
 /*
  * regex: patterns of rule files with their limits, on PCRE2 (JIT).
  *
- * Bytes, not UTF-8; unanchored. Back-references, callouts and \C are refused at compile time, as is
- * every pattern where the system forbids JIT. A match is bounded: 20,000 steps, 2 KiB of subject.
+ * Bytes, not UTF-8; unanchored. Back-references, callouts, \C and settings at the start that touch
+ * limits, JIT or UTF, such as (*LIMIT_MATCH=…), are refused at compile time (conditions on a group
+ * and recursion are not), as is every pattern where the system forbids JIT. A match is bounded:
+ * 20,000 steps, 2 KiB of subject.
  */
 #ifndef ADIT_REGEX_H
 #define ADIT_REGEX_H
