@@ -3,7 +3,7 @@
  *
  * A condition is a tree: all, any, not over leaves; a leaf is one operator on one slot. Segments
  * are compiled once for each rule file and shared by the conditions that name them. Parsing and
- * compiling: condition_parse.c, literal.c, operators.c, value_file.c, segments.c; evaluating:
+ * compiling: condition_parse.c, literal*.c, operators.c, value_file.c, segments.c; evaluating:
  * eval.c, leaf.c.
  */
 #ifndef ADIT_RULES_CONDITION_H
