@@ -1,8 +1,9 @@
 #include "adit/policy.h"
 #include "adit/text.h"
 
-static void add_name(struct text *out, const char *key, struct str name) {
-  text_printf(out, "\"%s\":", key);
+/* A member whose value is a text, or null. */
+static void add_name(struct text *out, struct str key, struct str name) {
+  text_add(out, key);
   if (name.p)
     text_add_json(out, name);
   else
@@ -41,9 +42,8 @@ static struct str tristate_text(enum tristate value) {
 
 static void add_condition(struct text *out, const struct trace_condition *condition) {
   text_add_char(out, '{');
-  add_name(out, "attribute", condition->attribute);
-  text_add_char(out, ',');
-  add_name(out, "op", str_from_cstr(condition->op));
+  add_name(out, STR("\"attribute\":"), condition->attribute);
+  add_name(out, STR(",\"op\":"), str_from_cstr(condition->op));
   text_add(out, STR(",\"value\":"));
   text_add(out, condition->value_json);
   add_seen(out, condition->seen);
@@ -54,9 +54,8 @@ static void add_condition(struct text *out, const struct trace_condition *condit
 
 static void add_rule(struct text *out, const struct trace_rule *rule) {
   text_add_char(out, '{');
-  add_name(out, "id", rule->rule->id);
-  text_add_char(out, ',');
-  add_name(out, "result", str_from_cstr(rule_result_name(rule->result)));
+  add_name(out, STR("\"id\":"), rule->rule->id);
+  add_name(out, STR(",\"result\":"), str_from_cstr(rule_result_name(rule->result)));
   text_add(out, STR(",\"conditions\":["));
   for (size_t i = 0; i < rule->condition_count; i++) {
     if (i > 0) text_add_char(out, ',');
@@ -70,13 +69,10 @@ void decision_to_json(const struct decision *decision, const struct rules_trace 
   const struct route *route = decision->route;
   struct str absent = {0};
   text_add_char(out, '{');
-  add_name(out, "route", route ? route->name : absent);
-  text_add_char(out, ',');
-  add_name(out, "variant", route ? route->variants[decision->variant].name : absent);
-  text_add_char(out, ',');
-  add_name(out, "reason", str_from_cstr(decide_reason_name(decision->reason)));
-  text_add_char(out, ',');
-  add_name(out, "rule", decision->rule ? decision->rule->id : absent);
+  add_name(out, STR("\"route\":"), route ? route->name : absent);
+  add_name(out, STR(",\"variant\":"), route ? route->variants[decision->variant].name : absent);
+  add_name(out, STR(",\"reason\":"), str_from_cstr(decide_reason_name(decision->reason)));
+  add_name(out, STR(",\"rule\":"), decision->rule ? decision->rule->id : absent);
   if (decision->bucket >= 0)
     text_printf(out, ",\"bucket\":%d", decision->bucket);
   else
