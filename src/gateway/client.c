@@ -421,6 +421,8 @@ static void client_ended_reading(struct client *client) {
 void client_run(struct client *client) {
   unsigned requests = 0, reads = 0;
   while (client->state == CLIENT_READING) {
+    /* A client that does not read its answers gets no more of them: they would pile up here. */
+    if (buffer_size(&client->out) > 0) return;
     enum head_step step = client_take_head(client);
     if (step == HEAD_REFUSED) return;
     if (step == HEAD_BEGUN) {
@@ -639,5 +641,6 @@ void client_handle_event(struct client *client, uint32_t events) {
 }
 
 void client_drain(struct client *client) {
-  if (client->state == CLIENT_READING && !client->head_begun) expect_read(client, DRAIN_IDLE_MS);
+  bool is_idle = client->state == CLIENT_READING && !client->head_begun;
+  if (is_idle && buffer_size(&client->out) == 0) expect_read(client, DRAIN_IDLE_MS);
 }

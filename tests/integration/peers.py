@@ -16,7 +16,7 @@ HEAD_MAX = 128 * 1024
 class Transcript:
     """What went over all connections of one test, in order; long runs are cut."""
 
-    SHOWN = 600
+    SHOWN = 300
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -34,7 +34,7 @@ class Transcript:
     def text(self):
         with self.lock:
             lines = []
-            for who, what, data, size in self.entries[-60:]:
+            for who, what, data, size in self.entries[-24:]:
                 more = f" … {size} bytes" if size > len(data) else ""
                 lines.append(f"  {who} {what} {data!r}{more}" if size else f"  {who} {what}")
             return "\n".join(lines)
