@@ -54,7 +54,6 @@ void loader_refuse_file(struct loader *loader, struct policy_file *file) {
   }
   file->route = route_ref(before->route);
   file->state = FILE_KEPT;
-  file->changed = false;
   memcpy(file->digest, before->digest, DIGEST_BYTES);
   diags_add(loader->diags, DIAG_NOTE, at, NULL, "route '%.*s' stays as it was",
             STR_ARG(file->route->name));

@@ -414,6 +414,41 @@ START_TEST(test_limit)
 }
 END_TEST
 
+/* Forty patterns on a subject of 2000 bytes are over the request's budget of 64 KiB. The trace
+ * starts with a budget of its own, and comes to the same rule. */
+START_TEST(test_budget_is_not_shared_with_trace)
+{
+  enum { COUNT = 40, WITHIN = 64 * 1024 / 2000 };
+  struct text members;
+  text_init(&members, 1 << 16);
+  text_add(&members, STR("\"rules\": ["));
+  for (int i = 0; i < COUNT; i++)
+    text_printf(&members,
+                "%s{\"id\": \"r%d\", \"when\": {\"query.q\": {\"matches\": \"^b%d\"}},"
+                " \"to\": \"canary\"}",
+                i ? "," : "", i, i);
+  text_add_char(&members, ']');
+  struct bench bench;
+  bench_init(&bench, members.p);
+  static char query[2002] = "q=";
+  memset(query + 2, 'a', 2000);
+  struct decide_request request = request_of(NULL, 0);
+  request.attr.query = str_make(query, sizeof(query));
+  struct decision decision, traced;
+  struct rules_trace trace;
+  decide(bench.decider, &request, &decision, NULL, NULL);
+  decide(bench.decider, &request, &traced, &trace, bench.arena);
+  ck_assert_int_eq(decision.reason, REASON_LIMIT);
+  ck_assert_ptr_eq(decision.rule, &bench.route->rules[WITHIN]);
+  ck_assert_ptr_eq(traced.rule, decision.rule);
+  for (size_t i = 0; i < WITHIN; i++)
+    ck_assert_msg(trace.rules[i].result == RULE_UNMATCHED, "rule %zu", i);
+  ck_assert_int_eq(trace.rules[WITHIN + 1].result, RULE_SKIPPED);
+  bench_deinit(&bench);
+  text_deinit(&members);
+}
+END_TEST
+
 /* ---- time -------------------------------------------------------------------------------------
  */
 
@@ -449,4 +484,5 @@ END_TEST
 
 UNIT_MAIN("decide", test_order_of_decision, test_default_without_split_reads_no_cookie,
           test_no_route, test_names, test_force, test_force_token, test_keys,
-          test_split_by_goes_before_sticky_by, test_limit, test_time_was_read)
+          test_split_by_goes_before_sticky_by, test_limit, test_budget_is_not_shared_with_trace,
+          test_time_was_read)

@@ -380,15 +380,27 @@ START_TEST(test_tests)
 }
 END_TEST
 
+/* A cookie that `run` would believe does not make a test pinned, and without a key there is no id.
+ */
 START_TEST(test_tests_ignore_cookies_and_draw_nothing)
 {
-  bench_open();
-  write_file(
-      "rules/a.json",
+  static const struct sticky_key key = {STR_INIT("k"),
+                                        STR_INIT("0123456789abcdef0123456789abcdef")};
+  struct decider *decider = decider_new(NULL, &key, 1);
+  const struct sticky_cookie cookie = {
+      .variant = STR_INIT("canary"), .epoch = 1, .issued_ms = 1767225600000};
+  char value[COOKIE_VALUE_MAX], text[2048];
+  size_t n = sticky_cookie_write(decider, STR("adit_shop"), &cookie, value);
+  snprintf(
+      text, sizeof(text),
       ROUTE("shop", "shop.example.com",
-            ", \"default\": {\"split\": {\"canary\": 99.99}}, \"tests\": [{\"name\": \"no id\","
-            " \"request\": {" URL ", \"headers\": {\"Cookie\": \"adit_shop=1\"}},"
-            " \"expect\": {\"variant\": \"v1\", \"bucket\": null}}]"));
+            ", \"default\": {\"split\": {\"canary\": 99.99}}, \"tests\": [{\"request\":"
+            " {" URL ", \"now\": \"2026-01-02\", \"headers\": {\"Cookie\": \"adit_shop=%.*s\"}},"
+            " \"expect\": {\"variant\": \"v1\", \"reason\": \"default\", \"bucket\": null}}]"),
+      (int)n, value);
+  decider_free(&decider);
+  bench_open();
+  write_file("rules/a.json", text);
   struct text said;
   struct policy *policy = load_policy(NULL, NULL, &said);
   ck_assert_ptr_nonnull(policy);

@@ -17,6 +17,12 @@
   "{" LISTEN                                                                \
   ", \"rules\": [\"rules/*.json\"], \"upstreams\": {\"a\": {\"endpoints\":" \
   " [\"127.0.0.1:1\"]}, \"c\": {\"endpoints\": [\"127.0.0.1:3\"]}}, " STICKY "}"
+#define WITHOUT_USER "{" LISTEN ", \"rules\": [\"rules/*.json\"], " UPSTREAMS ", " STICKY "}"
+/* Two of these agree while sticky.by is user.id by default. */
+#define GROUPED(name, more)                                   \
+  "{\"route\": \"" name "\", \"match\": {\"hosts\": [\"" name \
+  "\"]}, \"stable\": \"v\","                                  \
+  " \"variants\": {\"v\": \"a\"}, \"sticky\": {\"group\": \"g\"" more "}}"
 #define GONE ""
 
 struct step {
@@ -66,7 +72,8 @@ static const struct story {
        NULL,
        NULL,
        NULL,
-       {"rules/b.json:1:2: error: ", "error: no rule file could be loaded"}},
+       {"rules/b.json:1:2: error: ", "rules/b.json: note: the file is not served\n",
+        "error: no rule file could be loaded"}},
       {TO("x", "x", "b"), GONE, NULL, NULL, "x x b", {NULL}}}},
     {"adit.json does not load: nothing changes",
      {{TO("x", "x", "a"), NULL, NULL, NULL, "x x a", {NULL}},
@@ -106,7 +113,8 @@ static const struct story {
        NULL,
        NULL,
        "x x b; y y a",
-       {"rules/b.json: note: route 'y' stays as it was\n"}}}},
+       {"rules/b.json: note: route 'y' stays as it was\n",
+        "rules/c.json: note: the file is not served\n"}}}},
     {"a conflict is laid to the file that changed",
      {{TO("x", "x", "a"), TO("y", "y", "a"), NULL, NULL, "x x a; y y a", {NULL}},
       {TO("x", "y", "b"),
@@ -140,6 +148,34 @@ static const struct story {
        "x y b; y x b",
        {"rules/b.json:1:2: error: ", "rules/a.json: note: route 'x' stays as it was\n",
         "rules/b.json: note: route 'y' stays as it was\n"}}}},
+    {"a file that is mended to what is served has not changed",
+     {{TO("x", "x", "a"), TO("y", "y", "a"), NULL, NULL, "x x a; y y a", {NULL}},
+      {NULL,
+       "{",
+       NULL,
+       NULL,
+       "x x a; y y a",
+       {"rules/b.json:1:2: error: ", "rules/b.json: note: route 'y' stays as it was\n"}},
+      {TO("x", "y", "b"),
+       TO("y", "y", "a"),
+       NULL,
+       NULL,
+       "x x a; y y a",
+       {"rules/a.json:1:", "rules/a.json: note: route 'x' stays as it was\n"}}}},
+    {"what adit.json makes of an unchanged file conflicts with a kept one",
+     {{GROUPED("x", ""),
+       GROUPED("y", ", \"by\": [\"user.id\"]"),
+       NULL,
+       NULL,
+       "x x a; y y a",
+       {NULL}},
+      {NULL,
+       NULL,
+       NULL,
+       WITHOUT_USER,
+       "x x a; y y a",
+       {"rules/b.json:1:", "rules/a.json:1:", "rules/a.json: note: route 'x' stays as it was\n",
+        "rules/b.json: note: route 'y' stays as it was\n"}}}},
     {"an upstream is gone that a kept route needs",
      {{TO("x", "x", "b"), TO("y", "y", "a"), NULL, NULL, "x x b; y y a", {NULL}},
       {"{",
@@ -147,7 +183,8 @@ static const struct story {
        NULL,
        WITHOUT_B,
        NULL,
-       {"adit.json: error: upstream 'b' is gone, but route 'x' of 'rules/a.json' is kept as it was "
+       {"rules/a.json: note: route 'x' stays as it was\n",
+        "adit.json: error: upstream 'b' is gone, but route 'x' of 'rules/a.json' is kept as it was "
         "and uses it"}},
       {TO("x", "x", "a"), NULL, NULL, NULL, "x x a; y y a", {NULL}}}},
 };
@@ -158,6 +195,13 @@ static void put(const char *path, const char *text) {
     ck_assert_int_eq(unlink(path), 0);
   else
     write_file(path, text);
+}
+
+static size_t count_notes(struct str said) {
+  size_t n = 0;
+  struct str line;
+  while (str_split_next(&said, '\n', &line)) n += str_contains(line, STR(": note: "));
+  return n;
 }
 
 static struct policy *take_step(const struct story *story, size_t number, struct policy *previous) {
@@ -180,6 +224,11 @@ static struct policy *take_step(const struct story *story, size_t number, struct
                   "%s, step %zu: said: %s", story->name, number, said.p ? said.p : "");
   ck_assert_msg(step->said[0] || said.n == 0, "%s, step %zu: said: %s", story->name, number,
                 said.p ? said.p : "");
+  /* Of no other file it is said that it is not taken over. */
+  size_t notes = 0;
+  for (size_t i = 0; i < 4 && step->said[i]; i++) notes += strstr(step->said[i], "note: ") != NULL;
+  ck_assert_msg(count_notes(text_str(&said)) == notes, "%s, step %zu: said: %s", story->name,
+                number, said.p ? said.p : "");
   text_deinit(&said);
   text_deinit(&list);
   if (!policy) return previous;
