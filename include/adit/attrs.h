@@ -129,9 +129,11 @@ bool attr_catalog_find(const struct attr_catalog *catalog, struct str name,
 const char *const *attr_catalog_names(const struct attr_catalog *catalog);
 /* The number of names declared here and in the parent. */
 size_t attr_catalog_size(const struct attr_catalog *catalog);
-/* Whether one of the request's header fields feeds a declared attribute (any case): such a field's
- * nomination by Connection is ignored (contract §5). */
-bool attr_catalog_reads_header(const struct attr_catalog *catalog, struct str field_name);
+/* Calls `visit` with the name of each header that feeds a declared attribute of this catalog, its
+ * parent's not included; as declared, repeated where several name it. A nomination of such a field
+ * by Connection is ignored (contract §5). */
+void attr_catalog_visit_headers(const struct attr_catalog *catalog,
+                                void (*visit)(void *context, struct str field_name), void *context);
 
 /* ---- table: the slots of one route ------------------------------------------------------------
  */

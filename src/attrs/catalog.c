@@ -146,21 +146,15 @@ size_t attr_catalog_size(const struct attr_catalog *catalog) {
   return n;
 }
 
-static bool declared_reads_header(const struct attr_declared *declared, struct str field_name) {
-  for (size_t i = 0; i < declared->source_count; i++) {
-    const struct attr_source *source = &declared->sources[i];
-    if (source->kind == SOURCE_HEADER && str_eq_nocase(source->name, field_name)) return true;
-  }
-  return false;
-}
-
-bool attr_catalog_reads_header(const struct attr_catalog *catalog, struct str field_name) {
-  for (; catalog; catalog = catalog->parent) {
-    for (size_t i = 0; i < catalog->declared.n; i++) {
-      if (declared_reads_header(&catalog->declared.items[i], field_name)) return true;
+void attr_catalog_visit_headers(const struct attr_catalog *catalog,
+                                void (*visit)(void *context, struct str field_name),
+                                void *context) {
+  for (size_t i = 0; i < catalog->declared.n; i++) {
+    const struct attr_declared *declared = &catalog->declared.items[i];
+    for (size_t k = 0; k < declared->source_count; k++) {
+      if (declared->sources[k].kind == SOURCE_HEADER) visit(context, declared->sources[k].name);
     }
   }
-  return false;
 }
 
 /* ---- what a name means ------------------------------------------------------------------------

@@ -21,6 +21,7 @@
 #include "adit/log.h"
 #include "forward.h"
 #include "origin.h"
+#include "protected.h"
 
 enum { SPARE_EXCHANGES_MAX = 1024 };
 
@@ -137,21 +138,6 @@ static bool random_bytes(void *context, void *ret, size_t n) {
   return true;
 }
 
-/* What Connection may not take away (contract §5), beside what forward.c knows: fields that force a
- * variant and those that attributes are read from. */
-static bool is_protected(void *context, struct str name) {
-  const struct exchange *exchange = context;
-  const struct policy *policy = exchange->policy->policy;
-  if (str_eq_nocase(name, STR("x-canary-token"))) return true;
-  if (attr_catalog_reads_header(config_of(exchange)->catalog, name)) return true;
-  for (size_t i = 0; i < policy_route_count(policy); i++) {
-    const struct route *route = policy_route(policy, i);
-    if (route->force.enabled && str_eq_nocase(route->force.header, name)) return true;
-    if (attr_catalog_reads_header(route->catalog, name)) return true;
-  }
-  return false;
-}
-
 /* The host as rules see it: lower case, without a trailing dot. */
 static struct str lower_host(struct scratch *scratch, struct str host) {
   struct str copy = scratch_join(scratch, &host, 1);
@@ -225,7 +211,7 @@ static enum step step_decide(struct exchange *exchange) {
     return answer_and_log(exchange, 405, "CONNECT is not offered here");
   if (request->body == HTTP_BODY_LENGTH && is_too_large(exchange, request->content_length))
     return answer_and_log(exchange, 413, "the request's body is over the limit");
-  forward_remove_hop_by_hop(request, is_protected, exchange);
+  forward_remove_hop_by_hop(request, protected_names_hold, exchange->policy->protected_names);
   struct scratch scratch = {.p = worker->scratch, .capacity = worker->scratch_bytes};
   struct decide_request asked;
   if (!question(exchange, &scratch, &asked))
@@ -334,20 +320,21 @@ static enum step step_connect(struct exchange *exchange) {
 /* ---- request
  * -------------------------------------------------------------------------------------- */
 
-static struct str request_id(struct exchange *exchange, char buffer[32]) {
+/* One id for all attempts: an origin that sees the request twice can tell that it is the same. */
+static struct str request_id(struct exchange *exchange) {
   static const char hex[] = "0123456789abcdef";
-  for (int half = 0; half < 2; half++) {
+  char *id = exchange->request_id;
+  for (int half = 0; half < 2 && !exchange->retried; half++) {
     uint64_t word = worker_random(exchange->worker);
-    for (int i = 0; i < 16; i++, word >>= 4) buffer[half * 16 + i] = hex[word & 15];
+    for (int i = 0; i < 16; i++, word >>= 4) id[half * 16 + i] = hex[word & 15];
   }
-  return str_make(buffer, 32);
+  return str_make(id, sizeof(exchange->request_id));
 }
 
 static bool send_head(struct exchange *exchange) {
   struct worker *worker = exchange->worker;
   const struct decision *decision = &exchange->decision;
   struct scratch scratch = {.p = worker->scratch, .capacity = worker->scratch_bytes};
-  char id[32];
   struct forward_request_input input = {
       .request = &exchange->request,
       .config = config_of(exchange),
@@ -356,7 +343,7 @@ static bool send_head(struct exchange *exchange) {
       .secure = exchange->client->secure,
       .variant = decision->route->variants[decision->variant].name,
       .rule = decision->rule ? decision->rule->id : (struct str){0},
-      .request_id = request_id(exchange, id),
+      .request_id = request_id(exchange),
   };
   forward_request(&input, &scratch, worker->request_out);
   if (scratch.failed) return false;
