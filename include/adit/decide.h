@@ -79,13 +79,14 @@ struct decision {
   struct str set_cookie; /* the value of a Set-Cookie field; p == NULL: none. Valid until the next
                             decide() */
   bool private_response; /* set_cookie, forced or pinned: Cache-Control: private where storable */
-  bool time_was_read;    /* the outcome could depend on the time */
+  bool time_was_read;    /* a present attribute that depends on the time was read */
 };
 
 /* One thread's means to decide under one snapshot: reader, HMAC contexts, memory. */
 struct decider;
 
-/* `router` and `keys` (copied by reference) must outlive it. NULL: memory. */
+/* `router` and `keys` (copied by reference) must outlive it. Without a router only the cookie's
+ * parts below may be used. NULL: memory. */
 struct decider *decider_new(const struct router *router, const struct sticky_key *keys,
                             size_t key_count);
 void decider_free(struct decider **decider);
