@@ -42,6 +42,7 @@ struct exchange {
   bool trusted; /* the peer is a trusted proxy */
   bool https;
   char set_cookie[SET_COOKIE_MAX];
+  char request_id[32]; /* made with the first head that is sent */
 
   /* The way to an endpoint. */
   struct pool_attempt attempt;
