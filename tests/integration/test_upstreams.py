@@ -1,0 +1,299 @@
+"""Endpoints in turn, connections that fail, and requests that are sent once more."""
+import select
+
+from harness import DEADLINE, message, request, response
+
+EXPOSED = {"expose_decision": True}
+TO_CANARY = {**EXPOSED, "rules": [{"id": "beta", "when": {"header.x-beta": "1"}, "to": "canary"}]}
+BETA = request("GET / HTTP/1.1", "X-Beta: 1")
+QUICK = {"connect_timeout": "150ms"}
+
+
+def end(answer):
+    """The same response, after which the origin's connection ends."""
+    return answer.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
+
+
+# ---- endpoints
+
+
+def test_endpoints_take_turns(bench):
+    origins = [bench.origin(f"v1-{name}") for name in "abc"]
+    client = bench.start(v1=origins).client()
+    for _ in range(3):
+        for origin in origins:
+            bench.exchange(client, origin, answer=end(response(body=origin.name.encode())))
+
+
+def test_each_endpoint_keeps_its_own_connections(bench):
+    origins = [bench.origin(f"v1-{name}") for name in "ab"]
+    client = bench.start(v1=origins).client()
+    kept = [bench.exchange(client, origin)[0] for origin in origins]
+    for _ in range(2):
+        for peer in kept:
+            bench.exchange(client, peer)
+
+
+def test_endpoint_that_refuses_is_passed_over(bench):
+    """Also for a POST: nothing of it was sent."""
+    bench.start(v1=[bench.refusing(), bench.v1])
+    client = bench.client()
+    for _ in range(4):
+        answer = bench.exchange(
+            client, bench.v1, request("POST / HTTP/1.1", body=b"once"), end(response()))[2]
+        assert answer.status == 200
+
+
+def test_names_are_resolved(bench):
+    """localhost may be 127.0.0.1 and ::1; the origin listens on the first only."""
+    bench.start(config={"upstreams": {"shop-v1": {"endpoints": [f"localhost:{bench.v1.port}"]}}})
+    client = bench.client()
+    for _ in range(4):
+        bench.exchange(client, bench.v1, answer=end(response()))
+
+
+def test_name_without_an_address(bench):
+    """RFC 6761: "invalid" is never one."""
+    bench.start(config={"upstreams": {"shop-v1": {"endpoints": ["nobody.invalid:80"]}}})
+    client = bench.client()
+    client.send(request())
+    assert client.read_response().status == 503
+
+
+# ---- connections that fail
+
+
+def test_stable_that_refuses(bench):
+    client = bench.start(v1=[bench.refusing("a"), bench.refusing("b")]).client()
+    for sent in (request(), request("POST / HTTP/1.1")):
+        client.send(sent)
+        answer = client.read_response()
+        assert answer.status == 502 and not answer.has("Connection")
+    bench.canary.expect_untouched()
+
+
+def test_refused_upload_ends_the_connection(bench):
+    bench.start(v1=[bench.refusing()])
+    answer = bench.refused(request("PUT / HTTP/1.1", body=request("GET /smuggled HTTP/1.1")))
+    assert answer.status == 502
+
+
+def test_canary_that_refuses_falls_back(bench):
+    client = bench.start(rules=TO_CANARY, canary=[bench.refusing()]).client()
+    for method in ("GET", "POST"):
+        _, got, answer = bench.exchange(
+            client, bench.v1, request(f"{method} / HTTP/1.1", "X-Beta: 1", body=b"body"), end(response()))
+        assert got.body == b"body"
+        assert got.one("X-Adit-Variant") == b"v1" and got.one("X-Adit-Rule") == b"beta"
+        assert answer.one("X-Adit-Decision") == b"variant=v1; reason=failover"
+
+
+def test_fall_back_sets_no_cookie(bench):
+    bench.start(rules={**EXPOSED, "default": {"split": {"canary": 100}}}, canary=[bench.refusing()])
+    _, _, answer = bench.exchange(bench.client(), bench.v1)
+    assert answer.one("X-Adit-Decision") == b"variant=v1; reason=failover"
+    assert not answer.has("Set-Cookie") and not answer.has("Cache-Control")
+
+
+def test_canary_with_one_endpoint_left_does_not_fall_back(bench):
+    bench.start(rules=TO_CANARY, canary=[bench.refusing(), bench.canary])
+    client = bench.client()
+    for _ in range(4):
+        answer = bench.exchange(client, bench.canary, BETA, end(response()))[2]
+        assert answer.one("X-Adit-Decision") == b"variant=canary; reason=rule"
+
+
+def test_forced_canary_that_refuses(bench):
+    client = bench.start(canary=[bench.refusing()]).client()
+    client.send(request("GET / HTTP/1.1", "X-Canary: always"))
+    assert client.read_response().status == 503
+    bench.v1.expect_untouched()
+    bench.exchange(client, bench.v1, request("GET / HTTP/1.1", "X-Canary: never"))
+
+
+def test_forced_stable_that_refuses(bench):
+    client = bench.start(v1=[bench.refusing()]).client()
+    client.send(request("GET / HTTP/1.1", "X-Canary: never"))
+    assert client.read_response().status == 502
+    bench.canary.expect_untouched()
+
+
+def test_canary_and_stable_that_refuse(bench):
+    client = bench.start(
+        rules=TO_CANARY, canary=[bench.refusing("a")], v1=[bench.refusing("b")]).client()
+    client.send(BETA)
+    assert client.read_response().status == 502
+
+
+def test_stable_that_does_not_accept(bench):
+    client = bench.start(v1=[bench.full()], config={"upstreams": {"shop-v1": QUICK}}).client()
+    for _ in range(2):  # the second one, too, has nowhere else to go
+        client.send(request())
+        assert client.read_response().status == 504
+
+
+def test_canary_that_does_not_accept_falls_back(bench):
+    bench.start(rules=TO_CANARY, canary=[bench.full()], config={"upstreams": {"shop-canary": QUICK}})
+    client = bench.client()
+    for _ in range(2):
+        answer = bench.exchange(client, bench.v1, BETA, end(response()))[2]
+        assert answer.one("X-Adit-Decision") == b"variant=v1; reason=failover"
+
+
+def test_endpoint_that_does_not_accept_is_passed_over(bench):
+    bench.start(v1=[bench.full(), bench.v1], config={"upstreams": {"shop-v1": QUICK}})
+    client = bench.client()
+    for _ in range(3):
+        bench.exchange(client, bench.v1, answer=end(response()))
+
+
+def test_forced_canary_that_does_not_accept(bench):
+    bench.start(canary=[bench.full()], config={"upstreams": {"shop-canary": QUICK}})
+    client = bench.client()
+    client.send(request("GET / HTTP/1.1", "X-Canary: always"))
+    assert client.read_response().status == 503
+    bench.v1.expect_untouched()
+
+
+# ---- once more
+
+
+def close_reused(bench, client, sent, how="close", before=b""):
+    """The origin's kept connection gets a request and ends without a whole response."""
+    kept = bench.exchange(client, bench.v1)[0]
+    client.send(sent)
+    head = kept.read_request()
+    kept.send(before)
+    getattr(kept, how)()
+    return head
+
+
+def test_reused_connection_that_closes(bench):
+    client = bench.start().client()
+    for how in ("close", "reset"):
+        for method in ("GET", "HEAD", "OPTIONS", "DELETE", "TRACE"):
+            sent = request(f"{method} /{how} HTTP/1.1", "X-A: 1")
+            first = close_reused(bench, client, sent, how)
+            origin = bench.v1.accept()
+            assert origin.read_request().head == first.head
+            origin.send(message("HTTP/1.1 204 No Content", "Connection: close"))
+            assert client.read_response().status == 204, (method, how)
+
+
+def test_small_body_is_sent_again(bench):
+    client = bench.start().client()
+    for framing in ("length", "chunked"):
+        body = bytes(range(256)) * 16
+        sent = request("PUT / HTTP/1.1", body=body) if framing == "length" else (
+            request("PUT / HTTP/1.1", "Transfer-Encoding: chunked") + b"fff;x\r\n" + body[:4095]
+            + b"\r\n1\r\n" + body[4095:] + b"\r\n0\r\n\r\n")
+        first = close_reused(bench, client, sent)
+        origin = bench.v1.accept()
+        again = origin.read_request()
+        assert first.body == again.body == body, framing
+        assert first.head == again.head
+        origin.send(message("HTTP/1.1 204 No Content", "Connection: close"))
+        assert client.read_response().status == 204
+
+
+def test_body_that_is_still_coming_is_sent_again(bench):
+    client = bench.start().client()
+    kept = bench.exchange(client, bench.v1)[0]
+    client.send(request("PUT / HTTP/1.1", "Content-Length: 10") + b"hello")
+    assert kept.read_head().framing() == 10
+    assert kept.read_exact(5) == b"hello"
+    kept.close()
+    origin = bench.v1.accept()
+    assert origin.read_head().framing() == 10
+    assert origin.read_exact(5) == b"hello"
+    client.send("world")
+    assert origin.read_exact(5) == b"world"
+    origin.send(response())
+    assert client.read_response().status == 200
+
+
+def test_long_body_is_not_sent_again(bench):
+    """Only a bounded copy is kept; a body that is not there any more cannot be sent."""
+    client = bench.start().client()
+    body = b"x" * 100_000
+    close_reused(bench, client, request("PUT / HTTP/1.1", body=body))
+    assert client.read_response().status == 502
+    bench.v1.expect_untouched()
+
+
+def test_what_is_not_idempotent_is_not_sent_again(bench):
+    client = bench.start().client()
+    for method in ("POST", "PATCH", "get", "LOCK"):
+        close_reused(bench, client, request(f"{method} / HTTP/1.1"))
+        assert client.read_response().status == 502, method
+        bench.v1.expect_untouched()
+
+
+def test_once_is_enough(bench):
+    """The second connection is a new one: what it ends is not sent a third time."""
+    client = bench.start().client()
+    close_reused(bench, client, request())
+    origin = bench.v1.accept()
+    origin.read_request()
+    origin.close()
+    assert client.read_response().status == 502
+    bench.v1.expect_untouched()
+
+
+def test_second_attempt_takes_no_idle_connection(bench):
+    """Where one was dead the others may be, too."""
+    bench.start()
+    first, second = bench.client(), bench.client()
+    first.send(request())
+    second.send(request())
+    kept = [bench.v1.accept(), bench.v1.accept()]
+    for peer in kept:
+        peer.read_request()
+        peer.send(response())
+    first.read_response()
+    second.read_response()
+    first.send(request("GET /again HTTP/1.1"))
+    # The connection that was used last is taken; both are idle, so see which one it is.
+    used = select.select([peer.sock for peer in kept], [], [], DEADLINE)[0][0]
+    peer = next(each for each in kept if each.sock is used)
+    peer.read_request()
+    peer.close()
+    fresh = bench.v1.accept()
+    assert fresh.read_request().target == b"/again"
+    fresh.send(response())
+    assert first.read_response().status == 200
+
+
+def test_new_connection_that_closes_is_not_tried_again(bench):
+    client = bench.start().client()
+    client.send(request())
+    origin = bench.v1.accept()
+    origin.read_request()
+    origin.close()
+    assert client.read_response().status == 502
+    bench.v1.expect_untouched()
+
+
+def test_begun_response_is_not_asked_for_again(bench):
+    client = bench.start().client()
+    for before in (b"H", b"HTTP/1.1 200 OK\r\nX-A:", b"HTTP/1.1 100 Continue\r\n\r\n"):
+        close_reused(bench, client, request(), before=before)
+        if before.endswith(b"\r\n\r\n"):
+            assert client.read_head().status == 100
+        assert client.read_response().status == 502, before
+        bench.v1.expect_untouched()
+
+
+def test_second_attempt_that_cannot_connect_falls_back(bench):
+    """The canary closed its listener and its idle connection: stable answers."""
+    bench.start(rules=TO_CANARY)
+    client = bench.client()
+    kept = bench.exchange(client, bench.canary, BETA)[0]
+    client.send(BETA)
+    kept.read_request()
+    bench.canary.close()
+    stable = bench.v1.accept()
+    assert stable.read_request().one("X-Adit-Variant") == b"v1"
+    stable.send(response())
+    answer = client.read_response()
+    assert answer.one("X-Adit-Decision") == b"variant=v1; reason=failover"
