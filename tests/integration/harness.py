@@ -25,6 +25,7 @@ from messages import chunked, message, request, response  # for the tests
 from peers import DEADLINE, FullOrigin, Origin, Peer, Task, Transcript
 
 READY = re.compile(r"adit: ready, \d+ routes, \d+ workers, listening on 127\.0\.0\.1:(\d+)$")
+RELOADED = re.compile(r"adit: (error: |warning: )?reload(ed| refused)")
 SANITIZER = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|Assertion")
 STICKY_KEY = "an integration test's key, 32 or more bytes\n"
 
@@ -68,10 +69,11 @@ class Gateway:
             self.ended = True
             self.news.notify_all()
 
-    def wait_line(self, pattern):
-        """The match of the first line on stderr in which `pattern` is found."""
+    def wait_line(self, pattern, since=0):
+        """The match of the first line on stderr in which `pattern` is found, from line `since` on."""
         def find():
-            return next(filter(None, (re.search(pattern, line) for line in self.lines)), None)
+            found = (re.search(pattern, line) for line in self.lines[since:])
+            return next(filter(None, found), None)
         with self.news:
             self.news.wait_for(lambda: find() or self.ended, DEADLINE)
             assert find(), f"the gateway did not say {re.compile(pattern).pattern!r}"
@@ -83,6 +85,13 @@ class Gateway:
     def signal(self, number):
         self.transcript.note("gateway", f"is sent {signal.Signals(number).name}")
         self.process.send_signal(number)
+
+    def reload(self):
+        """Sends SIGHUP; gives what is said until it has an outcome, which is the last line."""
+        since = len(self.lines)
+        self.signal(signal.SIGHUP)
+        outcome = self.wait_line(RELOADED, since).string
+        return self.lines[since : self.lines.index(outcome, since) + 1]
 
     def wait_end(self):
         """Its exit status."""
@@ -168,12 +177,19 @@ class Bench:
 
     def start(self, config=None, rules=None, v1=None, canary=None):
         self.write_files(config, rules, v1, canary)
+        return self.run()
+
+    def run(self):
+        """With the files that are there."""
         self.gateway = Gateway(self.binary, self.directory.name, self.transcript)
         self.port = self.gateway.wait_ready()
         return self
 
-    def client(self, receive_buffer=None):
+    def client(self, receive_buffer=None, source=None):
+        """A connection to the gateway. All of 127.0.0.0/8 may be its source."""
         sock = socket.socket()
+        if source:
+            sock.bind((source, 0))
         if receive_buffer:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         sock.settimeout(DEADLINE)
