@@ -15,6 +15,7 @@ gateway must stop cleanly: status 0 and nothing said by a sanitizer.
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -48,7 +49,10 @@ def merge(base, changes):
 class Gateway:
     """A process `adit run`. Its stderr is kept, line by line."""
 
-    def __init__(self, binary, directory, transcript):
+    def __init__(self, binary, directory, transcript, descriptors=None):
+        def limit():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
+
         self.transcript = transcript
         self.lines = []
         self.news = threading.Condition()
@@ -56,7 +60,7 @@ class Gateway:
         self.process = subprocess.Popen(
             [binary, "run", "-c", "adit.json"],
             cwd=directory, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.PIPE, preexec_fn=limit if descriptors else None,
             env={**os.environ, "UBSAN_OPTIONS": "print_stacktrace=1"})
         threading.Thread(target=self.read_stderr, daemon=True).start()
 
@@ -175,13 +179,9 @@ class Bench:
         self.write("shop.json", merge(route, rules))
         self.write("sticky.key", STICKY_KEY)
 
-    def start(self, config=None, rules=None, v1=None, canary=None):
+    def start(self, config=None, rules=None, v1=None, canary=None, descriptors=None):
         self.write_files(config, rules, v1, canary)
-        return self.run()
-
-    def run(self):
-        """With the files that are there."""
-        self.gateway = Gateway(self.binary, self.directory.name, self.transcript)
+        self.gateway = Gateway(self.binary, self.directory.name, self.transcript, descriptors)
         self.port = self.gateway.wait_ready()
         return self
 

@@ -13,6 +13,10 @@ DEADLINE = 10
 HEAD_MAX = 128 * 1024
 
 
+class EarlyEnd(AssertionError):
+    """The other side ended before what was waited for had come."""
+
+
 class Transcript:
     """What went over all connections of one test, in order; long runs are cut."""
 
@@ -105,14 +109,16 @@ class Peer:
         while n > len(self.buffer):
             pieces.append(self.take(len(self.buffer)))
             n -= len(pieces[-1])
-            assert self.fill(f"{n} more bytes"), f"{self.name}: the end, {n} bytes too early"
+            if not self.fill(f"{n} more bytes"):
+                raise EarlyEnd(f"{self.name}: the end, {n} bytes too early")
         pieces.append(self.take(n))
         return b"".join(pieces)
 
     def read_until(self, marker, most=HEAD_MAX):
         while marker not in self.buffer:
             assert len(self.buffer) < most, f"{self.name}: no {marker!r} in {self.buffer!r}"
-            assert self.fill(f"{marker!r}"), f"{self.name}: the end after {self.buffer!r}"
+            if not self.fill(f"{marker!r}"):
+                raise EarlyEnd(f"{self.name}: the end after {self.buffer!r}")
         return self.take(self.buffer.index(marker) + len(marker))
 
     def read_head(self):
@@ -238,8 +244,8 @@ class Origin:
                 head = peer.read_request()
                 self.requests.append(head)
                 peer.send(react(head))
-        except OSError:
-            pass  # the gateway or the test's end closed it
+        except (OSError, EarlyEnd):
+            pass  # the gateway, whose client left, or the test's end closed it
         except Exception as error:
             self.failures.append(error)
 

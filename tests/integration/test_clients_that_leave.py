@@ -1,0 +1,152 @@
+"""Clients that are cut off, go away, or end only their own side."""
+from harness import chunked, message, request, response
+
+
+def test_leaving_while_the_origin_works(bench):
+    """The origin sees its connection end: nobody waits for its answer."""
+    bench.start()
+    for how in ("close", "reset"):
+        client = bench.client()
+        client.send(request())
+        origin = bench.v1.accept()
+        origin.read_request()
+        getattr(client, how)()
+        assert origin.expect_gone() == b"", how
+    bench.exchange(bench.client(), bench.v1)
+
+
+def test_leaving_in_the_middle_of_a_response(bench):
+    bench.start()
+    for how in ("close", "reset"):
+        client = bench.client()
+        client.send(request())
+        origin = bench.v1.accept()
+        origin.read_request()
+        origin.send(message("HTTP/1.1 200 OK", "Content-Length: 1000", body="some"))
+        client.read_head()
+        assert client.read_exact(4) == b"some"
+        getattr(client, how)()
+        origin.expect_gone()
+    bench.exchange(bench.client(), bench.v1)
+
+
+def test_leaving_between_requests(bench):
+    bench.start()
+    client = bench.client()
+    origin = bench.exchange(client, bench.v1)[0]
+    client.close()
+    bench.exchange(bench.client(), origin)
+
+
+def test_leaving_without_a_word(bench):
+    bench.start()
+    bench.client().close()
+    bench.client().reset()
+    client = bench.client()
+    client.half_close()
+    client.expect_end()
+    bench.v1.expect_untouched()
+
+
+def test_cut_off_in_a_head(bench):
+    bench.start()
+    for sent in (b"G", b"GET / HTTP/1.1", b"GET / HTTP/1.1\r\n", request()[:-1], request()[:-2]):
+        client = bench.client()
+        client.send(sent)
+        client.half_close()
+        assert client.read_response().status == 400, sent
+        client.expect_end()
+    bench.v1.expect_untouched()
+
+
+def test_cut_off_in_a_body(bench):
+    """The origin never sees an end that was not sent, and its connection is not used again
+    (CVE-2026-33555: an early end with Content-Length and no body)."""
+    bench.start()
+    length = request("PUT / HTTP/1.1", "Content-Length: 100")
+    coding = request("PUT / HTTP/1.1", "Transfer-Encoding: chunked")
+    cases = {
+        "no byte": (length, b""), "some bytes": (length, b"x" * 99), "no chunk": (coding, b""),
+        "in a size": (coding, b"3\r\nabc\r\n5"), "in a chunk": (coding, b"3\r\nab"),
+        "before the last chunk": (coding, b"3\r\nabc\r\n"),
+        "before the last CRLF": (coding, b"3\r\nabc\r\n0\r\n"),
+    }
+    for name, (head, body) in cases.items():
+        client = bench.client()
+        client.send(head)
+        origin = bench.v1.accept()
+        framing = origin.read_head().framing()
+        client.send(body)
+        client.half_close()
+        rest = origin.expect_gone()
+        assert len(rest) < 100 and (framing == 100 or b"0\r\n\r\n" not in rest), f"{name}: {rest!r}"
+        answer = client.read_response()
+        assert answer.status == 400 and answer.one("Connection") == b"close", name
+        client.expect_end()
+    bench.exchange(bench.client(), bench.v1)
+
+
+def test_cut_off_behind_a_kept_connection(bench):
+    """The next user's request is not eaten by a body that never came."""
+    bench.start()
+    for at_once in (False, True):
+        kept = bench.exchange(bench.client(), bench.v1)[0]
+        client = bench.client()
+        client.send(request("POST / HTTP/1.1", "Content-Length: 100"))
+        if not at_once:
+            kept.read_head()
+        client.half_close()
+        kept.expect_gone()
+        assert client.read_response().status == 400
+        peer, got, _ = bench.exchange(bench.client(), bench.v1)
+        assert got.first == b"GET / HTTP/1.1"
+        peer.close()
+
+
+def test_reset_in_a_body(bench):
+    bench.start()
+    client = bench.client()
+    client.send(request("PUT / HTTP/1.1", "Transfer-Encoding: chunked") + chunked(b"abc", last=b""))
+    origin = bench.v1.accept()
+    origin.read_head()
+    assert origin.read_chunk() == b"abc"
+    client.reset()
+    assert origin.expect_gone() == b""
+
+
+def test_client_that_ends_its_side_gets_its_answer(bench):
+    """As `printf … | nc` does; the request is complete."""
+    bench.start()
+    for sent in (request(), request("PUT / HTTP/1.1", body=b"hello")):
+        client = bench.client()
+        client.send(sent)
+        client.half_close()
+        origin = bench.v1.accept()
+        origin.read_request()
+        origin.send(response("200 OK", "Connection: close", body=b"x" * 100_000))
+        assert client.read_response().body == b"x" * 100_000
+        client.expect_end()
+
+
+def test_pipeline_of_a_client_that_ends_its_side(bench):
+    bench.start()
+    client = bench.client()
+    client.send(request("GET /1 HTTP/1.1") + request("GET /2 HTTP/1.1") + request("GET /3 HTTP/1.1"))
+    client.half_close()
+    origin = bench.v1.accept()
+    for target in (b"/1", b"/2", b"/3"):
+        assert origin.read_request().target == target
+        origin.send(response(body=target))
+        assert client.read_response().body == target
+    client.expect_end()
+
+
+def test_leaving_while_a_connect_hangs(bench):
+    bench.start(v1=[bench.full()], config={"upstreams": {"shop-v1": {"connect_timeout": "60s"}}})
+    client = bench.client()
+    client.send(request())
+    client.reset()
+    # The gateway goes on, and can stop at once: nothing is left of it.
+    other = bench.client()
+    other.send(request("CONNECT a:1 HTTP/1.1"))
+    assert other.read_response().status == 405
