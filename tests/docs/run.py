@@ -26,9 +26,11 @@ More words may follow on the same line:
 
 In expected text `…` stands for anything within a line, and alone on a line for any lines.
 
-Each document has a folder of its own, which begins as a copy of docs/examples (so `-c adit.json` is
-that one unless the document writes its own), with key files made for it. Its commands are run there
-by one shell; `adit` is the program under test. The ports 8080 and 9001 to 9003 are replaced by free
+A table after the line <!-- columns of: COMMAND --> has the rows that the command prints, cell by cell
+(columns stand two blanks apart there); columns of its own may follow.
+
+Each document has a folder of its own: a copy of docs/examples with key files made for it, or an empty
+one for a document that writes its own adit.json. Its commands are run there by one shell; `adit` is the program under test. The ports 8080 and 9001 to 9003 are replaced by free
 ones everywhere. After a command that ends in & the ports that it names (for `adit run` the ready
 line) are waited for. A wrapped example is a route with the variants v1 and canary, and canary-b
 where it speaks of that. The last line is "N passed, N failed".
@@ -52,7 +54,6 @@ TIMEOUT_SECONDS = 20
 CHECKED = ("adit", "rules", "part", "rule", "when")
 SILENT = {"text", "mermaid"}
 PORTS = ("8080", "9001", "9002", "9003")
-MARK = "end-of-output-of-command"
 
 
 class Failure(Exception):
@@ -93,6 +94,26 @@ def read_blocks(path):
     return blocks
 
 
+def tables(path):
+    """Where a table is said to show what a command prints: its line, and the command."""
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        said = re.match(r"<!-- columns of: (.+) -->$", line)
+        if said:
+            yield number, said.group(1)
+
+
+def table_rows(path, line):
+    """The cells of the table behind a line, its heading too, without backquotes."""
+    rows = []
+    for text in path.read_text(encoding="utf-8").splitlines()[line:]:
+        if not text.startswith("|"):
+            if rows:
+                break
+        elif not re.match(r"\|[-| :]+\|$", text):
+            rows.append([cell.strip().strip("`") for cell in text.strip("|").split("|")])
+    return rows
+
+
 def free_ports(count):
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [str(one.getsockname()[1]) for one in sockets]
@@ -119,56 +140,60 @@ def compare(expected, got, what):
 
 
 class Shell:
-    """One shell that runs the commands of a document."""
+    """One shell that runs the commands of a document. It tells of their ends on a pipe of its own, as
+    what they print may come from the background at any time."""
 
     def __init__(self, folder, environment):
+        self.ends, told = os.pipe()
         self.process = subprocess.Popen(
             ["bash", "--noprofile", "--norc"], cwd=folder, env=environment, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+            pass_fds=[told])
+        self.tell = f"status=$?; echo $status >&{told}; (exit $status)"
+        os.close(told)
         self.selector = selectors.DefaultSelector()
         self.selector.register(self.process.stdout, selectors.EVENT_READ)
+        self.selector.register(self.ends, selectors.EVENT_READ)
         self.output = ""
+        self.status = ""
 
     def read(self, until, seconds=TIMEOUT_SECONDS):
         """Takes in what is printed until `until` holds. False: it did not in time."""
         deadline = time.monotonic() + seconds
         while not until():
-            left = deadline - time.monotonic()
-            if left <= 0 or not self.selector.select(left):
+            ready = self.selector.select(max(deadline - time.monotonic(), 0))
+            if not ready:
                 return False
-            data = os.read(self.process.stdout.fileno(), 65536)
-            if not data:
-                return until()
-            self.output += data.decode("utf-8", "replace")
+            for key, _ in ready:
+                data = os.read(key.fd, 65536).decode("utf-8", "replace")
+                if not data:
+                    return until()
+                if key.fd == self.ends:
+                    self.status += data
+                else:
+                    self.output += data
         return True
 
     def run(self, command, expected):
         """Runs one command; what is printed must be `expected`."""
-        self.output = ""
-        line = f"{command}\nstatus=$?; printf '\\n{MARK} %s\\n' $status; (exit $status)\n"
-        self.process.stdin.write(line.encode())
+        self.output = self.status = ""
+        self.process.stdin.write(f"{command}\n{self.tell}\n".encode())
         self.process.stdin.flush()
-        found = []
-
-        def is_done():
-            found[:] = re.findall(rf"^{MARK} (\d+)\n", self.output, re.M)
-            return bool(found)
 
         def printed():
-            """Without the mark, and the newline that was put before it."""
-            text = re.sub(rf"\n{MARK} \d+\n", "", self.output, count=1)
-            return text if not text or text.endswith("\n") else text + "\n"
+            return self.output if self.output[-1:] in ("", "\n") else self.output + "\n"
 
-        if not self.read(is_done):
+        if not self.read(lambda: self.status.endswith("\n")):
             raise Failure(f"$ {command}\ndoes not end; so far it printed\n{printed()}")
         if command.rstrip().endswith("&"):
             wait_for_ports(command)
-        # What a program in the background says of a command comes in its own time.
+        # What it printed itself is there to be read; a program in the background answers later.
         pattern = expectation(expected)
+        self.read(lambda: False, 0)
         self.read(lambda: pattern.match(printed()))
         compare(expected, printed(), f"$ {command}")
-        if not expected and found[0] != "0":
-            raise Failure(f"$ {command}\nhas the exit status {found[0]}")
+        if not expected and self.status != "0\n":
+            raise Failure(f"$ {command}\nhas the exit status {self.status.strip()}")
 
     def close(self):
         """Ends the shell and all that it started (it leads a session of its own)."""
@@ -181,6 +206,7 @@ class Shell:
             pass
         self.process.wait()
         self.selector.close()
+        os.close(self.ends)
         self.process.stdout.close()
 
 
@@ -259,7 +285,9 @@ class Document:
         self.ports = dict(zip(PORTS, free_ports(len(PORTS))))
         self.rules = None
         self.passed = self.failed = 0
-        shutil.copytree(EXAMPLES, folder, dirs_exist_ok=True)
+        self.blocks = read_blocks(path)
+        if not any(block.options.get("file") == "adit.json" for block in self.blocks):
+            shutil.copytree(EXAMPLES, folder, dirs_exist_ok=True)
         for example in folder.rglob("*.json"):
             self.write(example.relative_to(folder), example.read_text(encoding="utf-8"))
         (folder / ".bin").mkdir()
@@ -360,6 +388,19 @@ class Document:
             else:
                 expected.append(line)
 
+    def compare_table(self, line, command):
+        printed = subprocess.run(["bash", "-c", command], cwd=self.folder, env=self.environment,
+                                 capture_output=True, encoding="utf-8", timeout=TIMEOUT_SECONDS,
+                                 check=True).stdout
+        expected = [re.split(r"  +", one.strip()) for one in printed.splitlines()]
+        rows = table_rows(self.path, line)
+        for row, wanted in zip(rows, expected):
+            if row[:len(wanted)] != wanted:
+                raise Failure(f"the table has {row}, '{command}' prints {wanted}")
+        if len(rows) != len(expected):
+            raise Failure(f"the table has {len(rows)} rows, '{command}' prints {len(expected)}")
+        return True
+
     def run_block(self, block, following):
         """False: there is nothing to run in it."""
         if block.language in SILENT and "file" not in block.options:
@@ -379,13 +420,16 @@ class Document:
 
     def run(self):
         shown = self.path.relative_to(ROOT) if self.path.is_relative_to(ROOT) else self.path
-        blocks = read_blocks(self.path)
-        for block, following in zip(blocks, [*blocks[1:], None]):
+        steps = [(block.line, lambda block=block, following=following: self.run_block(block, following))
+                 for block, following in zip(self.blocks, [*self.blocks[1:], None])]
+        steps += [(line, lambda line=line, command=command: self.compare_table(line, command))
+                  for line, command in tables(self.path)]
+        for line, step in steps:
             try:
-                self.passed += self.run_block(block, following)
+                self.passed += step()
             except (Failure, OSError, ValueError, subprocess.SubprocessError) as problem:
                 self.failed += 1
-                print(f"FAILED {shown}:{block.line}: {problem}\n")
+                print(f"FAILED {shown}:{line}: {problem}\n")
 
 
 def main():
@@ -395,12 +439,14 @@ def main():
     passed = failed = 0
     for path in documents:
         with tempfile.TemporaryDirectory(prefix="adit-docs-") as folder:
-            document = Document(path, adit, pathlib.Path(folder))
+            try:
+                document = Document(path, adit, pathlib.Path(folder))
+            except (Failure, ValueError) as problem:
+                failed += 1
+                print(f"FAILED {path}: {problem}\n")
+                continue
             try:
                 document.run()
-            except Failure as problem:
-                document.failed += 1
-                print(f"FAILED {path}: {problem}\n")
             finally:
                 document.shell.close()
         passed += document.passed
