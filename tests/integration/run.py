@@ -24,7 +24,7 @@ COUNTS = re.compile(r"(\d+) passed, (\d+) failed\n\Z")
 
 def tests_of(module_name, names):
     module = importlib.import_module(module_name)
-    for name, function in vars(module).items():
+    for name, function in list(vars(module).items()):
         full = f"{module_name}.{name}"
         if name.startswith("test_") and (not names or any(each in full for each in names)):
             yield full, function
