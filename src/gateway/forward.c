@@ -316,7 +316,8 @@ static bool status_is_heuristically_cacheable(int status) {
 bool forward_is_storable(const struct http_request *request, const struct http_response *response) {
   struct cacheability said = read_cacheability(response);
   if (said.forbidden) return false;
-  if (said.explicit_) return true;
+  /* The fields of a 304 go into the response that the cache has (RFC 9111 3.2, 4.3.4). */
+  if (said.explicit_ || response->status == 304) return true;
   return (request->method_id == HTTP_METHOD_GET || request->method_id == HTTP_METHOD_HEAD) &&
          status_is_heuristically_cacheable(response->status);
 }
