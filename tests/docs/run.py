@@ -9,8 +9,7 @@ What stands behind the three backquotes says what a block is:
     ```jsonc rule       one rule or several, each beginning with { at the start of a line
     ```jsonc when       one condition or several, in the same way
     ```json requests    lines `REQUEST => DECISION`, both JSON: under the last `rules` or `part`
-                        above (else the last that was written with file=), a batch decision must
-                        have every member of DECISION
+                        above it a batch decision has every member of DECISION
     ```sh               `$ ` begins a command (a line that ends in \\ goes on in the next); what
                         follows is its output. No output: it prints nothing and succeeds
     ```text, ```mermaid  prose and pictures: not run
@@ -21,97 +20,44 @@ More words may follow on the same line:
                         another language than those above it is only written
     bad                 it must not pass; the next block, marked ```text errors, is what `adit check`
                         prints on stderr (a block that was not given a file is called example.json)
+    names=FILE:ENUM     (```text) names every member of that enum
+    steps=FILE:FUNCTION (```text) the calls `name()` that begin its lines are made there in that order
     by=PATH             a ```sh block without prompts that is run somewhere else: in PATH, a file of
                         this repository that holds each of its lines
 
 In expected text `…` stands for anything within a line, and alone on a line for any lines.
 
+Elsewhere, what stands in backquotes as `name()` or as a path of the repository must be there, and so
+must what a link leads to, headings included.
+
 A table after the line <!-- columns of: COMMAND --> has the rows that the command prints, cell by cell
 (columns stand two blanks apart there); columns of its own may follow.
 
 Each document has a folder of its own: a copy of docs/examples with key files made for it, or an empty
-one for a document that writes its own adit.json. Its commands are run there by one shell; `adit` is the program under test. The ports 8080 and 9001 to 9003 are replaced by free
-ones everywhere. After a command that ends in & the ports that it names (for `adit run` the ready
-line) are waited for. A wrapped example is a route with the variants v1 and canary, and canary-b
-where it speaks of that. The last line is "N passed, N failed".
+one for a document that writes its own adit.json. Its commands are run there by one shell; `adit` is
+the program under test. The ports 8080 and 9001 to 9003 are replaced by free ones everywhere. After a
+command that ends in & the ports that it names (for `adit run` the ready line) are waited for. A
+wrapped example is a route with the variants v1 and canary, and canary-b where it speaks of that.
+The last line is "N passed, N failed".
 """
 import json
 import os
 import pathlib
 import re
-import selectors
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
-import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from markdown import Failure, read_blocks, table_rows, tables
+from references import ROOT, broken_references, compare_names, compare_steps
+from shell import TIMEOUT_SECONDS, Shell, compare
+
 EXAMPLES = ROOT / "docs/examples"
-TIMEOUT_SECONDS = 20
 CHECKED = ("adit", "rules", "part", "rule", "when")
 SILENT = {"text", "mermaid"}
 PORTS = ("8080", "9001", "9002", "9003")
-
-
-class Failure(Exception):
-    """What a document promises and the program does not keep."""
-
-
-class Block:
-    """A fenced block: what it is, what it says, and the line of its first text."""
-
-    def __init__(self, info, lines, line):
-        words = info.split()
-        self.language = words[0] if words else ""
-        self.kind = next((word for word in words[1:] if "=" not in word and word != "bad"), "")
-        self.options = dict(word.split("=", 1) for word in words[1:] if "=" in word)
-        self.bad = "bad" in words[1:]
-        self.lines = lines
-        self.line = line
-
-    @property
-    def text(self):
-        return "\n".join(self.lines) + "\n"
-
-
-def read_blocks(path):
-    """The fenced blocks of a document; one inside a list loses its indentation."""
-    blocks, lines, info, start, indent = [], [], None, 0, 0
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        fence = re.match(r"( *)```+(.*)$", line)
-        if fence and info is None:
-            info, start, indent, lines = fence.group(2).strip(), number + 1, len(fence.group(1)), []
-        elif fence:
-            blocks.append(Block(info, lines, start))
-            info = None
-        elif info is not None:
-            lines.append(line[indent:] if not line[:indent].strip() else line)
-    if info is not None:
-        raise Failure(f"the block of line {start} has no end")
-    return blocks
-
-
-def tables(path):
-    """Where a table is said to show what a command prints: its line, and the command."""
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        said = re.match(r"<!-- columns of: (.+) -->$", line)
-        if said:
-            yield number, said.group(1)
-
-
-def table_rows(path, line):
-    """The cells of the table behind a line, its heading too, without backquotes."""
-    rows = []
-    for text in path.read_text(encoding="utf-8").splitlines()[line:]:
-        if not text.startswith("|"):
-            if rows:
-                break
-        elif not re.match(r"\|[-| :]+\|$", text):
-            rows.append([cell.strip().strip("`") for cell in text.strip("|").split("|")])
-    return rows
 
 
 def free_ports(count):
@@ -120,107 +66,6 @@ def free_ports(count):
     for one in sockets:
         one.close()
     return ports
-
-
-def expectation(lines):
-    """A regular expression for lines of expected text with their `…`."""
-    parts = []
-    for line in lines:
-        if line.strip() == "…":
-            parts.append(r"(?:.*\n)*?")
-        else:
-            parts.append(".*?".join(re.escape(part.rstrip()) for part in line.split("…")) + r"[ ]*\n")
-    return re.compile("".join(parts) + r"\Z")
-
-
-def compare(expected, got, what):
-    if not expectation(expected).match(got):
-        raise Failure(f"{what}\n--- the document says\n" + "\n".join(expected) +
-                      f"\n--- it is\n{got.rstrip()}")
-
-
-class Shell:
-    """One shell that runs the commands of a document. It tells of their ends on a pipe of its own, as
-    what they print may come from the background at any time."""
-
-    def __init__(self, folder, environment):
-        self.ends, told = os.pipe()
-        self.process = subprocess.Popen(
-            ["bash", "--noprofile", "--norc"], cwd=folder, env=environment, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-            pass_fds=[told])
-        self.tell = f"status=$?; echo $status >&{told}; (exit $status)"
-        os.close(told)
-        self.selector = selectors.DefaultSelector()
-        self.selector.register(self.process.stdout, selectors.EVENT_READ)
-        self.selector.register(self.ends, selectors.EVENT_READ)
-        self.output = ""
-        self.status = ""
-
-    def read(self, until, seconds=TIMEOUT_SECONDS):
-        """Takes in what is printed until `until` holds. False: it did not in time."""
-        deadline = time.monotonic() + seconds
-        while not until():
-            ready = self.selector.select(max(deadline - time.monotonic(), 0))
-            if not ready:
-                return False
-            for key, _ in ready:
-                data = os.read(key.fd, 65536).decode("utf-8", "replace")
-                if not data:
-                    return until()
-                if key.fd == self.ends:
-                    self.status += data
-                else:
-                    self.output += data
-        return True
-
-    def run(self, command, expected):
-        """Runs one command; what is printed must be `expected`."""
-        self.output = self.status = ""
-        self.process.stdin.write(f"{command}\n{self.tell}\n".encode())
-        self.process.stdin.flush()
-
-        def printed():
-            return self.output if self.output[-1:] in ("", "\n") else self.output + "\n"
-
-        if not self.read(lambda: self.status.endswith("\n")):
-            raise Failure(f"$ {command}\ndoes not end; so far it printed\n{printed()}")
-        if command.rstrip().endswith("&"):
-            wait_for_ports(command)
-        # What it printed itself is there to be read; a program in the background answers later.
-        pattern = expectation(expected)
-        self.read(lambda: False, 0)
-        self.read(lambda: pattern.match(printed()))
-        compare(expected, printed(), f"$ {command}")
-        if not expected and self.status != "0\n":
-            raise Failure(f"$ {command}\nhas the exit status {self.status.strip()}")
-
-    def close(self):
-        """Ends the shell and all that it started (it leads a session of its own)."""
-        try:
-            os.killpg(self.process.pid, signal.SIGTERM)
-            self.process.stdin.close()
-            self.read(lambda: False, 2)  # until all have ended, as a rule
-            os.killpg(self.process.pid, signal.SIGKILL)
-        except (ProcessLookupError, BrokenPipeError):
-            pass
-        self.process.wait()
-        self.selector.close()
-        os.close(self.ends)
-        self.process.stdout.close()
-
-
-def wait_for_ports(command):
-    deadline = time.monotonic() + TIMEOUT_SECONDS
-    for port in re.findall(r"(?<![\d.])\d{4,5}(?!\d)", command):
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", int(port)), 1).close()
-                break
-            except OSError:
-                if time.monotonic() > deadline:
-                    raise Failure(f"$ {command}\nnobody listens on port {port}") from None
-                time.sleep(0.02)
 
 
 def pieces(lines):
@@ -403,6 +248,9 @@ class Document:
 
     def run_block(self, block, following):
         """False: there is nothing to run in it."""
+        if "names" in block.options or "steps" in block.options:
+            (compare_names if "names" in block.options else compare_steps)(block)
+            return True
         if block.language in SILENT and "file" not in block.options:
             return False
         if block.language in ("json", "jsonc") and block.kind in CHECKED:
@@ -418,16 +266,23 @@ class Document:
                           "(tests/docs/run.py lists the words)")
         return True
 
+    def check_references(self):
+        broken = [f"line {line}: {what}" for line, what in broken_references(self.path)]
+        if broken:
+            raise Failure("\n".join(broken))
+        return True
+
     def run(self):
         shown = self.path.relative_to(ROOT) if self.path.is_relative_to(ROOT) else self.path
         steps = [(block.line, lambda block=block, following=following: self.run_block(block, following))
                  for block, following in zip(self.blocks, [*self.blocks[1:], None])]
         steps += [(line, lambda line=line, command=command: self.compare_table(line, command))
                   for line, command in tables(self.path)]
+        steps.append((1, self.check_references))
         for line, step in steps:
             try:
                 self.passed += step()
-            except (Failure, OSError, ValueError, subprocess.SubprocessError) as problem:
+            except (Failure, KeyError, OSError, ValueError, subprocess.SubprocessError) as problem:
                 self.failed += 1
                 print(f"FAILED {shown}:{line}: {problem}\n")
 
@@ -441,7 +296,7 @@ def main():
         with tempfile.TemporaryDirectory(prefix="adit-docs-") as folder:
             try:
                 document = Document(path, adit, pathlib.Path(folder))
-            except (Failure, ValueError) as problem:
+            except (Failure, OSError, ValueError) as problem:
                 failed += 1
                 print(f"FAILED {path}: {problem}\n")
                 continue
