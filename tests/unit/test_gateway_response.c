@@ -44,7 +44,7 @@ START_TEST(storable)
       {"GET", "HTTP/1.1 300 x\r\n", true},
       {"GET", "HTTP/1.1 301 x\r\n", true},
       {"GET", "HTTP/1.1 302 x\r\n", false},
-      {"GET", "HTTP/1.1 304 x\r\n", false},
+      {"GET", "HTTP/1.1 304 x\r\n", true}, /* freshens what is stored */
       {"GET", "HTTP/1.1 307 x\r\n", false},
       {"GET", "HTTP/1.1 308 x\r\n", true},
       {"GET", "HTTP/1.1 403 x\r\n", false},
