@@ -181,6 +181,10 @@ class Bench:
 
     def start(self, config=None, rules=None, v1=None, canary=None, descriptors=None):
         self.write_files(config, rules, v1, canary)
+        return self.run(descriptors)
+
+    def run(self, descriptors=None):
+        """With the files that are there."""
         self.gateway = Gateway(self.binary, self.directory.name, self.transcript, descriptors)
         self.port = self.gateway.wait_ready()
         return self
