@@ -15,6 +15,7 @@ struct pool {
   struct resolved_name **names; /* for each endpoint; NULL where it is an address */
   unsigned *versions;           /* those that `targets` was made from */
   bool has_names;
+  bool is_outdated; /* memory was short when the list was to be made anew */
   struct target **targets;
   size_t target_count;
   size_t cursor;
@@ -58,23 +59,26 @@ static bool endpoint_add(struct pool *pool, size_t i, struct target ***targets, 
 }
 
 /* New references are taken before the old ones are dropped, so that what stays keeps its idle
- * connections. Short of memory the old list stays. */
+ * connections. Short of memory the old list stays, until the next attempt tries again. */
 static bool pool_rebuild(struct pool *pool) {
   struct target **targets = NULL;
   size_t n = 0;
   for (size_t i = 0; i < pool->config->endpoint_count; i++) {
     if (!endpoint_add(pool, i, &targets, &n)) {
       targets_unref(pool->table, targets, n);
+      pool->is_outdated = true;
       return false;
     }
   }
   targets_unref(pool->table, pool->targets, pool->target_count);
   pool->targets = targets;
   pool->target_count = n;
+  pool->is_outdated = false;
   return true;
 }
 
 static bool pool_is_stale(const struct pool *pool) {
+  if (pool->is_outdated) return true;
   for (size_t i = 0; i < pool->config->endpoint_count; i++)
     if (pool->names[i] && resolved_name_version(pool->names[i]) != pool->versions[i]) return true;
   return false;

@@ -1,0 +1,331 @@
+/*
+ * upstream: targets and their idle connections, pools of addresses, and names as the system's
+ * resolver knows them.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include "upstream_bench.h"
+
+enum { NOW_MS = 100000 };
+
+static struct target_table *table;
+
+static struct pool *pool_of(struct bench_upstream *upstream, const char *endpoints) {
+  bench_upstream(endpoints, upstream);
+  struct pool *pool = pool_new(NULL, table, &upstream->config);
+  ck_assert_ptr_nonnull(pool);
+  ck_assert_ptr_eq(pool_config(pool), &upstream->config);
+  return pool;
+}
+
+/* ---- targets
+ * -------------------------------------------------------------------------------------- */
+
+START_TEST(one_target_for_an_address)
+{
+  static const struct {
+    const char *address, *same, *text;
+    int family;
+  } cases[] = {
+      {"127.0.0.1:80", "::ffff:127.0.0.1", "127.0.0.1:80", AF_INET},
+      {"[2001:db8::1]:80", "2001:db8:0::1", "[2001:db8::1]:80", AF_INET6},
+  };
+  table = target_table_new();
+  for (size_t i = 0; i < 2; i++) {
+    struct ip_address ip, same;
+    uint16_t port;
+    ck_assert(ip_parse_with_port(str_from_cstr(cases[i].address), &ip, &port));
+    ck_assert(ip_parse(str_from_cstr(cases[i].same), &same));
+    struct target *a = target_get(table, &ip, port);
+    struct target *b = target_get(table, &same, port);
+    struct target *c = target_get(table, &ip, 81);
+    ck_assert_ptr_eq(a, b);
+    ck_assert_ptr_ne(a, c);
+    ck_assert_uint_eq(a->refs, 2);
+    ck_assert_str_eq(a->text, cases[i].text);
+    ck_assert_int_eq(a->address.ss_family, cases[i].family);
+    ck_assert_uint_eq(a->address_length, cases[i].family == AF_INET ? sizeof(struct sockaddr_in)
+                                                                    : sizeof(struct sockaddr_in6));
+    target_unref(table, &b);
+    ck_assert_ptr_null(b);
+    ck_assert_uint_eq(a->refs, 1);
+    target_unref(table, &a);
+    target_unref(table, &a); /* nothing */
+    target_unref(table, &c);
+  }
+  target_table_free(&table);
+  ck_assert_ptr_null(table);
+}
+END_TEST
+
+/* More targets than the table has buckets: each is found, and leaves without taking others along.
+ */
+START_TEST(many_targets)
+{
+  enum { N = 2000 };
+  static struct target *targets[N];
+  struct ip_address ip = {.bytes = {[10] = 0xff, [11] = 0xff, [12] = 10}};
+  table = target_table_new();
+  for (uint16_t i = 0; i < N; i++) {
+    targets[i] = target_get(table, &ip, i);
+    if (!targets[i]) ck_abort_msg("memory");
+  }
+  for (unsigned i = 0; i < N; i += 2) target_unref(table, &targets[i]);
+  for (uint16_t i = 1; i < N; i += 2) {
+    struct target *again = target_get(table, &ip, i);
+    if (again != targets[i]) ck_abort_msg("%u is another", i);
+    target_unref(table, &again);
+    target_unref(table, &targets[i]);
+  }
+  target_table_free(&table);
+}
+END_TEST
+
+START_TEST(idle_last_in_first_out)
+{
+  table = target_table_new();
+  struct ip_address ip = {.bytes = {[15] = 1}};
+  struct target *target = target_get(table, &ip, 80);
+  struct idle_link a, b, c, d;
+  ck_assert_ptr_null(target_idle_pop(target));
+  target_idle_push(target, &a);
+  target_idle_push(target, &b);
+  target_idle_push(target, &c);
+  target_idle_push(target, &d);
+  ck_assert_uint_eq(target->idle_count, 4);
+  target_idle_remove(target, &b); /* it was closed */
+  ck_assert_ptr_eq(target_idle_pop(target), &d);
+  target_idle_remove(target, &a);
+  ck_assert_uint_eq(target->idle_count, 1);
+  target_idle_push(target, &d);
+  ck_assert_ptr_eq(target_idle_pop(target), &d);
+  ck_assert_ptr_eq(target_idle_pop(target), &c);
+  ck_assert_ptr_null(target_idle_pop(target));
+  ck_assert_uint_eq(target->idle_count, 0);
+  target_unref(table, &target);
+  target_table_free(&table);
+}
+END_TEST
+
+static int listen_on_loopback(uint16_t *ret_port) {
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t length = sizeof(address);
+  int fd = socket(AF_INET, SOCK_STREAM, 0);
+  ck_assert_int_ge(fd, 0);
+  ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, length), 0);
+  ck_assert_int_eq(listen(fd, 1), 0);
+  ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &length), 0);
+  *ret_port = ntohs(address.sin_port);
+  return fd;
+}
+
+/* The outcome of a connect: 0, or the errno. */
+static int connect_outcome(const struct target *target) {
+  int fd = target_connect(target), error = 0;
+  if (fd < 0) return -fd;
+  struct pollfd watched = {.fd = fd, .events = POLLOUT};
+  ck_assert_int_eq(poll(&watched, 1, 5000), 1);
+  socklen_t size = sizeof(error);
+  ck_assert_int_eq(getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size), 0);
+  close(fd);
+  return error;
+}
+
+START_TEST(connects)
+{
+  uint16_t port;
+  int listener = listen_on_loopback(&port);
+  struct ip_address ip = {.bytes = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}};
+  table = target_table_new();
+  struct target *target = target_get(table, &ip, port);
+  ck_assert_int_eq(connect_outcome(target), 0);
+  close(listener);
+  ck_assert_int_eq(connect_outcome(target), ECONNREFUSED);
+  target_unref(table, &target);
+  target_table_free(&table);
+}
+END_TEST
+
+/* ---- pools
+ * ---------------------------------------------------------------------------------------- */
+
+START_TEST(round_robin)
+{
+  struct bench_upstream upstream;
+  table = target_table_new();
+  struct pool *pool = pool_of(&upstream, "127.0.0.1:1 127.0.0.1:2 [::1]:3");
+  for (int turn = 0; turn < 3; turn++) {
+    ck_assert_str_eq(bench_attempt(pool, table, NOW_MS, false), "127.0.0.1:1 127.0.0.1:2 [::1]:3");
+    ck_assert_str_eq(bench_attempt(pool, table, NOW_MS, true), "127.0.0.1:2 [::1]:3 127.0.0.1:1");
+    ck_assert_str_eq(bench_attempt(pool, table, NOW_MS, false), "[::1]:3 127.0.0.1:1 127.0.0.1:2");
+  }
+  /* Attempts that run at the same time start one behind the other. */
+  struct pool_attempt first = {0}, second = {0};
+  struct target *a = pool_next(pool, &first, NOW_MS, false);
+  struct target *b = pool_next(pool, &second, NOW_MS, false);
+  ck_assert_str_eq(a->text, "127.0.0.1:1");
+  ck_assert_str_eq(b->text, "127.0.0.1:2");
+  ck_assert_uint_eq(a->refs, 2);
+  target_unref(table, &a);
+  target_unref(table, &b);
+  ck_assert_str_eq(bench_rest_of(pool, table, &first, NOW_MS, false), "127.0.0.1:2 [::1]:3");
+  ck_assert_str_eq(bench_rest_of(pool, table, &second, NOW_MS, false), "[::1]:3 127.0.0.1:1");
+  pool_free(&pool);
+  ck_assert_ptr_null(pool);
+  pool_free(&pool);
+  target_table_free(&table);
+}
+END_TEST
+
+START_TEST(an_endpoint_named_twice)
+{
+  struct bench_upstream upstream;
+  table = target_table_new();
+  struct pool *pool = pool_of(&upstream, "127.0.0.1:1 127.0.0.1:2 127.0.0.1:1");
+  ck_assert_str_eq(bench_attempt(pool, table, NOW_MS, true), "127.0.0.1:1 127.0.0.1:2");
+  ck_assert_str_eq(bench_attempt(pool, table, NOW_MS, true), "127.0.0.1:2 127.0.0.1:1");
+  pool_free(&pool);
+  target_table_free(&table);
+}
+END_TEST
+
+/* What a connect timed out on is left out for a while; stable tries it all the same, last. */
+START_TEST(avoided_targets)
+{
+  struct bench_upstream upstream;
+  table = target_table_new();
+  struct pool *pool = pool_of(&upstream, "127.0.0.1:1 127.0.0.1:2 127.0.0.1:3");
+  target_note_timeout(bench_target(table, "127.0.0.1:1"), NOW_MS);
+  static const struct {
+    const char *name;
+    int64_t now_ms;
+    bool desperate;
+    const char *met;
+  } cases[] = {
+      {"at once", NOW_MS, false, "127.0.0.1:2 127.0.0.1:3"},
+      {"later", NOW_MS + TARGET_AVOID_MS - 1, false, "127.0.0.1:2 127.0.0.1:3"},
+      {"later, begun elsewhere", NOW_MS + 1, false, "127.0.0.1:3 127.0.0.1:2"},
+      {"desperate", NOW_MS + 1, true, "127.0.0.1:2 127.0.0.1:3 127.0.0.1:1"},
+      {"desperate, begun elsewhere", NOW_MS + 1, true, "127.0.0.1:2 127.0.0.1:3 127.0.0.1:1"},
+      {"desperate, begun at the last", NOW_MS + 1, true, "127.0.0.1:3 127.0.0.1:2 127.0.0.1:1"},
+      {"no more", NOW_MS + TARGET_AVOID_MS, false, "127.0.0.1:1 127.0.0.1:2 127.0.0.1:3"},
+  };
+  for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    const char *met = bench_attempt(pool, table, cases[i].now_ms, cases[i].desperate);
+    ck_assert_msg(strcmp(met, cases[i].met) == 0, "%s: %s", cases[i].name, met);
+  }
+  pool_free(&pool);
+  target_table_free(&table);
+}
+END_TEST
+
+START_TEST(all_are_avoided)
+{
+  struct bench_upstream upstream;
+  table = target_table_new();
+  struct pool *pool = pool_of(&upstream, "127.0.0.1:1 127.0.0.1:2");
+  target_note_timeout(bench_target(table, "127.0.0.1:1"), NOW_MS);
+  target_note_timeout(bench_target(table, "127.0.0.1:2"), NOW_MS);
+  ck_assert_str_eq(bench_attempt(pool, table, NOW_MS + 1, false), "");
+  ck_assert_str_eq(bench_attempt(pool, table, NOW_MS + 1, true), "127.0.0.1:2 127.0.0.1:1");
+  pool_free(&pool);
+  target_table_free(&table);
+}
+END_TEST
+
+/* A target that times out on the attempt itself is not met twice. */
+START_TEST(a_timeout_of_the_attempt_itself)
+{
+  struct bench_upstream upstream;
+  table = target_table_new();
+  struct pool *pool = pool_of(&upstream, "127.0.0.1:1 127.0.0.1:2");
+  struct pool_attempt attempt = {0};
+  struct target *target = pool_next(pool, &attempt, NOW_MS, true);
+  ck_assert_str_eq(target->text, "127.0.0.1:1");
+  target_note_timeout(target, NOW_MS + 2000);
+  target_unref(table, &target);
+  ck_assert_str_eq(bench_rest_of(pool, table, &attempt, NOW_MS + 2000, true), "127.0.0.1:2");
+  pool_free(&pool);
+  target_table_free(&table);
+}
+END_TEST
+
+/* Pools of one address, also of two snapshots, share its target and what is idle there. */
+START_TEST(pools_share_targets)
+{
+  struct bench_upstream before, after;
+  struct idle_link link;
+  table = target_table_new();
+  struct pool *old = pool_of(&before, "127.0.0.1:1 127.0.0.1:2");
+  struct target *kept = bench_target(table, "127.0.0.1:1");
+  target_idle_push(kept, &link);
+  struct pool *new = pool_of(&after, "127.0.0.1:3 127.0.0.1:1");
+  pool_free(&old);
+  ck_assert_ptr_eq(bench_target(table, "127.0.0.1:1"), kept);
+  ck_assert_ptr_eq(target_idle_pop(kept), &link);
+  ck_assert_str_eq(bench_attempt(new, table, NOW_MS, false), "127.0.0.1:3 127.0.0.1:1");
+  pool_free(&new);
+  target_table_free(&table);
+}
+END_TEST
+
+/* ---- names
+ * ---------------------------------------------------------------------------------------- */
+
+START_TEST(localhost)
+{
+  struct bench_upstream upstream;
+  table = target_table_new();
+  struct resolver *resolver = resolver_start();
+  ck_assert_ptr_nonnull(resolver);
+  bench_upstream("localhost:8080", &upstream);
+  struct pool *pool = pool_new(resolver, table, &upstream.config);
+  ck_assert_ptr_nonnull(pool);
+  resolver_wait_first(resolver, 10000);
+  struct resolved_name *name = resolver_name_ref(resolver, STR("LocalHost"));
+  struct ip_address addresses[RESOLVED_ADDRESSES_MAX];
+  unsigned version = 0;
+  size_t n = resolved_name_read(resolver, name, addresses, RESOLVED_ADDRESSES_MAX, &version);
+  ck_assert_uint_ge(n, 1);
+  for (size_t i = 0; i < n; i++) ck_assert(ip_is_loopback(&addresses[i]));
+  ck_assert_uint_eq(version,
+                    resolved_name_version(name)); /* of the same entry, whatever its case */
+  ck_assert_uint_ge(version, 1);
+  ck_assert_uint_eq(resolved_name_read(resolver, name, addresses, 0, &version), 0);
+  struct pool_attempt attempt = {0};
+  for (size_t i = 0; i < n; i++) {
+    struct target *target = pool_next(pool, &attempt, NOW_MS, false);
+    ck_assert_ptr_nonnull(target);
+    ck_assert_uint_eq(target->port, 8080);
+    ck_assert(ip_is_loopback(&target->ip));
+    target_unref(table, &target);
+  }
+  ck_assert_ptr_null(pool_next(pool, &attempt, NOW_MS, false));
+  resolver_name_unref(resolver, &name);
+  ck_assert_ptr_null(name);
+  resolver_name_unref(resolver, &name);
+  pool_free(&pool);
+  resolver_stop(&resolver);
+  ck_assert_ptr_null(resolver);
+  resolver_stop(&resolver);
+  target_table_free(&table);
+}
+END_TEST
+
+START_TEST(resolver_without_names)
+{
+  struct resolver *resolver = resolver_start();
+  ck_assert_ptr_nonnull(resolver);
+  resolver_wait_first(resolver, 10000); /* for nothing: at once */
+  struct resolved_name *name = resolver_name_ref(resolver, STR("localhost"));
+  resolver_name_unref(resolver, &name); /* perhaps while it is looked up */
+  resolver_stop(&resolver);
+}
+END_TEST
+
+UNIT_MAIN("upstream", one_target_for_an_address, many_targets, idle_last_in_first_out, connects,
+          round_robin, an_endpoint_named_twice, avoided_targets, all_are_avoided,
+          a_timeout_of_the_attempt_itself, pools_share_targets, localhost, resolver_without_names)
