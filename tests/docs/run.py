@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Every example of README.md and docs/*.md is run as it stands there: run.py PATH-OF-ADIT [DOCUMENT…]
+"""Every example of *.md and docs/**/*.md is run as it stands there: run.py PATH-OF-ADIT [DOCUMENT…]
 
 What stands behind the three backquotes says what a block is:
 
@@ -140,7 +140,7 @@ class Document:
         self.environment = {key: value for key, value in os.environ.items()
                             if not key.lower().endswith("_proxy")}
         self.environment.update(PATH=f"{folder}/.bin:{os.environ['PATH']}", LC_ALL="C.UTF-8",
-                                PYTHONUNBUFFERED="1", HOME=str(folder))
+                                HOME=str(folder), ADIT_SOURCE_ROOT=str(ROOT))
         self.shell = Shell(folder, self.environment)
 
     def with_ports(self, text):
@@ -290,7 +290,7 @@ class Document:
 def main():
     adit = pathlib.Path(sys.argv[1]).resolve()
     documents = [pathlib.Path(name).resolve() for name in sys.argv[2:]] or [
-        path for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))) if path.exists()]
+        path for path in (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))) if path.exists()]
     passed = failed = 0
     for path in documents:
         with tempfile.TemporaryDirectory(prefix="adit-docs-") as folder:
