@@ -118,7 +118,7 @@ bool config_parse_listen(struct config_reader *reader, const struct cJSON *node,
   if (!why && !parsed.is_address) {
     why = "names no IP address to listen on";
     hint = parsed.host.n == 0 || str_eq(parsed.host, STR("*"))
-               ? "every IPv4 interface is 0.0.0.0, every interface [::]"
+               ? "every IPv4 interface is 0.0.0.0, every IPv6 interface [::]"
                : "write the address itself, like 127.0.0.1:8080";
   }
   if (why) {
