@@ -2,7 +2,7 @@
  * worker: one thread, one loop, and all that it owns.
  *
  * Everything here belongs to the worker's thread, but for the mailbox. The loop (worker.c) is: wait
- * for events; take the mailbox; note idle origins' events; dispatch; run clients that can go on;
+ * for events; note those of idle origins; dispatch, the mailbox too; run clients that can go on;
  * fire timers; free what was closed.
  */
 #ifndef ADIT_GATEWAY_WORKER_H
