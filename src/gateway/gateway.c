@@ -3,6 +3,7 @@
  *
  *   machine     descriptors, CPUs
  *   listeners   one socket for each worker and address
+ *   fixed       what a reload cannot change
  *   start       policy, resolver, workers, the ready line
  *   signals     SIGHUP, SIGTERM, SIGINT
  *   stop        drain, join, sum
@@ -34,8 +35,18 @@ enum {
   STOP_POLL_MS = 50
 };
 
+enum { FIXED_LISTEN, FIXED_WORKERS, FIXED_ADMIN, FIXED_COUNT };
+
+static const char *const fixed_keys[FIXED_COUNT] = {"listen", "workers", "admin"};
+
+/* What a reload cannot change, as texts to be compared. */
+struct fixed {
+  struct text values[FIXED_COUNT];
+};
+
 struct gateway {
   const char *config_path;
+  struct fixed fixed; /* as it was at start */
   struct policy *policy;
   struct resolver *resolver;
   struct worker *workers;
@@ -165,6 +176,21 @@ static int *listeners_open(const struct config *config, unsigned workers) {
   return fds;
 }
 
+/* ---- what is fixed
+ * -------------------------------------------------------------------------------- */
+
+static void fixed_init(struct fixed *fixed, const struct config *config) {
+  for (size_t i = 0; i < FIXED_COUNT; i++) text_init(&fixed->values[i], SIZE_MAX - 1);
+  for (size_t i = 0; i < config->listen_count; i++)
+    text_printf(&fixed->values[FIXED_LISTEN], "%.*s\n", STR_ARG(config->listens[i].text));
+  text_printf(&fixed->values[FIXED_WORKERS], "%u", config->workers);
+  if (config->has_admin) text_add(&fixed->values[FIXED_ADMIN], config->admin.text);
+}
+
+static void fixed_deinit(struct fixed *fixed) {
+  for (size_t i = 0; i < FIXED_COUNT; i++) text_deinit(&fixed->values[i]);
+}
+
 /* ---- start
  * ---------------------------------------------------------------------------------------- */
 
@@ -190,6 +216,7 @@ static bool load_first(struct gateway *gateway) {
     return false;
   }
   warn_unserved(policy_config(gateway->policy));
+  fixed_init(&gateway->fixed, policy_config(gateway->policy));
   return true;
 }
 
@@ -269,20 +296,17 @@ static bool gateway_start(struct gateway *gateway) {
 /* ---- signals
  * -------------------------------------------------------------------------------------- */
 
-static bool same_listens(const struct config *a, const struct config *b) {
-  if (a->listen_count != b->listen_count) return false;
-  for (size_t i = 0; i < a->listen_count; i++)
-    if (!str_eq(a->listens[i].text, b->listens[i].text)) return false;
-  return true;
-}
-
-static void say_what_waits(const struct config *old, const struct config *new) {
-  if (!same_listens(old, new))
-    log_write(LOG_WARNING, "%s: a change of 'listen' is taken up at the next start", new->path);
-  if (old->workers != new->workers)
-    log_write(LOG_WARNING, "%s: a change of 'workers' is taken up at the next start", new->path);
-  if (old->has_admin != new->has_admin || !str_eq(old->admin.text, new->admin.text))
-    log_write(LOG_WARNING, "%s: a change of 'admin' is taken up at the next start", new->path);
+static void say_what_waits(const struct gateway *gateway, const struct config *config) {
+  struct fixed now;
+  fixed_init(&now, config);
+  for (size_t i = 0; i < FIXED_COUNT; i++) {
+    const struct text *at_start = &gateway->fixed.values[i];
+    if (text_failed(&now.values[i]) || text_failed(at_start)) continue;
+    if (str_eq(text_str(&now.values[i]), text_str(at_start))) continue;
+    log_write(LOG_WARNING, "%s: a change of '%s' is taken up at the next start", config->path,
+              fixed_keys[i]);
+  }
+  fixed_deinit(&now);
 }
 
 static void reload(struct gateway *gateway) {
@@ -298,7 +322,8 @@ static void reload(struct gateway *gateway) {
     log_write(LOG_ERROR, "reload refused: the running configuration goes on as it was");
     return;
   }
-  say_what_waits(policy_config(gateway->policy), policy_config(policy));
+  warn_unserved(policy_config(policy));
+  say_what_waits(gateway, policy_config(policy));
   for (unsigned w = 0; w < gateway->worker_count; w++)
     worker_send_policy(&gateway->workers[w], policy_ref(policy));
   policy_unref(&gateway->policy);
@@ -389,6 +414,7 @@ static void gateway_deinit(struct gateway *gateway) {
   for (unsigned w = 0; w < gateway->worker_count; w++) worker_deinit(&gateway->workers[w]);
   free(gateway->workers);
   policy_unref(&gateway->policy);
+  fixed_deinit(&gateway->fixed);
   resolver_stop(&gateway->resolver);
   if (gateway->signals >= 0) (void)close(gateway->signals);
 }
