@@ -91,8 +91,7 @@ struct attr_value {
   struct str refused; /* ATTR_MISSING_UNPARSABLE, _UNTRUSTED: the first text refused; else absent */
 };
 
-/* ---- catalog: the names -----------------------------------------------------------------------
- */
+/* ---- catalog: the names ---------------------------------------------------------------------- */
 
 struct attr_catalog;
 
@@ -135,8 +134,7 @@ size_t attr_catalog_size(const struct attr_catalog *catalog);
 void attr_catalog_visit_headers(const struct attr_catalog *catalog,
                                 void (*visit)(void *context, struct str field_name), void *context);
 
-/* ---- table: the slots of one route ------------------------------------------------------------
- */
+/* ---- table: the slots of one route ----------------------------------------------------------- */
 
 struct attr_table;
 
@@ -163,8 +161,7 @@ bool attr_table_is_path(const struct attr_table *table, uint16_t slot);
 size_t attr_table_request_fields(const struct attr_table *table, uint16_t slot, size_t k,
                                  struct str *ret);
 
-/* ---- reader: one request -----------------------------------------------------------------------
- */
+/* ---- reader: one request --------------------------------------------------------------------- */
 
 /* What the reader reads. All views must outlive the reading. */
 struct attr_request {

@@ -22,8 +22,7 @@ enum decide_reason {
 };
 const char *decide_reason_name(enum decide_reason reason); /* "no_route", "off", … */
 
-/* ---- the sticky cookie -------------------------------------------------------------------------
- */
+/* ---- the sticky cookie ----------------------------------------------------------------------- */
 
 /* Keys that sign (the first) and verify (all) cookies. Immutable. */
 struct sticky_key {
@@ -52,8 +51,7 @@ enum cookie_verdict {
 };
 const char *cookie_verdict_name(enum cookie_verdict verdict);
 
-/* ---- deciding
- * ------------------------------------------------------------------------------------ */
+/* ---- deciding -------------------------------------------------------------------------------- */
 
 /* What is asked. Zero-initialise and fill; `attr` must hold. */
 struct decide_request {
@@ -99,8 +97,7 @@ void decider_free(struct decider **decider);
 void decide(struct decider *decider, const struct decide_request *request, struct decision *ret,
             struct rules_trace *trace, struct arena *trace_arena);
 
-/* ---- parts, for tests and fuzzers
- * ---------------------------------------------------------------- */
+/* ---- parts, for tests and fuzzers ------------------------------------------------------------ */
 
 /* Writes a cookie's value (not its name) signed by keys[0] to `ret` (COOKIE_VALUE_MAX). 0: failed.
  */

@@ -9,7 +9,7 @@
 
 #include "adit/str.h"
 
-/* ---- fields -------------------------------------------------------------------------------- */
+/* ---- fields ---------------------------------------------------------------------------------- */
 
 /* Fields that an intermediary must know. Others are HTTP_FIELD_OTHER. Case is ignored. */
 enum http_field_id {
@@ -57,7 +57,7 @@ bool http_is_token(struct str s); /* RFC 9110 5.6.2 */
 /* RFC 9110 5.5: no CR, LF, NUL or other control but HTAB. Blanks around it are not looked at. */
 bool http_is_field_value(struct str s);
 
-/* ---- heads --------------------------------------------------------------------------------- */
+/* ---- heads ----------------------------------------------------------------------------------- */
 
 enum http_method {
   HTTP_METHOD_OTHER,
@@ -188,7 +188,7 @@ enum http_parse http_parse_response(struct str input, size_t limit_bytes, enum h
  * Call first with *rest = the value; false at the end. Quoted strings are not split. */
 bool http_list_next(struct str *rest, struct str *element);
 
-/* ---- chunked coding (RFC 9112 7.1) ---------------------------------------------------------- */
+/* ---- chunked coding (RFC 9112 7.1) ----------------------------------------------------------- */
 
 struct http_chunked {
   int state;
@@ -219,7 +219,7 @@ enum http_chunk http_chunked_decode(struct http_chunked *chunked, struct str inp
                                     struct str *ret_data, size_t *ret_n)
     __attribute__((warn_unused_result));
 
-/* ---- targets, hosts, cookies, queries ------------------------------------------------------- */
+/* ---- targets, hosts, cookies, queries -------------------------------------------------------- */
 
 /*
  * The path as rules and routes see it: percent-decoded once (an encoded slash stays, always as

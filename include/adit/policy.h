@@ -63,8 +63,7 @@ const struct policy_test *policy_tests(const struct policy *policy, size_t *ret_
 /* A decider for one thread under this policy; refs it not. */
 struct decider *policy_decider_new(const struct policy *policy);
 
-/* ---- requests and decisions as JSON (batch, tests, explain)
- * --------------------------------------- */
+/* ---- requests and decisions as JSON (batch, tests, explain) ---------------------------------- */
 
 /*
  * Reads a batch request or a test's `request` (contract §2) into *ret, which views `doc` and

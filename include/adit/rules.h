@@ -23,8 +23,7 @@ enum { BUCKETS = 10000, VARIANT_NONE = 0xFFFF, VARIANTS_MAX = 64, RULES_MAX = 10
 /* bucket = (murmur3_x86_32(salt + ":" + key, seed 0) × 10000) >> 32; 0..9999. */
 unsigned rules_bucket(struct str salt, struct str key);
 
-/* ---- what a rule file says ---------------------------------------------------------------------
- */
+/* ---- what a rule file says ------------------------------------------------------------------- */
 
 enum route_state { ROUTE_ON, ROUTE_DRAIN, ROUTE_OFF, ROUTE_FULL };
 const char *route_state_name(enum route_state state);
@@ -124,8 +123,7 @@ struct route {
   struct route_private *private_; /* reference count, arena */
 };
 
-/* ---- compiling ----------------------------------------------------------------------------------
- */
+/* ---- compiling ------------------------------------------------------------------------------- */
 
 /* Segments of adit.json: named conditions for all rule files. */
 struct segment_source {
@@ -162,8 +160,7 @@ void route_unref(struct route **route);
 uint16_t route_find_variant(const struct route *route, struct str name);
 bool route_is_canary(const struct route *route, uint16_t variant);
 
-/* ---- routes together
- * ----------------------------------------------------------------------------- */
+/* ---- routes together ------------------------------------------------------------------------- */
 
 /* A conflict between two routes; `second` is the index of the later one in the array given. */
 struct route_conflict {
@@ -186,8 +183,7 @@ struct router *router_new(struct arena *arena, struct route *const *routes, size
  * NULL: none. */
 const struct route *router_find(const struct router *router, struct str host, struct str path);
 
-/* ---- evaluating
- * ----------------------------------------------------------------------------------- */
+/* ---- evaluating ------------------------------------------------------------------------------ */
 
 enum rule_result { RULE_SKIPPED, RULE_UNMATCHED, RULE_MATCHED, RULE_UNKNOWN };
 const char *rule_result_name(enum rule_result result); /* "skipped", … */

@@ -17,8 +17,7 @@
 #include "adit/config.h"
 #include "adit/ip.h"
 
-/* ---- resolver ----------------------------------------------------------------------------------
- */
+/* ---- resolver -------------------------------------------------------------------------------- */
 
 struct resolver;
 struct resolved_name;
@@ -44,8 +43,7 @@ size_t resolved_name_read(struct resolver *resolver, struct resolved_name *name,
 /* Waits until every name has been looked up once, at most `timeout_ms`. For the start. */
 void resolver_wait_first(struct resolver *resolver, int timeout_ms);
 
-/* ---- targets ------------------------------------------------------------------------------------
- */
+/* ---- targets --------------------------------------------------------------------------------- */
 
 /* A connection that waits for its next request links itself here. */
 struct idle_link {
@@ -87,8 +85,7 @@ void target_idle_remove(struct target *target, struct idle_link *link);
  * -errno. */
 int target_connect(const struct target *target);
 
-/* ---- pools
- * --------------------------------------------------------------------------------------- */
+/* ---- pools ----------------------------------------------------------------------------------- */
 
 struct pool;
 

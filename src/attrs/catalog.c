@@ -81,8 +81,7 @@ void attr_catalog_unref(struct attr_catalog **catalog) {
   free(dropped);
 }
 
-/* ---- declared names ---------------------------------------------------------------------------
- */
+/* ---- declared names -------------------------------------------------------------------------- */
 
 static size_t count_names(const char *const *names) {
   size_t n = 0;
@@ -157,8 +156,7 @@ void attr_catalog_visit_headers(const struct attr_catalog *catalog,
   }
 }
 
-/* ---- what a name means ------------------------------------------------------------------------
- */
+/* ---- what a name means ----------------------------------------------------------------------- */
 
 static bool resolve_builtin(const struct builtin *builtin, struct str name,
                             struct attr_resolved *ret) {

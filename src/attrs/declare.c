@@ -32,8 +32,7 @@ static void report_kind(const struct declaration *declaration, const cJSON *node
              declaration->what, subject, expected, json_kind(node));
 }
 
-/* ---- names ------------------------------------------------------------------------------------
- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 static bool is_reserved(struct str name) {
   static const struct str words[] = {STR_INIT("all"), STR_INIT("any"), STR_INIT("not"),
@@ -63,8 +62,7 @@ static bool check_name(const struct declaration *declaration, const cJSON *node)
   return false;
 }
 
-/* ---- type -------------------------------------------------------------------------------------
- */
+/* ---- type ------------------------------------------------------------------------------------ */
 
 static bool parse_type(const struct declaration *declaration, const cJSON *node,
                        enum attr_type *ret) {
@@ -89,8 +87,7 @@ static bool parse_type(const struct declaration *declaration, const cJSON *node,
   return false;
 }
 
-/* ---- sources ----------------------------------------------------------------------------------
- */
+/* ---- sources --------------------------------------------------------------------------------- */
 
 static const struct {
   const char *key;
@@ -228,8 +225,7 @@ static void parse_sources(const struct declaration *declaration, const cJSON *no
   declared->sources = sources;
 }
 
-/* ---- attributes -------------------------------------------------------------------------------
- */
+/* ---- attributes ------------------------------------------------------------------------------ */
 
 static void declare_one(struct declaration *declaration, const cJSON *node) {
   static const char *const keys[] = {"type", "from", NULL};

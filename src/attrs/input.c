@@ -7,8 +7,7 @@ void input_begin(struct attr_input *input, const struct attr_request *request,
   *input = (struct attr_input){.request = request, .arena = arena};
 }
 
-/* ---- headers ----------------------------------------------------------------------------------
- */
+/* ---- headers --------------------------------------------------------------------------------- */
 
 /* Most fields differ in length already, which is seen without a call. */
 static bool is_field(const struct http_field *field, struct str name) {
@@ -40,8 +39,7 @@ bool attr_request_header(const struct attr_request *request, struct str name, si
   return true;
 }
 
-/* ---- cookies and query ------------------------------------------------------------------------
- */
+/* ---- cookies and query ----------------------------------------------------------------------- */
 
 static size_t count_char(struct str s, char c) {
   size_t n = 0;

@@ -48,8 +48,7 @@ struct attr_reader {
   char now_text[TIME_TEXT_BYTES];
 };
 
-/* ---- life -------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 struct attr_reader *attr_reader_new(void) {
   struct attr_reader *reader = calloc(1, sizeof(*reader));
@@ -130,8 +129,7 @@ bool attr_reader_cookie(struct attr_reader *reader, struct str name, size_t k, s
   return true;
 }
 
-/* ---- outcomes of one slot ---------------------------------------------------------------------
- */
+/* ---- outcomes of one slot -------------------------------------------------------------------- */
 
 static void set_missing(struct slot_state *state, enum attr_missing why, struct str refused) {
   state->value = (struct attr_value){.state = ATTR_MISSING, .why = why, .refused = refused};
@@ -158,8 +156,7 @@ static struct attr_datum *reserve_data(struct attr_reader *reader, struct slot_s
   return n == 1 ? &state->single : ARENA_ARRAY(reader->arena, struct attr_datum, n);
 }
 
-/* ---- texts → values of the type ---------------------------------------------------------------
- */
+/* ---- texts → values of the type -------------------------------------------------------------- */
 
 /* The next element of a list that is not empty. */
 static bool next_element(struct str *rest, struct str *ret) {
@@ -215,8 +212,7 @@ static void settle(struct attr_reader *reader, struct slot_state *state, enum at
   set_present(state, data, n, n > 1);
 }
 
-/* ---- sources ----------------------------------------------------------------------------------
- */
+/* ---- sources --------------------------------------------------------------------------------- */
 
 enum source_outcome { SOURCE_SETTLED, SOURCE_NOT_PRESENT };
 
@@ -280,8 +276,7 @@ static void read_sources(struct attr_reader *reader, const struct attr_slot *slo
   }
 }
 
-/* ---- built-in attributes ----------------------------------------------------------------------
- */
+/* ---- built-in attributes --------------------------------------------------------------------- */
 
 static void read_text(struct slot_state *state, struct str text) {
   if (text.p) {
@@ -329,8 +324,7 @@ static void read_age(struct attr_reader *reader, const struct attr_slot *slot,
   set_present(state, data, time->n, time->is_list);
 }
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static void read_slot(struct attr_reader *reader, const struct attr_slot *slot,
                       struct slot_state *state) {

@@ -132,8 +132,7 @@ bool attr_table_is_path(const struct attr_table *table, uint16_t slot) {
   return table->slots.items[slot].origin == ORIGIN_PATH;
 }
 
-/* ---- for Vary ---------------------------------------------------------------------------------
- */
+/* ---- for Vary -------------------------------------------------------------------------------- */
 
 static size_t one_field(struct str field, size_t k, struct str *ret) {
   if (k == 0) *ret = field;

@@ -37,8 +37,7 @@ static size_t count_failed(const struct policy_test *tests, size_t n) {
   return failed;
 }
 
-/* ---- check ------------------------------------------------------------------------------------
- */
+/* ---- check ----------------------------------------------------------------------------------- */
 
 static bool is_same_place(const struct diag_place *a, const struct diag_place *b) {
   bool files = a->file && b->file ? strcmp(a->file, b->file) == 0 : a->file == b->file;
@@ -137,8 +136,7 @@ const struct cli_command cli_check = {
     .run = run_check,
 };
 
-/* ---- test -------------------------------------------------------------------------------------
- */
+/* ---- test ------------------------------------------------------------------------------------ */
 
 static void print_failure(const struct policy_test *test) {
   struct text line;

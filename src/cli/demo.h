@@ -14,8 +14,7 @@
 
 #include "cli/cli.h"
 
-/* ---- files ------------------------------------------------------------------------------------
- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 struct demo_files {
   char directory[512];
@@ -31,8 +30,7 @@ bool demo_files_write_config(const struct demo_files *files, const struct cli_co
                              uint16_t port, uint16_t v1_port, uint16_t canary_port);
 void demo_files_remove(struct demo_files *files);
 
-/* ---- origins ----------------------------------------------------------------------------------
- */
+/* ---- origins --------------------------------------------------------------------------------- */
 
 /* A service that says its name and what the gateway told it; on threads of its own. */
 struct demo_origin;
@@ -40,8 +38,7 @@ struct demo_origin;
 struct demo_origin *demo_origin_start(const char *name, uint16_t *ret_port);
 void demo_origin_stop(struct demo_origin **origin);
 
-/* ---- the gateway ------------------------------------------------------------------------------
- */
+/* ---- the gateway ----------------------------------------------------------------------------- */
 
 struct demo_gateway {
   pid_t pid;     /* 0: not running */
@@ -59,8 +56,7 @@ bool demo_gateway_read(struct demo_gateway *gateway);
 /* Asks it to stop, waits, and returns whether it ended well. */
 bool demo_gateway_stop(struct demo_gateway *gateway);
 
-/* ---- what to try ------------------------------------------------------------------------------
- */
+/* ---- what to try ----------------------------------------------------------------------------- */
 
 /* `adit` is what a shell finds this program under. */
 void demo_script_print(const struct demo_files *files, const char *adit, uint16_t port);

@@ -49,8 +49,7 @@ static size_t field_count(const struct visit *visit) {
   return n;
 }
 
-/* ---- as curl lines ----------------------------------------------------------------------------
- */
+/* ---- as curl lines --------------------------------------------------------------------------- */
 
 /* A word for a POSIX shell. */
 static void add_quoted(struct text *out, struct str word) {
@@ -123,8 +122,7 @@ void demo_script_print(const struct demo_files *files, const char *adit, uint16_
   text_deinit(&out);
 }
 
-/* ---- asked and checked ------------------------------------------------------------------------
- */
+/* ---- asked and checked ----------------------------------------------------------------------- */
 
 struct check {
   uint16_t port;

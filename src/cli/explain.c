@@ -111,8 +111,7 @@ static int parse_options(const struct cli_command *command, int argc, char **arg
   return CLI_OK;
 }
 
-/* ---- one request ------------------------------------------------------------------------------
- */
+/* ---- one request ----------------------------------------------------------------------------- */
 
 /* Reads the flags' request as a line of a batch. CLI_OK, or what was reported. */
 static int read_request(const struct cli_command *command, const struct options *options,

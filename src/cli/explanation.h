@@ -19,8 +19,7 @@ struct explanation {
 /* The decision first, then every rule in order and every condition with the value seen. */
 void explanation_format(const struct explanation *shown, struct text *out);
 
-/* ---- parts ------------------------------------------------------------------------------------
- */
+/* ---- parts ----------------------------------------------------------------------------------- */
 
 /* The line on the bucket: what chose it, or why there is none. Nothing where no split was asked. */
 void explanation_format_draw(const struct explanation *shown, struct text *out);

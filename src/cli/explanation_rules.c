@@ -51,8 +51,7 @@ static void add_cut(struct text *out, struct str s) {
   text_add(out, STR("..."));
 }
 
-/* ---- what a rule gives ------------------------------------------------------------------------
- */
+/* ---- what a rule gives ----------------------------------------------------------------------- */
 
 static void format_split(const struct route *route, const struct split *split, struct text *out) {
   for (size_t i = 0; i < route->canary_count; i++) {
@@ -76,8 +75,7 @@ static void format_target(const struct route *route, const struct rule *rule, st
   }
 }
 
-/* ---- why a value is missing -------------------------------------------------------------------
- */
+/* ---- why a value is missing ------------------------------------------------------------------ */
 
 static uint16_t find_slot(const struct attr_table *table, struct str name) {
   for (size_t slot = 0; slot < attr_table_size(table); slot++) {
@@ -144,8 +142,7 @@ static void format_seen(const struct explanation *shown, const struct trace_cond
   }
 }
 
-/* ---- rules ------------------------------------------------------------------------------------
- */
+/* ---- rules ----------------------------------------------------------------------------------- */
 
 static void format_condition(const struct explanation *shown,
                              const struct trace_condition *condition, struct text *out) {

@@ -4,8 +4,7 @@
 #include "adit/config.h"
 #include "cli/cli.h"
 
-/* ---- adit help config: every key of adit.json
- * ------------------------------------------------------- */
+/* ---- adit help config: every key of adit.json ------------------------------------------------ */
 
 static const char *unit_of(const struct config_key_info *row) {
   if (strcmp(row->type, "duration") == 0) return "ms s m h d";
@@ -31,8 +30,7 @@ static int print_config_keys(void) {
   return CLI_OK;
 }
 
-/* ---- commands
- * --------------------------------------------------------------------------------------- */
+/* ---- commands -------------------------------------------------------------------------------- */
 
 static int run_help(const struct cli_command *command, int argc, char **argv) {
   if (argc > 2) return cli_usage_error(command, "one command at a time");

@@ -16,8 +16,7 @@ struct host_port {
   struct ip_address ip;
 };
 
-/* ---- HOST:PORT --------------------------------------------------------------------------------
- */
+/* ---- HOST:PORT ------------------------------------------------------------------------------- */
 
 /* What is wrong with a port, or NULL. */
 static const char *parse_port(struct str text, uint16_t *ret, const char **ret_hint) {
@@ -70,8 +69,7 @@ static const char *parse_host_port(struct str text, struct host_port *ret, const
   return parse_port(str_skip(text, colon + 1), &ret->port, ret_hint);
 }
 
-/* ---- host names -------------------------------------------------------------------------------
- */
+/* ---- host names ------------------------------------------------------------------------------ */
 
 static bool is_host_char(char c) {
   char lower = ascii_lower(c);
@@ -105,8 +103,7 @@ const char *config_check_host(struct str host) {
   return NULL;
 }
 
-/* ---- where we listen --------------------------------------------------------------------------
- */
+/* ---- where we listen ------------------------------------------------------------------------- */
 
 bool config_parse_listen(struct config_reader *reader, const struct cJSON *node, const char *what,
                          struct config_listen *ret) {
@@ -202,8 +199,7 @@ void config_read_admin(struct config_reader *reader, const struct config_scope *
   }
 }
 
-/* ---- whom we ask ------------------------------------------------------------------------------
- */
+/* ---- whom we ask ----------------------------------------------------------------------------- */
 
 bool config_parse_endpoint(struct config_reader *reader, const struct cJSON *node, const char *what,
                            struct config_endpoint *ret) {
@@ -233,8 +229,7 @@ bool config_parse_endpoint(struct config_reader *reader, const struct cJSON *nod
   return true;
 }
 
-/* ---- whom we believe --------------------------------------------------------------------------
- */
+/* ---- whom we believe ------------------------------------------------------------------------- */
 
 static bool read_proxy(struct config_reader *reader, const cJSON *node, struct ip_network *ret) {
   struct str text;

@@ -21,8 +21,7 @@ enum {
 };
 enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
 
-/* ---- small parts ------------------------------------------------------------------------------
- */
+/* ---- small parts ----------------------------------------------------------------------------- */
 
 static void read_limits(struct config_reader *reader, const struct config_scope *root) {
   struct config_limits *limits = &reader->config->limits;
@@ -115,8 +114,7 @@ static void read_segments(struct config_reader *reader, const struct config_scop
   }
 }
 
-/* ---- loading ----------------------------------------------------------------------------------
- */
+/* ---- loading --------------------------------------------------------------------------------- */
 
 /* Upstreams come before rules, which may claim only those. */
 static void read_all(struct config_reader *reader) {
@@ -199,8 +197,7 @@ void config_free(struct config **config) {
   arena_free(&arena);
 }
 
-/* ---- asking -----------------------------------------------------------------------------------
- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 size_t config_find_upstream(const struct config *config, struct str name) {
   size_t i = str_set_find(config->private_->upstream_index, name);

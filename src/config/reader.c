@@ -12,8 +12,7 @@
 static const char duration_hint[] = "a whole number and one of ms s m h d, like \"10s\"";
 static const char size_hint[] = "a whole number and one of B KiB MiB GiB, like \"64KiB\"";
 
-/* ---- scopes -----------------------------------------------------------------------------------
- */
+/* ---- scopes ---------------------------------------------------------------------------------- */
 
 bool config_open_scope(struct config_reader *reader, const struct cJSON *node, const char *path,
                        const char *what, struct config_scope *ret) {
@@ -44,8 +43,7 @@ const struct cJSON *config_want(struct config_reader *reader, const struct confi
   return node;
 }
 
-/* ---- plain types ------------------------------------------------------------------------------
- */
+/* ---- plain types ----------------------------------------------------------------------------- */
 
 static bool fail_kind(struct config_reader *reader, const cJSON *node, const char *what,
                       const char *expected, const char *hint) {
@@ -106,8 +104,7 @@ void config_read_number(struct config_reader *reader, const struct config_scope 
   }
 }
 
-/* ---- durations and sizes ----------------------------------------------------------------------
- */
+/* ---- durations and sizes --------------------------------------------------------------------- */
 
 void config_read_duration(struct config_reader *reader, const struct config_scope *scope,
                           const char *key, int64_t min_ms, int64_t max_ms, int64_t *ret_ms) {
@@ -164,8 +161,7 @@ void config_read_size(struct config_reader *reader, const struct config_scope *s
   }
 }
 
-/* ---- texts ------------------------------------------------------------------------------------
- */
+/* ---- texts ----------------------------------------------------------------------------------- */
 
 void config_fail_memory(struct config_reader *reader) {
   diags_add(reader->diags, DIAG_ERROR, (struct diag_place){reader->config->path, 0, 0},

@@ -40,16 +40,14 @@ struct config_scope {
 
 enum { CONFIG_KEYS_MAX = 32 };
 
-/* ---- the table (keys.c) -----------------------------------------------------------------------
- */
+/* ---- the table (keys.c) ---------------------------------------------------------------------- */
 
 /* The last parts of all keys right under `path`, NULL at the end. */
 void config_keys_under(const char *path, const char *ret[CONFIG_KEYS_MAX]);
 /* The row of a key of the scope; it must be there. */
 const struct config_key_info *config_key_get(const struct config_scope *scope, const char *key);
 
-/* ---- members (reader.c) -----------------------------------------------------------------------
- */
+/* ---- members (reader.c) ---------------------------------------------------------------------- */
 
 /* Begins a scope: false (and an error) when `node` is no object. Unknown keys are errors too. */
 bool config_open_scope(struct config_reader *reader, const struct cJSON *node, const char *path,
@@ -85,8 +83,7 @@ struct str config_path(struct config_reader *reader, const struct cJSON *node, s
                        bool glob);
 void config_fail_memory(struct config_reader *reader);
 
-/* ---- parts (address.c, upstreams.c, claims.c, secrets.c) ---------------------------------------
- */
+/* ---- parts (address.c, upstreams.c, claims.c, secrets.c) ------------------------------------- */
 
 /* What is wrong with a host name as an endpoint or a claim has it, or NULL. */
 const char *config_check_host(struct str host);

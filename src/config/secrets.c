@@ -66,8 +66,7 @@ bool config_read_secret(struct config_reader *reader, const struct cJSON *node, 
   return ok;
 }
 
-/* ---- sticky -----------------------------------------------------------------------------------
- */
+/* ---- sticky ---------------------------------------------------------------------------------- */
 
 static bool check_key_id(struct config_reader *reader, const cJSON *node,
                          const struct config_key *keys, size_t n, struct str id) {

@@ -6,8 +6,7 @@
 
 enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
 
-/* ---- upstreams --------------------------------------------------------------------------------
- */
+/* ---- upstreams ------------------------------------------------------------------------------- */
 
 /* The same for all spellings of one endpoint. p == NULL: memory. */
 static struct str canonical(struct config_reader *reader, const struct config_endpoint *endpoint) {
@@ -107,8 +106,7 @@ void config_read_upstreams(struct config_reader *reader, const struct config_sco
   config->private_->upstream_index = index;
 }
 
-/* ---- rules: files, and what they may claim ----------------------------------------------------
- */
+/* ---- rules: files, and what they may claim --------------------------------------------------- */
 
 static bool read_claimed_host(struct config_reader *reader, const cJSON *node, struct str *ret) {
   if (!config_to_string(reader, node, "rules: a host", "\"*.example.com\"", ret)) return false;

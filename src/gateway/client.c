@@ -41,8 +41,7 @@ static const struct config *config_of(const struct client *client) {
   return policy_config(client->worker->policy->policy);
 }
 
-/* ---- life ---------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static void client_fire(struct timer *timer);
 
@@ -116,8 +115,7 @@ static void client_make_runnable(struct client *client) {
   client->worker->runnable = client;
 }
 
-/* ---- deadlines
- * ------------------------------------------------------------------------------------ */
+/* ---- deadlines ------------------------------------------------------------------------------- */
 
 static void arm(struct client *client) {
   int64_t first = client->read_deadline_ms;
@@ -171,8 +169,7 @@ static void client_fire(struct timer *timer) {
   if (client->state != CLIENT_CLOSED) arm(client);
 }
 
-/* ---- bytes
- * ---------------------------------------------------------------------------------------- */
+/* ---- bytes ----------------------------------------------------------------------------------- */
 
 enum fill { FILL_OK, FILL_WAIT, FILL_END, FILL_FAILED };
 
@@ -225,8 +222,7 @@ static enum stream_write client_send(struct client *client) {
   return STREAM_WRITE_WAIT;
 }
 
-/* ---- closing
- * -------------------------------------------------------------------------------------- */
+/* ---- closing --------------------------------------------------------------------------------- */
 
 static void client_linger(struct client *client) {
   char waste[4096];
@@ -269,8 +265,7 @@ static void client_continue_closing(struct client *client) {
   }
 }
 
-/* ---- requests
- * ------------------------------------------------------------------------------------- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 static bool append_response(struct client *client, const struct response_out *head,
                             const struct h1_framing *framing) {
@@ -449,8 +444,7 @@ void client_run(struct client *client) {
   if (client->state == CLIENT_READING) client_rest(client);
 }
 
-/* ---- stream
- * --------------------------------------------------------------------------------------- */
+/* ---- stream ---------------------------------------------------------------------------------- */
 
 static enum stream_read client_read_body(struct client_stream *stream, struct str *ret_data) {
   struct client *client = client_of(stream);
@@ -597,8 +591,7 @@ static const struct client_stream_operations client_operations = {
     .cut = client_cut,
 };
 
-/* ---- events
- * --------------------------------------------------------------------------------------- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 static void exchange_event(struct client *client) {
   const struct transport *transport = &client->transport;

@@ -35,8 +35,7 @@ static struct counters *counters_of(const struct exchange *exchange) {
   return &exchange->worker->counters;
 }
 
-/* ---- spares
- * --------------------------------------------------------------------------------------- */
+/* ---- spares ---------------------------------------------------------------------------------- */
 
 struct exchange *exchange_acquire(struct worker *worker) {
   struct exchange *exchange = worker->spare_exchanges;
@@ -86,8 +85,7 @@ static void exchange_finish(struct exchange *exchange) {
   exchange_release(worker, exchange);
 }
 
-/* ---- answers of our own
- * ----------------------------------------------------------------------------- */
+/* ---- answers of our own ---------------------------------------------------------------------- */
 
 /* Ends the exchange with a response of our own, or by a cut when another has begun. */
 static enum step answer(struct exchange *exchange, int status, struct str why) {
@@ -125,8 +123,7 @@ static enum step answer_and_log(struct exchange *exchange, int status, const cha
   return answer(exchange, status, str_from_cstr(why));
 }
 
-/* ---- decide
- * --------------------------------------------------------------------------------------- */
+/* ---- decide ---------------------------------------------------------------------------------- */
 
 static bool random_bytes(void *context, void *ret, size_t n) {
   struct worker *worker = context;
@@ -224,8 +221,7 @@ static enum step step_decide(struct exchange *exchange) {
   return STEP_NEXT;
 }
 
-/* ---- pick
- * ----------------------------------------------------------------------------------------- */
+/* ---- pick ------------------------------------------------------------------------------------ */
 
 static bool has_stable_left(const struct exchange *exchange) {
   const struct decision *decision = &exchange->decision;
@@ -317,8 +313,7 @@ static enum step step_connect(struct exchange *exchange) {
   return STEP_NEXT;
 }
 
-/* ---- request
- * -------------------------------------------------------------------------------------- */
+/* ---- request --------------------------------------------------------------------------------- */
 
 /* One id for all attempts: an origin that sees the request twice can tell that it is the same. */
 static struct str request_id(struct exchange *exchange) {
@@ -492,8 +487,7 @@ static enum step step_request(struct exchange *exchange) {
   return STEP_WAIT;
 }
 
-/* ---- response
- * ------------------------------------------------------------------------------------- */
+/* ---- response -------------------------------------------------------------------------------- */
 
 static enum step begin_response(struct exchange *exchange) {
   struct worker *worker = exchange->worker;
@@ -581,8 +575,7 @@ static enum step step_response(struct exchange *exchange) {
   }
 }
 
-/* ---- machine
- * -------------------------------------------------------------------------------------- */
+/* ---- machine --------------------------------------------------------------------------------- */
 
 static enum step step_over(struct exchange *exchange) {
   (void)exchange;

@@ -13,8 +13,7 @@
 
 static const struct str comma_blank = STR_INIT(", ");
 
-/* ---- scratch ------------------------------------------------------------------------------------
- */
+/* ---- scratch --------------------------------------------------------------------------------- */
 
 struct str scratch_join(struct scratch *scratch, const struct str *parts, size_t n) {
   char *start = scratch->p + scratch->used;
@@ -38,8 +37,7 @@ static struct str scratch_number(struct scratch *scratch, uint64_t number) {
   return scratch_join(scratch, &part, 1);
 }
 
-/* ---- field lists
- * ---------------------------------------------------------------------------------- */
+/* ---- field lists ----------------------------------------------------------------------------- */
 
 static void fields_add(struct field_list *list, struct str name, struct str value) {
   list->items[list->n++] = (struct http_field){.name = name, .value = value};
@@ -65,8 +63,7 @@ static struct str fields_join(struct scratch *scratch, const struct http_field *
   return scratch_join(scratch, parts, count);
 }
 
-/* ---- hop-by-hop
- * ------------------------------------------------------------------------------------ */
+/* ---- hop-by-hop ------------------------------------------------------------------------------ */
 
 static bool is_hop_by_hop(enum http_field_id id) {
   return id == HTTP_FIELD_CONNECTION || id == HTTP_FIELD_KEEP_ALIVE ||
@@ -139,8 +136,7 @@ void forward_remove_hop_by_hop(struct http_request *request, protected_fn is_pro
   request->field_count = hop_by_hop_remove(request->fields, n);
 }
 
-/* ---- who is asking
- * ---------------------------------------------------------------------------------- */
+/* ---- who is asking --------------------------------------------------------------------------- */
 
 struct ip_address forward_client_ip(const struct config *config, const struct http_request *request,
                                     const struct ip_address *peer) {
@@ -178,8 +174,7 @@ bool forward_is_https(const struct http_request *request, bool secure, bool trus
   return secure;
 }
 
-/* ---- request
- * ------------------------------------------------------------------------------------------ */
+/* ---- request --------------------------------------------------------------------------------- */
 
 /* Whether a field of the client's goes on as it is. */
 static bool request_field_passes(const struct http_field *field, bool trusted, int version_minor) {
@@ -272,8 +267,7 @@ void forward_request(const struct forward_request_input *input, struct scratch *
   if (input->rule.p) fields_add(list, STR("X-Adit-Rule"), input->rule);
 }
 
-/* ---- response
- * ----------------------------------------------------------------------------------------- */
+/* ---- response -------------------------------------------------------------------------------- */
 
 /* A directive's name, without its argument: "max-age" of "max-age=60". */
 static bool directive_is(struct str element, struct str name) {
@@ -372,8 +366,7 @@ void forward_interim(const struct http_response *response, struct response_out *
   ret->close = false;
 }
 
-/* ---- answers of our own
- * --------------------------------------------------------------------------------- */
+/* ---- answers of our own ---------------------------------------------------------------------- */
 
 void forward_answer(int status, struct str why, bool close, struct str date,
                     struct scratch *scratch, struct response_out *ret, struct str *ret_body) {

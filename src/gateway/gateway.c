@@ -57,8 +57,7 @@ struct gateway {
   int64_t drain_at_ms; /* when drain_delay is over; 0: not asked to stop */
 };
 
-/* ---- machine
- * -------------------------------------------------------------------------------------- */
+/* ---- machine --------------------------------------------------------------------------------- */
 
 static size_t raise_descriptor_limit(void) {
   struct rlimit limit;
@@ -78,8 +77,7 @@ static size_t clients_per_worker(size_t descriptors, unsigned workers) {
   return each > 8 ? each : 8;
 }
 
-/* ---- listeners
- * ------------------------------------------------------------------------------------ */
+/* ---- listeners ------------------------------------------------------------------------------- */
 
 static socklen_t socket_address(const struct ip_address *ip, uint16_t port,
                                 struct sockaddr_storage *ret) {
@@ -176,8 +174,7 @@ static int *listeners_open(const struct config *config, unsigned workers) {
   return fds;
 }
 
-/* ---- what is fixed
- * -------------------------------------------------------------------------------- */
+/* ---- what is fixed --------------------------------------------------------------------------- */
 
 static void fixed_init(struct fixed *fixed, const struct config *config) {
   for (size_t i = 0; i < FIXED_COUNT; i++) text_init(&fixed->values[i], SIZE_MAX - 1);
@@ -191,8 +188,7 @@ static void fixed_deinit(struct fixed *fixed) {
   for (size_t i = 0; i < FIXED_COUNT; i++) text_deinit(&fixed->values[i]);
 }
 
-/* ---- start
- * ---------------------------------------------------------------------------------------- */
+/* ---- start ----------------------------------------------------------------------------------- */
 
 static void warn_unserved(const struct config *config) {
   if (config->has_admin)
@@ -293,8 +289,7 @@ static bool gateway_start(struct gateway *gateway) {
   return true;
 }
 
-/* ---- signals
- * -------------------------------------------------------------------------------------- */
+/* ---- signals --------------------------------------------------------------------------------- */
 
 static void say_what_waits(const struct gateway *gateway, const struct config *config) {
   struct fixed now;
@@ -361,8 +356,7 @@ static void take_signals(struct gateway *gateway) {
   }
 }
 
-/* ---- stop
- * ----------------------------------------------------------------------------------------- */
+/* ---- stop ------------------------------------------------------------------------------------ */
 
 static bool workers_are_done(struct gateway *gateway) {
   while (gateway->started > 0) {

@@ -25,8 +25,7 @@ static struct origin *origin_of(struct origin_stream *stream) {
   return (struct origin *)(void *)((char *)stream - offsetof(struct origin, stream));
 }
 
-/* ---- life ---------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static void origin_dispose(struct origin *origin) {
   struct worker *worker = origin->worker;
@@ -159,8 +158,7 @@ static void origin_release(struct origin_stream *stream, bool clean) {
     origin_dispose(origin);
 }
 
-/* ---- bytes
- * ---------------------------------------------------------------------------------------- */
+/* ---- bytes ----------------------------------------------------------------------------------- */
 
 /* Reads into `in`. */
 static enum transport_result origin_fill(struct origin *origin) {
@@ -201,8 +199,7 @@ static enum stream_write origin_flush(struct origin_stream *stream) {
   return STREAM_WRITE_DONE;
 }
 
-/* ---- stream
- * --------------------------------------------------------------------------------------- */
+/* ---- stream ---------------------------------------------------------------------------------- */
 
 static bool origin_write_head(struct origin_stream *stream, const struct request_out *head) {
   struct origin *origin = origin_of(stream);
@@ -326,8 +323,7 @@ static const struct origin_stream_operations origin_operations = {
     .release = origin_release,
 };
 
-/* ---- events
- * --------------------------------------------------------------------------------------- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 static void connecting_event(struct origin *origin, uint32_t events) {
   if (!(events & (EPOLLOUT | EPOLLERR | EPOLLHUP))) return;

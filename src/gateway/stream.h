@@ -13,8 +13,7 @@
 #include "adit/http.h"
 #include "adit/ip.h"
 
-/* ---- heads to be written ----------------------------------------------------------------------
- */
+/* ---- heads to be written --------------------------------------------------------------------- */
 
 enum { FIELDS_ADDED_MAX = 16 };
 
@@ -41,8 +40,7 @@ struct response_out {
   struct field_list fields;
 };
 
-/* ---- outcomes ----------------------------------------------------------------------------------
- */
+/* ---- outcomes -------------------------------------------------------------------------------- */
 
 enum stream_read {
   STREAM_READ_DATA,  /* *ret_data is a run of body bytes, until it is consumed */
@@ -59,8 +57,7 @@ enum stream_write {
   STREAM_WRITE_FAILED /* the peer has gone */
 };
 
-/* ---- the client's side: a request comes, a response goes ---------------------------------------
- */
+/* ---- the client's side: a request comes, a response goes ------------------------------------- */
 
 struct client_stream;
 
@@ -88,8 +85,7 @@ struct client_stream {
   bool secure;            /* TLS */
 };
 
-/* ---- the origin's side: a request goes, a response comes ---------------------------------------
- */
+/* ---- the origin's side: a request goes, a response comes ------------------------------------- */
 
 struct origin_stream;
 

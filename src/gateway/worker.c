@@ -39,8 +39,7 @@ enum {
   PROTECTED_NAMES_BYTES_MAX = 64 * 1024 * 1024
 };
 
-/* ---- helpers
- * -------------------------------------------------------------------------------------- */
+/* ---- helpers --------------------------------------------------------------------------------- */
 
 struct str worker_date(struct worker *worker) {
   int64_t second = worker->now_wall_ms / 1000;
@@ -99,8 +98,7 @@ bool worker_watch(struct worker *worker, int fd, struct watch *watch) {
   return epoll_ctl(worker->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
-/* ---- policy
- * --------------------------------------------------------------------------------------- */
+/* ---- policy ---------------------------------------------------------------------------------- */
 
 static void worker_policy_free(struct worker_policy *policy) {
   for (size_t i = 0; policy->pools && i < policy->pool_count; i++) pool_free(&policy->pools[i]);
@@ -168,8 +166,7 @@ static void take_policy(struct worker *worker) {
   worker->policy = made;
 }
 
-/* ---- listeners
- * ------------------------------------------------------------------------------------ */
+/* ---- listeners ------------------------------------------------------------------------------- */
 
 static void listener_watch(struct worker *worker, struct listener *listener, int operation) {
   /* Level-triggered: what one turn does not accept, the next is told of again. */
@@ -262,8 +259,7 @@ void worker_stop_accepting(struct worker *worker) {
   timer_stop(&worker->timers, &worker->accept_again);
 }
 
-/* ---- stopping
- * ------------------------------------------------------------------------------------- */
+/* ---- stopping -------------------------------------------------------------------------------- */
 
 static void close_idle_origins(struct worker *worker) {
   while (worker->idle_origins) origin_close_idle(worker->idle_origins);
@@ -299,8 +295,7 @@ static void take_stop(struct worker *worker) {
   if (wanted == STOP_NOW) stop_now(worker);
 }
 
-/* ---- loop
- * ----------------------------------------------------------------------------------------- */
+/* ---- loop ------------------------------------------------------------------------------------ */
 
 static void read_mailbox(struct worker *worker) {
   uint64_t count;
@@ -391,8 +386,7 @@ static void *worker_main(void *argument) {
   return NULL;
 }
 
-/* ---- life
- * ----------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static bool mailbox_init(struct worker *worker) {
   worker->mailbox.watch.kind = WATCH_MAILBOX;

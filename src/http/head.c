@@ -10,7 +10,7 @@
 
 #include "chars.h"
 
-/* ---- scanning ------------------------------------------------------------------------------ */
+/* ---- scanning -------------------------------------------------------------------------------- */
 
 static const char *control_why(char c) {
   switch (c) {
@@ -70,7 +70,7 @@ enum http_parse head_scan(struct str input, const struct head_bounds *bounds,
   return scan_outcome(input, bounds, scan, ret_why);
 }
 
-/* ---- fields -------------------------------------------------------------------------------- */
+/* ---- fields ---------------------------------------------------------------------------------- */
 
 static struct str trim(const char *from, const char *to) {
   while (from < to && (*from == ' ' || *from == '\t')) from++;
@@ -160,7 +160,7 @@ enum http_parse head_parse_fields(struct str lines, struct http_field *fields, s
   return HTTP_PARSE_DONE;
 }
 
-/* ---- facts --------------------------------------------------------------------------------- */
+/* ---- facts ----------------------------------------------------------------------------------- */
 
 enum http_parse head_parse_version(struct str version, int *ret_minor, const char **ret_why) {
   const bool well_formed = version.n == 8 && str_starts_with(version, STR("HTTP/")) &&

@@ -8,7 +8,7 @@
 #include "head.h"
 #include "target.h"
 
-/* ---- the request line ----------------------------------------------------------------------- */
+/* ---- the request line ------------------------------------------------------------------------ */
 
 static size_t span(struct str s, size_t from, enum http_char class) {
   while (from < s.n && http_char_is(s.p[from], class)) from++;
@@ -34,7 +34,7 @@ static enum http_parse parse_line(struct str line, struct http_request *ret, con
   return http_target_parse(ret) ? HTTP_PARSE_DONE : head_bad(ret_why, "malformed request target");
 }
 
-/* ---- framing -------------------------------------------------------------------------------- */
+/* ---- framing --------------------------------------------------------------------------------- */
 
 /*
  * A Transfer-Encoding that is not just "chunked": 501 when the message is well framed in codings
@@ -75,7 +75,7 @@ static enum http_parse parse_framing(struct http_request *ret, const struct head
   return HTTP_PARSE_DONE;
 }
 
-/* ---- fields --------------------------------------------------------------------------------- */
+/* ---- fields ---------------------------------------------------------------------------------- */
 
 /* RFC 9112 3.2: Host must be there and valid even where the target's authority replaces it. */
 static enum http_parse parse_host(struct http_request *ret, const struct head_facts *facts,

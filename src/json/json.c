@@ -28,8 +28,7 @@ struct json_doc {
   size_t line_count;
 };
 
-/* ---- places -----------------------------------------------------------------------------------
- */
+/* ---- places ---------------------------------------------------------------------------------- */
 
 static bool index_lines(struct json_doc *doc) {
   size_t count = 1;
@@ -87,8 +86,7 @@ static const struct json_token *find_token(const struct json_doc *doc, const cJS
   return NULL;
 }
 
-/* ---- duplicate keys ---------------------------------------------------------------------------
- */
+/* ---- duplicate keys -------------------------------------------------------------------------- */
 
 struct member {
   const char *key;
@@ -138,8 +136,7 @@ static bool check_duplicates(const struct json_doc *doc, struct diags *diags) {
   return true;
 }
 
-/* ---- parsing ----------------------------------------------------------------------------------
- */
+/* ---- parsing --------------------------------------------------------------------------------- */
 
 /* Gives `node` and what is below it the next tokens. Recursion is bounded by JSON_DEPTH_MAX. */
 static void match_node(struct json_doc *doc, cJSON *node, size_t *next) {
@@ -258,8 +255,7 @@ void json_free(struct json_doc **doc) {
   free(d);
 }
 
-/* ---- reading a document -----------------------------------------------------------------------
- */
+/* ---- reading a document ---------------------------------------------------------------------- */
 
 const struct cJSON *json_root(const struct json_doc *doc) {
   return doc->root;

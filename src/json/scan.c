@@ -18,8 +18,7 @@
 
 static bool scan_value(struct json_scan *scan, size_t key_at);
 
-/* ---- bytes ------------------------------------------------------------------------------------
- */
+/* ---- bytes ----------------------------------------------------------------------------------- */
 
 static bool at_end(const struct json_scan *scan) {
   return scan->at >= scan->text.n;
@@ -43,8 +42,7 @@ static size_t utf8_length(struct str s) {
   return valid ? n : 0;
 }
 
-/* ---- mistakes ---------------------------------------------------------------------------------
- */
+/* ---- mistakes -------------------------------------------------------------------------------- */
 
 static bool fail(struct json_scan *scan, size_t at, const char *hint, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
@@ -121,8 +119,7 @@ static bool fail_utf8(struct json_scan *scan) {
               (unsigned)(uint8_t)peek(scan));
 }
 
-/* ---- blanks and comments ----------------------------------------------------------------------
- */
+/* ---- blanks and comments --------------------------------------------------------------------- */
 
 static void blank(struct json_scan *scan, size_t from, size_t to) {
   memset(scan->copy + from, ' ', to - from);
@@ -165,8 +162,7 @@ static bool scan_space(struct json_scan *scan) {
   }
 }
 
-/* ---- strings ----------------------------------------------------------------------------------
- */
+/* ---- strings --------------------------------------------------------------------------------- */
 
 /* The value of \uXXXX at `at`; false: it is none. */
 static bool hex4(const struct json_scan *scan, size_t at, unsigned *ret) {
@@ -244,8 +240,7 @@ static bool scan_string(struct json_scan *scan) {
   return true;
 }
 
-/* ---- numbers and words ------------------------------------------------------------------------
- */
+/* ---- numbers and words ----------------------------------------------------------------------- */
 
 static size_t digits(struct str s) {
   size_t n = 0;
@@ -309,8 +304,7 @@ static bool scan_literal(struct json_scan *scan, struct str word) {
   return true;
 }
 
-/* ---- arrays and objects -----------------------------------------------------------------------
- */
+/* ---- arrays and objects ---------------------------------------------------------------------- */
 
 /*
  * Behind an element: the comma to the next one, or the closing bracket, which is left in place.
@@ -365,8 +359,7 @@ static bool scan_object(struct json_scan *scan) {
   return true;
 }
 
-/* ---- values -----------------------------------------------------------------------------------
- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static bool push_token(struct json_scan *scan, size_t key_at) {
   if (scan->count == scan->capacity) {

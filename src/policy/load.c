@@ -28,8 +28,7 @@ static bool fail_memory(struct loader *loader) {
   return false;
 }
 
-/* ---- files that fail --------------------------------------------------------------------------
- */
+/* ---- files that fail ------------------------------------------------------------------------- */
 
 static const struct policy_file *find_previous(const struct loader *loader, const char *path) {
   const struct policy *previous = loader->options->previous;
@@ -59,8 +58,7 @@ void loader_refuse_file(struct loader *loader, struct policy_file *file) {
             STR_ARG(file->route->name));
 }
 
-/* ---- adit.json --------------------------------------------------------------------------------
- */
+/* ---- adit.json ------------------------------------------------------------------------------- */
 
 static struct rules_environment environment_of(const struct config *config) {
   return (struct rules_environment){
@@ -111,8 +109,7 @@ static bool load_config(struct loader *loader) {
   return load_keys(loader) && segments;
 }
 
-/* ---- rule files -------------------------------------------------------------------------------
- */
+/* ---- rule files ------------------------------------------------------------------------------ */
 
 /* The directory part of a path, as C string: "." where there is none. */
 static const char *directory_of(struct arena *arena, const char *path) {
@@ -153,8 +150,7 @@ static void load_files(struct loader *loader) {
     if (!load_file(loader, &policy->files[i])) loader_refuse_file(loader, &policy->files[i]);
 }
 
-/* ---- the whole --------------------------------------------------------------------------------
- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static void warn_of_random_key(struct loader *loader) {
   const struct policy *policy = loader->policy;

@@ -11,8 +11,7 @@
 #include "adit/policy.h"
 #include "adit/units.h"
 
-/* ---- URLs and fields --------------------------------------------------------------------------
- */
+/* ---- URLs and fields ------------------------------------------------------------------------- */
 
 /* The host of an authority as the attribute `host` has it. */
 static bool set_host(struct str authority, struct arena *arena, struct decide_request *ret) {
@@ -113,8 +112,7 @@ static bool adopt_fields(struct http_field *fields, size_t n, struct arena *aren
   return true;
 }
 
-/* ---- JSON -------------------------------------------------------------------------------------
- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 enum request_key {
   KEY_URL,

@@ -32,8 +32,7 @@ struct test_case {
   struct str expected[EXPECT_COUNT]; /* p == NULL: null */
 };
 
-/* ---- parsing ----------------------------------------------------------------------------------
- */
+/* ---- parsing --------------------------------------------------------------------------------- */
 
 struct test_parser {
   struct loader *loader;
@@ -209,8 +208,7 @@ bool tests_parse(struct loader *loader, struct policy_file *file) {
   return ok;
 }
 
-/* ---- running ----------------------------------------------------------------------------------
- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 /* What a decision says, by EXPECTATIONS. `buffer` holds a number's text. */
 static struct str actual_of(const struct decision *decision, enum expectation which, char *buffer,

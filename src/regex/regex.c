@@ -39,8 +39,7 @@ static bool fail(struct regex_error *ret_error, size_t offset, const char *forma
   return false;
 }
 
-/* ---- what a pattern must not hold --------------------------------------------------------------
- */
+/* ---- what a pattern must not hold ------------------------------------------------------------ */
 
 /*
  * A pattern may begin with settings such as (*LIMIT_MATCH=5) or (*NO_JIT). Those that touch limits,
@@ -100,8 +99,7 @@ static bool check_callouts(const pcre2_code *code, struct regex_error *ret_error
   return fail(ret_error, offset, "callouts are not allowed");
 }
 
-/* ---- compiling ---------------------------------------------------------------------------------
- */
+/* ---- compiling ------------------------------------------------------------------------------- */
 
 static bool jit_compile(pcre2_code *code) {
   size_t size = 0;
@@ -167,8 +165,7 @@ void regex_free(struct regex **regex) {
   *regex = NULL;
 }
 
-/* ---- matching ----------------------------------------------------------------------------------
- */
+/* ---- matching -------------------------------------------------------------------------------- */
 
 struct regex_scratch *regex_scratch_new(void) {
   struct regex_scratch *scratch = calloc(1, sizeof(*scratch));

@@ -39,8 +39,7 @@ struct member {
 static bool parse_object(struct condition_compiler *compiler, const struct cJSON *node,
                          const char *what, struct condition_list *list);
 
-/* ---- nodes ------------------------------------------------------------------------------------
- */
+/* ---- nodes ----------------------------------------------------------------------------------- */
 
 static bool push(struct condition_compiler *compiler, struct condition_list *list,
                  const struct condition *condition, const struct cJSON *node, const char *what) {
@@ -86,8 +85,7 @@ static const struct condition *make_list(struct condition_compiler *compiler,
   return list->n == 1 ? list->items[0] : make_node(compiler, kind, list, node, what);
 }
 
-/* ---- operators --------------------------------------------------------------------------------
- */
+/* ---- operators ------------------------------------------------------------------------------- */
 
 static bool add_leaf(struct condition_compiler *compiler, const struct member *member,
                      const struct operator_info *info, const struct cJSON *literal,
@@ -147,8 +145,7 @@ static void report_operator(const struct condition_compiler *compiler, const str
   text_deinit(&list);
 }
 
-/* ---- what stands beside operators -------------------------------------------------------------
- */
+/* ---- what stands beside operators ------------------------------------------------------------ */
 
 static bool is_modifier(struct str key) {
   return str_eq(key, STR("missing")) || str_eq(key, STR("ignore_case")) || str_eq(key, STR("salt"));
@@ -226,8 +223,7 @@ static bool parse_operators(struct condition_compiler *compiler, struct member *
   return ok;
 }
 
-/* ---- attributes -------------------------------------------------------------------------------
- */
+/* ---- attributes ------------------------------------------------------------------------------ */
 
 static bool is_keyword(struct str key) {
   return str_eq(key, STR("all")) || str_eq(key, STR("any")) || str_eq(key, STR("not")) ||
@@ -282,8 +278,7 @@ static bool parse_attribute(struct condition_compiler *compiler, const struct cJ
   return add_leaf(compiler, &member, info, node, list);
 }
 
-/* ---- all, any, not, segment -------------------------------------------------------------------
- */
+/* ---- all, any, not, segment ------------------------------------------------------------------ */
 
 static bool check_list(const struct condition_compiler *compiler, const struct cJSON *node,
                        const char *what) {
@@ -344,8 +339,7 @@ static bool parse_member(struct condition_compiler *compiler, const struct cJSON
   return segment && push(compiler, list, segment, node, what);
 }
 
-/* ---- objects ----------------------------------------------------------------------------------
- */
+/* ---- objects --------------------------------------------------------------------------------- */
 
 static bool parse_members(struct condition_compiler *compiler, const struct cJSON *node,
                           const char *what, struct condition_list *list) {

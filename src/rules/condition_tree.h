@@ -74,7 +74,7 @@ struct condition {
   } as;
 };
 
-/* ---- operators.c: the table of operators ---- */
+/* ---- operators.c: the table of operators ----------------------------------------------------- */
 
 /* What stands behind an operator in the file. */
 enum literal_form {

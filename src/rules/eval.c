@@ -28,8 +28,7 @@ const char *rule_result_name(enum rule_result result) {
   return "";
 }
 
-/* ---- sets of three values ---------------------------------------------------------------------
- */
+/* ---- sets of three values -------------------------------------------------------------------- */
 
 static unsigned negate(unsigned set) {
   unsigned swapped = set & MAY_BE_UNKNOWN;
@@ -53,8 +52,7 @@ static unsigned either(unsigned a, unsigned b) {
   return negate(both(negate(a), negate(b)));
 }
 
-/* ---- recording --------------------------------------------------------------------------------
- */
+/* ---- recording ------------------------------------------------------------------------------- */
 
 static enum tristate tristate_of(unsigned set) {
   if (set == MAY_BE_TRUE) return TRISTATE_TRUE;
@@ -74,8 +72,7 @@ static bool is_recorded(const struct trace_condition *record) {
   return record->op != NULL;
 }
 
-/* ---- walking ----------------------------------------------------------------------------------
- */
+/* ---- walking --------------------------------------------------------------------------------- */
 
 /* `record`: as many as the node has leaves, depth first; NULL: nothing is recorded. */
 static unsigned eval_node(const struct condition *node, struct attr_reader *reader,
@@ -126,8 +123,7 @@ static void complete(const struct condition *node, struct attr_reader *reader,
   }
 }
 
-/* ---- rules ------------------------------------------------------------------------------------
- */
+/* ---- rules ----------------------------------------------------------------------------------- */
 
 /* A trace being written; both lists as long as the route's rules. */
 struct recorder {
@@ -168,8 +164,7 @@ static struct rules_outcome ask(const struct route *route, struct attr_reader *r
   return (struct rules_outcome){0};
 }
 
-/* ---- the trace --------------------------------------------------------------------------------
- */
+/* ---- the trace ------------------------------------------------------------------------------- */
 
 /*
  * The keys of the draw that may follow are read before the trace gets its own budget: what it adds

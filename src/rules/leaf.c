@@ -10,8 +10,7 @@ static unsigned truth(bool holds) {
   return holds ? MAY_BE_TRUE : MAY_BE_FALSE;
 }
 
-/* ---- tests of one value -----------------------------------------------------------------------
- */
+/* ---- tests of one value ---------------------------------------------------------------------- */
 
 static bool is_in(const struct leaf *leaf, const struct attr_datum *value) {
   size_t low = 0, high = leaf->n;
@@ -98,8 +97,7 @@ static bool holds_for(const struct leaf *leaf, const struct attr_datum *value) {
   return false;
 }
 
-/* ---- tests of all values ----------------------------------------------------------------------
- */
+/* ---- tests of all values --------------------------------------------------------------------- */
 
 static enum attr_match match_value(const struct leaf *leaf, struct attr_reader *reader,
                                    struct str value) {

@@ -23,8 +23,7 @@ bool literal_no_memory(const struct literal_context *context, const struct cJSON
   return condition_no_memory(context->compiler, node, context->what);
 }
 
-/* ---- showing literals -------------------------------------------------------------------------
- */
+/* ---- showing literals ------------------------------------------------------------------------ */
 
 const char *literal_shown(const struct json_doc *doc, const struct cJSON *node, char *buffer) {
   if (cJSON_IsArray(node)) return "a list";
@@ -88,8 +87,7 @@ static bool keep_json(const struct literal_context *context, const struct cJSON 
   return leaf->value_json.p ? true : literal_no_memory(context, node);
 }
 
-/* ---- one literal or several -------------------------------------------------------------------
- */
+/* ---- one literal or several ------------------------------------------------------------------ */
 
 const struct cJSON *literal_first(const struct cJSON *node) {
   return cJSON_IsArray(node) ? node->child : node;

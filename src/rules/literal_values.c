@@ -11,8 +11,7 @@
 #include "adit/json.h"
 #include "literal.h"
 
-/* ---- values of the attribute's type -----------------------------------------------------------
- */
+/* ---- values of the attribute's type ---------------------------------------------------------- */
 
 static const char *type_hint(enum attr_type type) {
   switch (type) {

@@ -35,7 +35,7 @@ struct route_compiler {
                                        name can be called unknown */
 };
 
-/* ---- parts (in order) ---------------------------------------------------------------------- */
+/* ---- parts (in order) ------------------------------------------------------------------------ */
 
 void route_compile_variants(struct route_compiler *compiler); /* variants, stable, canaries */
 void route_compile_match(struct route_compiler *compiler);
@@ -48,7 +48,7 @@ void route_compile_sticky_by(struct route_compiler *compiler);
 /* `read_count`: slots of the table that a decision can read. */
 void route_compile_vary(struct route_compiler *compiler, size_t read_count);
 
-/* ---- what parts share ---------------------------------------------------------------------- */
+/* ---- what parts share ------------------------------------------------------------------------ */
 
 /* A member of an object, or NULL. */
 const struct cJSON *route_member(const struct cJSON *object, const char *key);

@@ -38,8 +38,7 @@ struct segment_use {
   const struct segment *segment;
 };
 
-/* ---- scopes -----------------------------------------------------------------------------------
- */
+/* ---- scopes ---------------------------------------------------------------------------------- */
 
 static struct segment_scope *scope_new(struct arena *arena, const struct segment_source *source) {
   size_t n = 0;
@@ -77,8 +76,7 @@ static struct segment *scope_find(const struct segment_scope *scope, struct str 
   return i == STR_SET_NONE ? NULL : &scope->segments[i];
 }
 
-/* ---- opening ----------------------------------------------------------------------------------
- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static const struct condition *compile_segment(struct condition_compiler *compiler,
                                                const struct segment *segment) {
@@ -190,8 +188,7 @@ const struct condition *segment_open(struct condition_compiler *compiler, const 
   return segment_condition(compiler, scope, segment);
 }
 
-/* ---- checking all -----------------------------------------------------------------------------
- */
+/* ---- checking all ---------------------------------------------------------------------------- */
 
 static bool check_object(const struct segment_source *source, struct diags *diags) {
   if (!source->object || cJSON_IsObject(source->object)) return true;

@@ -118,8 +118,7 @@ static struct policy *load(void) {
   return policy;
 }
 
-/* ---- the request --------------------------------------------------------------------------------
- */
+/* ---- the request ----------------------------------------------------------------------------- */
 
 static struct http_field field(const char *name, const char *value) {
   const struct str s = str_from_cstr(name);

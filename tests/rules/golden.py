@@ -10,6 +10,11 @@ X.cases.json  {"rules": FILE, "cases": [{"name": …, "request": {…}, "expect"
               is a line of `explain --batch --trace` under that rule file. Every member of `expect`
               equals the decision's; of its "rules", those that are named by id are compared, again
               by the members that are given. {"expect": {"error": TEXT}} is a part of the message.
+              FILE may be a list of files.
+X.table.json  conditions, each with requests and what it gives: {"conditions": [{"name": …, "when":
+              {…}, "requests": [[REQUEST, true | false | null]]}]}; null is unknown. A request
+              without a url asks for http://shop.example.com/. "attributes" and "segments" beside
+              "conditions" are those of the rule file that each condition is put into.
 
 Everything runs under this folder's adit.json, in a copy of the folder whose key only we can read,
 as git does not keep that. The last line is "N passed, N failed".
@@ -94,8 +99,9 @@ def check_cases(adit, path):
     document = json.loads(path.read_text(encoding="utf-8"))
     cases = document["cases"]
     lines = "".join(json.dumps(case["request"]) + "\n" for case in cases)
-    done = adit.run("explain", "-c", "adit.json", "--rules", document["rules"], "--batch",
-                    "--trace", stdin=lines)
+    files = document["rules"] if isinstance(document["rules"], list) else [document["rules"]]
+    rules = [argument for name in files for argument in ("--rules", name)]
+    done = adit.run("explain", "-c", "adit.json", *rules, "--batch", "--trace", stdin=lines)
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     if done.returncode != 0 or len(answers) != len(cases):
         show(path.name, [f"exit status {done.returncode}, {len(answers)} answers to {len(cases)} "
@@ -111,6 +117,42 @@ def check_cases(adit, path):
     return len(cases) - failed, failed
 
 
+RESULTS = {True: "matched", False: "unmatched", None: "unknown"}
+
+
+def check_condition(adit, document, condition):
+    """What is wrong with one condition of a table, as lines."""
+    members = {key: document[key] for key in ("attributes", "segments") if key in document}
+    (adit.folder / "table.json").write_text(json.dumps({
+        **members, "route": "table", "variants": {"v1": "shop-v1", "canary": "shop-canary"},
+        "rules": [{"id": "rule", "when": condition["when"], "to": "canary"}]}), encoding="utf-8")
+    requests = [{"url": "http://shop.example.com/", **request} for request, _ in condition["requests"]]
+    done = adit.run("explain", "-c", "adit.json", "--rules", "table.json", "--batch", "--trace",
+                    stdin="".join(json.dumps(request) + "\n" for request in requests))
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    if done.returncode != 0 or len(answers) != len(requests):
+        return [f"exit status {done.returncode}", *done.stderr.splitlines()]
+    problems = []
+    for (request, expected), answer in zip(condition["requests"], answers):
+        rule = answer.get("rules", [{}])[0]
+        if rule.get("result") != RESULTS[expected]:
+            problems += [f"{json.dumps(request)}: expected {RESULTS[expected]}",
+                         f"answer: {json.dumps(answer)}"]
+    return problems
+
+
+def check_table(adit, path):
+    """One table of conditions. Returns (passed, failed)."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    failed = 0
+    for condition in document["conditions"]:
+        problems = check_condition(adit, document, condition)
+        if problems:
+            show(f"{path.name}: {condition['name']}", problems)
+            failed += 1
+    return len(document["conditions"]) - failed, failed
+
+
 def check_all(adit, names, write):
     passed = failed = 0
     for path in sorted(FOLDER.glob("*.bad.json")):
@@ -120,6 +162,10 @@ def check_all(adit, names, write):
     for path in sorted(FOLDER.glob("*.cases.json")):
         if path.name.startswith(names):
             good, bad = check_cases(adit, path)
+            passed, failed = passed + good, failed + bad
+    for path in sorted(FOLDER.glob("*.table.json")):
+        if path.name.startswith(names):
+            good, bad = check_table(adit, path)
             passed, failed = passed + good, failed + bad
     return passed, failed
 

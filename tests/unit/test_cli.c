@@ -13,8 +13,7 @@
 #include "cli/lines.h"
 #include "unit.h"
 
-/* ---- lines ------------------------------------------------------------------------------------
- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 /* A descriptor that gives `parts` one after the other, each `repeat` times. */
 static int open_bytes(const char *const *parts, const size_t *repeat, size_t n) {
@@ -153,8 +152,7 @@ START_TEST(test_lines_bad_descriptor)
 }
 END_TEST
 
-/* ---- flags of explain -------------------------------------------------------------------------
- */
+/* ---- flags of explain ------------------------------------------------------------------------ */
 
 #define URL "http://a.example/"
 
@@ -248,8 +246,7 @@ START_TEST(test_percent)
 }
 END_TEST
 
-/* ---- commands ---------------------------------------------------------------------------------
- */
+/* ---- commands -------------------------------------------------------------------------------- */
 
 START_TEST(test_commands)
 {

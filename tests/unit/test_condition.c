@@ -7,8 +7,7 @@
 #include "adit/hash.h"
 #include "condition_bench.h"
 
-/* ---- operators -------------------------------------------------------------------------------
- */
+/* ---- operators ------------------------------------------------------------------------------- */
 
 struct ask {
   const char *when;
@@ -309,8 +308,7 @@ START_TEST(a_missing_attribute_is_unknown_unless_said)
 }
 END_TEST
 
-/* ---- buckets ---------------------------------------------------------------------------------
- */
+/* ---- buckets --------------------------------------------------------------------------------- */
 
 START_TEST(buckets_are_murmur3_of_salt_and_key)
 {
@@ -389,8 +387,7 @@ START_TEST(percentages_have_two_decimals)
 }
 END_TEST
 
-/* ---- files of values -------------------------------------------------------------------------
- */
+/* ---- files of values ------------------------------------------------------------------------- */
 
 struct folder {
   char path[64];
@@ -509,8 +506,7 @@ START_TEST(files_have_limits_and_are_not_quoted)
 }
 END_TEST
 
-/* ---- segments --------------------------------------------------------------------------------
- */
+/* ---- segments -------------------------------------------------------------------------------- */
 
 START_TEST(segments_are_named_conditions)
 {
@@ -621,8 +617,7 @@ START_TEST(one_mistake_in_a_segment_is_told_once)
 }
 END_TEST
 
-/* ---- memory ----------------------------------------------------------------------------------
- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 /* At every limit compiling either works or gives NULL with an error. */
 START_TEST(compiling_survives_every_limit_of_memory)

@@ -4,8 +4,7 @@
  */
 #include "condition_bench.h"
 
-/* ---- order and outcome -----------------------------------------------------------------------
- */
+/* ---- order and outcome ----------------------------------------------------------------------- */
 
 START_TEST(the_first_rule_that_matches_ends_it)
 {
@@ -215,8 +214,7 @@ START_TEST(reading_the_time_is_noticed)
 }
 END_TEST
 
-/* ---- the trace -------------------------------------------------------------------------------
- */
+/* ---- the trace ------------------------------------------------------------------------------- */
 
 /* "attribute op value = seen: result" for each condition. */
 static void render(const struct trace_rule *rule, struct text *out) {
@@ -341,8 +339,7 @@ START_TEST(results_have_names)
 }
 END_TEST
 
-/* ---- random conditions -----------------------------------------------------------------------
- */
+/* ---- random conditions ----------------------------------------------------------------------- */
 
 enum value { FALSE, UNKNOWN, TRUE };
 

@@ -15,8 +15,7 @@ static struct ip_address ip(const char *text) {
   return address;
 }
 
-/* ---- what ends here
- * ------------------------------------------------------------------------------- */
+/* ---- what ends here -------------------------------------------------------------------------- */
 
 static bool is_region(void *context, struct str name) {
   return str_eq_nocase(name, str_from_cstr(context));
@@ -117,8 +116,7 @@ START_TEST(many_nominations)
 }
 END_TEST
 
-/* ---- who is asking
- * -------------------------------------------------------------------------------- */
+/* ---- who is asking --------------------------------------------------------------------------- */
 
 /* Trusts 10/8, 192.0.2.1 and fd00::/8. */
 static const struct config *trusting(void) {
@@ -207,8 +205,7 @@ START_TEST(https)
 }
 END_TEST
 
-/* ---- the head that goes on
- * ------------------------------------------------------------------------ */
+/* ---- the head that goes on ------------------------------------------------------------------- */
 
 enum { TRUSTED = 1, SECURE = 2, NO_RULE = 4, NO_VIA = 8, CHUNKED = 16 };
 

@@ -14,8 +14,7 @@ static const struct h1_framing NO_FRAMING;
 #define DATED  "Date: x\r\n"
 #define LENGTH "Content-Length: 2\r\n"
 
-/* ---- what a shared cache may keep
- * ----------------------------------------------------------------- */
+/* ---- what a shared cache may keep ------------------------------------------------------------ */
 
 static void parse(const char *method, const char *head) {
   char line[128];
@@ -82,8 +81,7 @@ START_TEST(storable)
 }
 END_TEST
 
-/* ---- what goes back
- * ------------------------------------------------------------------------------- */
+/* ---- what goes back -------------------------------------------------------------------------- */
 
 enum { COOKIE = 1, PRIVATE = 2, EXPOSE = 4, VARY = 8 };
 
@@ -248,8 +246,7 @@ START_TEST(interim)
 }
 END_TEST
 
-/* ---- answers of our own
- * --------------------------------------------------------------------------- */
+/* ---- answers of our own ---------------------------------------------------------------------- */
 
 START_TEST(answers)
 {

@@ -14,7 +14,7 @@ static enum http_parse parse(struct str input, size_t limit_bytes, struct http_h
   return http_parse_request(input, limit_bytes, scan, &request, ret_n, ret_why);
 }
 
-/* ---- taken ---------------------------------------------------------------------------------- */
+/* ---- taken ----------------------------------------------------------------------------------- */
 
 struct taken {
   const char *name;
@@ -275,7 +275,7 @@ START_TEST(unfinished)
 }
 END_TEST
 
-/* ---- limits --------------------------------------------------------------------------------- */
+/* ---- limits ---------------------------------------------------------------------------------- */
 
 static struct str long_head(char *text, size_t target_n, size_t value_n, const char *end) {
   size_t n = 0;

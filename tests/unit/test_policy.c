@@ -7,8 +7,7 @@ struct file {
   const char *path, *text;
 };
 
-/* ---- starting ---------------------------------------------------------------------------------
- */
+/* ---- starting -------------------------------------------------------------------------------- */
 
 #define SHOP  ROUTE("shop", "shop.example.com", "")
 #define DOCS  ROUTE("docs", "docs.example.com", "")
@@ -231,8 +230,7 @@ START_TEST(test_upstreams_of_many_routes)
 }
 END_TEST
 
-/* ---- tests of rule files ----------------------------------------------------------------------
- */
+/* ---- tests of rule files --------------------------------------------------------------------- */
 
 #define RULES                                                                               \
   ", \"rules\": [{\"id\": \"named\", \"when\": {\"user.id\": \"u1\"}, \"to\": \"canary\"}," \

@@ -34,8 +34,7 @@ static void describe(const struct decide_request *request, struct text *out) {
     text_printf(out, " | %.*s=%.*s", STR_ARG(attr->fields[i].name), STR_ARG(attr->fields[i].value));
 }
 
-/* ---- requests ---------------------------------------------------------------------------------
- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 #define U "{\"url\":\"http://a.b/\""
 
@@ -239,8 +238,7 @@ START_TEST(test_request_short_of_memory)
 }
 END_TEST
 
-/* ---- decisions --------------------------------------------------------------------------------
- */
+/* ---- decisions ------------------------------------------------------------------------------- */
 
 static const struct route_variant VARIANTS[] = {{STR_INIT("v1"), STR_INIT("a")},
                                                 {STR_INIT("canary"), STR_INIT("b")}};

@@ -379,7 +379,7 @@ START_TEST(test_variants_have_a_limit)
 }
 END_TEST
 
-/* ---- the rest ------------------------------------------------------------------------------- */
+/* ---- the rest -------------------------------------------------------------------------------- */
 
 #include "test_route_find.c"
 #include "test_route_parts.c"
