@@ -1,0 +1,439 @@
+/*
+ * exchange: the walk over the table of states, by transcripts of what happens on both sides.
+ */
+#include "exchange_bench.h"
+
+#define CONFIG_TEXT                                                               \
+  "{\"listen\": [{\"address\": \"127.0.0.1:0\"}], \"rules\": [\"rules/*.json\"]," \
+  " \"trusted_proxies\": [\"10.0.0.0/8\"], \"limits\": {\"body_bytes\": \"8B\"}," \
+  " \"timeouts\": {\"body\": \"30s\"},"                                           \
+  " \"upstreams\": {"                                                             \
+  "\"stable\": {\"endpoints\": [\"127.0.0.1:1\", \"127.0.0.1:2\"],"               \
+  " \"connect_timeout\": \"2s\", \"timeout\": \"10s\"},"                          \
+  "\"canary\": {\"endpoints\": [\"127.0.0.1:3\", \"127.0.0.1:4\"],"               \
+  " \"connect_timeout\": \"1s\", \"timeout\": \"5s\"}},"                          \
+  " \"sticky\": {\"keys\": [{\"id\": \"k\", \"file\": \"sticky.key\"}]}}"
+#define RULES_TEXT                                                                 \
+  "{\"route\": \"shop\", \"match\": {\"hosts\": [\"shop\"]}, \"stable\": \"v1\","  \
+  " \"variants\": {\"v1\": \"stable\", \"canary\": \"canary\"}, \"rules\": ["      \
+  "{\"id\": \"to\", \"when\": {\"header.x-to\": \"canary\"}, \"to\": \"canary\"}," \
+  "{\"id\": \"draw\", \"when\": {\"header.x-draw\": \"1\"}, \"split\": {\"canary\": 100}}]}"
+
+#define GET     "GET / HTTP/1.1\r\nHost: shop\r\n"
+#define OLD_GET "GET / HTTP/1.0\r\nHost: shop\r\n"
+#define POST    "POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: 4\r\n"
+#define PUT     "PUT / HTTP/1.1\r\nHost: shop\r\nContent-Length: 4\r\n"
+#define CHUNKS  "POST / HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: chunked\r\n"
+#define ASKS    "POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: 4\r\nExpect: 100-continue\r\n"
+#define CANARY  "X-To: canary\r\n"
+#define FORCED  "X-Canary: always\r\n"
+#define DRAWN   "X-Draw: 1\r\n"
+
+#define SENT "connect :1; send GET / to v1; done; "
+
+struct walk {
+  const char *name;
+  const char *head;
+  const char *before; /* said before it starts */
+  const char *script;
+  const char *transcript;
+};
+
+static void play_all(const struct walk *walks, size_t n) {
+  bench_open();
+  write_file("adit.json", CONFIG_TEXT);
+  write_file("rules/shop.json", RULES_TEXT);
+  struct text said;
+  struct policy *policy = load_policy(NULL, NULL, &said);
+  ck_assert_msg(policy && text_str(&said).n == 0, "%.*s", STR_ARG(text_str(&said)));
+  for (size_t i = 0; i < n; i++) {
+    const struct walk *walk = &walks[i];
+    bench_begin(policy, "192.0.2.1");
+    bench_play(walk->head, walk->before, walk->script);
+    bench_note_counters();
+    ck_assert_msg(strcmp(bench.transcript, walk->transcript) == 0, "%s:\n%s\ninstead of\n%s",
+                  walk->name, bench.transcript, walk->transcript);
+    bench_end(walk->name);
+  }
+  text_deinit(&said);
+  policy_unref(&policy);
+  bench_close();
+}
+
+#define PLAY(walks) play_all((walks), sizeof(walks) / sizeof(*(walks)))
+
+/* ---- decide ---------------------------------------------------------------------------------- */
+
+START_TEST(decide_walks)
+{
+  static const struct walk walks[] = {
+      {"stable", GET, "", "up head:200,data:hi,end",
+       SENT "head 200; body hi; release clean; end; [responses]"},
+      {"by a rule", GET CANARY, "", "up head:200,data:hi,end",
+       "connect :3; send GET / to canary; done; head 200; body hi; release clean; end; "
+       "[responses]"},
+      {"forced, and shown", GET FORCED, "", "up head:200,data:hi,end",
+       "connect :3; send GET / to canary; done; "
+       "head 200 private (variant=canary; reason=forced); body hi; release clean; end; "
+       "[responses forced]"},
+      {"drawn, and remembered", GET DRAWN, "", "up head:200,data:hi,end",
+       "connect :3; send GET / to canary; done; head 200 cookie private; body hi; release clean; "
+       "end; [responses cookies_set]"},
+      {"no route", "GET / HTTP/1.1\r\nHost: other\r\n", "", "",
+       "head 404; body adit: no route for this host and path; end; [answers]"},
+      {"no route, a body to come", "POST / HTTP/1.1\r\nHost: other\r\nContent-Length: 1\r\n", "",
+       "", "head 404 close; body adit: no route for this host and path; end; [answers]"},
+      {"no route, HEAD", "HEAD / HTTP/1.1\r\nHost: other\r\n", "", "", "head 404; end; [answers]"},
+      {"above the root", "GET /../a HTTP/1.1\r\nHost: shop\r\n", "", "",
+       "head 400 close; body adit: the path is malformed or leads above the root; end; [answers]"},
+      {"CONNECT", "CONNECT shop:80 HTTP/1.1\r\nHost: shop:80\r\n", "", "",
+       "head 405; body adit: CONNECT is not offered here; end; [answers]"},
+      {"a length over the limit", "POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: 9\r\n", "", "",
+       "head 413 close; body adit: the request's body is over the limit; end; [answers]"},
+      {"memory", "GET / HTTP/1.1\r\nHost: other\r\n", "short", "", "head 404; cut; [answers]"},
+  };
+  PLAY(walks);
+}
+END_TEST
+
+/* ---- pick and connect ------------------------------------------------------------------------ */
+
+START_TEST(connect_walks)
+{
+  static const struct walk walks[] = {
+      {"it takes a while", GET, "", "+1999 up head:200,data:hi,end",
+       SENT "head 200; body hi; release clean; end; [responses]"},
+      {"an idle connection", GET, "idle:1", "head:200,data:hi,end",
+       "reuse :1; send GET / to v1; done; head 200; body hi; release clean; end; [responses]"},
+      {"refused at once: the next", GET, "refused:1", "up head:200,data:hi,end",
+       "connect :1; connect :2; send GET / to v1; done; head 200; body hi; release clean; end; "
+       "[responses connect_failures]"},
+      {"refused later: the next", GET, "", "down up head:200,data:hi,end",
+       "connect :1; release; connect :2; send GET / to v1; done; head 200; body hi; release clean; "
+       "end; [responses connect_failures]"},
+      {"timed out: the next", GET, "", "+2016 up head:200,data:hi,end",
+       "connect :1; release; connect :2; send GET / to v1; done; head 200; body hi; release clean; "
+       "end; [responses connect_failures]"},
+      {"a POST too: nothing was sent", POST, "refused:1,put:body,put-end",
+       "up head:200,data:hi,end",
+       "connect :1; connect :2; send POST / to v1; put body; done; head 200; body hi; "
+       "release clean; end; [responses connect_failures]"},
+      {"all refuse", GET, "refused:2", "",
+       "connect :1; connect :2; head 502; body adit: the service refused the connection; end; "
+       "[answers connect_failures=2]"},
+      {"all time out", GET, "", "+2016 +2016",
+       "connect :1; release; connect :2; release; head 504; "
+       "body adit: the service did not accept a connection in time; end; "
+       "[answers connect_failures=2]"},
+      {"the last one's reason is told", GET, "", "+2016 down",
+       "connect :1; release; connect :2; release; head 502; "
+       "body adit: the service refused the connection; end; [answers connect_failures=2]"},
+      {"an unread body stands in the way", POST, "refused:2", "",
+       "connect :1; connect :2; head 502 close; body adit: the service refused the connection; "
+       "end; "
+       "[answers connect_failures=2]"},
+      {"the client leaves", GET, "", "leaves", "connect :1; release; []"},
+  };
+  PLAY(walks);
+}
+END_TEST
+
+START_TEST(failover_walks)
+{
+  static const struct walk walks[] = {
+      {"a canary's users get stable", GET CANARY, "refused:2", "up head:200,data:hi,end",
+       "connect :3; connect :4; connect :1; send GET / to v1; done; head 200; body hi; "
+       "release clean; end; [responses connect_failures=2 failovers]"},
+      {"after both have timed out", GET CANARY, "", "+1016 +1016 up head:200,data:hi,end",
+       "connect :3; release; connect :4; release; connect :1; send GET / to v1; done; head 200; "
+       "body hi; release clean; end; [responses connect_failures=2 failovers]"},
+      {"no cookie is set then", GET DRAWN, "refused:2", "up head:200,data:hi,end",
+       "connect :3; connect :4; connect :1; send GET / to v1; done; head 200; body hi; "
+       "release clean; end; [responses connect_failures=2 failovers cookies_set]"},
+      {"stable fails too", GET CANARY, "refused:4", "",
+       "connect :3; connect :4; connect :1; connect :2; head 502; "
+       "body adit: the service refused the connection; end; "
+       "[answers connect_failures=4 failovers]"},
+      {"a forced one is not replaced", GET FORCED, "refused:2", "",
+       "connect :3; connect :4; head 503; "
+       "body adit: no endpoint of the forced variant is reachable; end; "
+       "[answers connect_failures=2 forced]"},
+      {"stable is not replaced when forced", GET "X-Canary: never\r\n", "refused:2", "",
+       "connect :1; connect :2; head 502; body adit: the service refused the connection; end; "
+       "[answers connect_failures=2 forced]"},
+      {"not after the request was sent", GET CANARY, "", "up closed",
+       "connect :3; send GET / to canary; done; release; head 502; "
+       "body adit: the service closed the connection without a response; end; "
+       "[answers bad_responses]"},
+      {"not by an answer", GET CANARY, "", "up head:503,data:no,end",
+       "connect :3; send GET / to canary; done; head 503; body no; release clean; end; "
+       "[responses]"},
+  };
+  PLAY(walks);
+}
+END_TEST
+
+/* ---- request --------------------------------------------------------------------------------- */
+
+START_TEST(request_walks)
+{
+  static const struct walk walks[] = {
+      {"a body in pieces", POST, "", "up put:bo put:dy put-end head:200,end",
+       "connect :1; send POST / to v1; put bo; put dy; done; head 200; release clean; end; "
+       "[responses]"},
+      {"a body that was there before", POST, "put:body,put-end", "up head:200,end",
+       "connect :1; send POST / to v1; put body; done; head 200; release clean; end; [responses]"},
+      {"the origin is slow to take it", CHUNKS, "put:12345678,put-end",
+       "origin-full:3,up +100 origin-drained head:200,end",
+       "connect :1; send POST / to v1; put 123; put 45678; done; head 200; release clean; end; "
+       "[responses]"},
+      {"no room for the end", CHUNKS, "put:123,put-end",
+       "origin-full:3,up origin-drained head:200,end",
+       "connect :1; send POST / to v1; put 123; done; head 200; release clean; end; [responses]"},
+      {"over the limit in mid-body", CHUNKS, "", "up put:12345678 put:9",
+       "connect :1; send POST / to v1; put 12345678; put 9; release; head 413 close; "
+       "body adit: the request's body is over the limit; end; [answers]"},
+      {"as much as the limit", CHUNKS, "put:12345678,put-end", "up head:200,end",
+       "connect :1; send POST / to v1; put 12345678; done; head 200; release clean; end; "
+       "[responses]"},
+      {"malformed in mid-body", CHUNKS, "", "up put:12 put-bad",
+       "connect :1; send POST / to v1; put 12; release; head 400 close; "
+       "body adit: the request's body is malformed or was cut off; end; [answers]"},
+      {"too slow", POST, "", "up put:b put-slow",
+       "connect :1; send POST / to v1; put b; release; head 408 close; "
+       "body adit: the request's body did not arrive in time; end; [answers]"},
+      {"the client leaves", POST, "", "up put:b leaves",
+       "connect :1; send POST / to v1; put b; release; []"},
+      {"no first byte in time", GET, "", "up +9999 +17",
+       SENT "release; head 504; body adit: the service did not respond in time; end; [answers]"},
+      {"the canary's own time", GET CANARY, "", "up +4999 +17",
+       "connect :3; send GET / to canary; done; release; head 504; "
+       "body adit: the service did not respond in time; end; [answers]"},
+      {"a slow client is not the origin's fault", POST, "", "up +60000 put:body,put-end +9999 +17",
+       "connect :1; send POST / to v1; put body; done; release; head 504; "
+       "body adit: the service did not respond in time; end; [answers]"},
+      {"an upload that moves is waited for", CHUNKS, "put:12345678,put-end",
+       "origin-full:1,up +9000 origin-full:1 +9000 origin-full:1 +9999 +17",
+       "connect :1; send POST / to v1; put 1; put 2; put 3; release; head 504 close; "
+       "body adit: the service did not respond in time; end; [answers]"},
+      {"no response", GET, "", "up closed",
+       SENT "release; head 502; body adit: the service closed the connection without a response; "
+            "end; [answers bad_responses]"},
+      {"no HTTP", GET, "", "up bad-head",
+       SENT "release; head 502; body adit: the service sent a bad response: it rambles; end; "
+            "[answers bad_responses]"},
+      {"a write that fails, and nothing to read", POST, "", "up origin-write-failed,put:b,closed",
+       "connect :1; send POST / to v1; put b; release; head 502 close; "
+       "body adit: the service closed the connection without a response; end; "
+       "[answers bad_responses]"},
+      {"memory", GET, "", "short,up",
+       "connect :1; send GET / to v1; release; head 503; cut; "
+       "[answers]"},
+  };
+  PLAY(walks);
+}
+END_TEST
+
+START_TEST(interim_walks)
+{
+  static const struct walk walks[] = {
+      {"continue", ASKS, "", "up head:100 put:body,put-end head:200,end",
+       "connect :1; send POST / to v1; interim 100; put body; done; head 200; release clean; end; "
+       "[responses]"},
+      {"the origin says no before the body", ASKS, "", "up head:417,data:no,end",
+       "connect :1; send POST / to v1; head 417 close; body no; release; end; [responses]"},
+      {"the origin does not answer the question", ASKS, "", "up +9999 +17",
+       "connect :1; send POST / to v1; release; head 504 close; "
+       "body adit: the service did not respond in time; end; [answers]"},
+      {"several, with the final one behind them", GET, "",
+       "up head:102,head:103,head:200,data:hi,end",
+       SENT "interim 102; interim 103; head 200; body hi; release clean; end; [responses]"},
+      {"not to HTTP/1.0", OLD_GET, "", "up head:103,head:200,data:hi,end",
+       SENT "head 200; body hi; release clean; end; [responses]"},
+      {"101 that nobody asked for", GET, "", "up head:101",
+       SENT "release; head 502; "
+            "body adit: the service sent a bad response: 101 that nobody asked for; end; "
+            "[answers bad_responses]"},
+      {"sixteen", GET, "",
+       "up head:102,head:102,head:102,head:102,head:102,head:102,head:102,head:102 "
+       "head:102,head:102,head:102,head:102,head:102,head:102,head:102,head:102 "
+       "head:200,data:hi,end",
+       SENT "interim 102; interim 102; interim 102; interim 102; interim 102; interim 102; "
+            "interim 102; interim 102; interim 102; interim 102; interim 102; interim 102; "
+            "interim 102; interim 102; interim 102; interim 102; head 200; body hi; "
+            "release clean; end; [responses]"},
+      {"seventeen", OLD_GET, "",
+       "up head:102,head:102,head:102,head:102,head:102,head:102,head:102,head:102 "
+       "head:102,head:102,head:102,head:102,head:102,head:102,head:102,head:102 head:102",
+       SENT "release; head 502; "
+            "body adit: the service sent a bad response: too many interim responses; end; "
+            "[answers bad_responses]"},
+      {"an interim one does not stop the clock", GET, "", "up head:102 +9999 +17",
+       SENT "interim 102; release; head 504; body adit: the service did not respond in time; end; "
+            "[answers]"},
+      {"the origin dies after one", GET, "idle:1", "head:102 closed",
+       "reuse :1; send GET / to v1; done; interim 102; release; head 502; "
+       "body adit: the service closed the connection without a response; end; "
+       "[answers bad_responses]"},
+  };
+  PLAY(walks);
+}
+END_TEST
+
+START_TEST(retry_walks)
+{
+  static const struct walk walks[] = {
+      {"an idle connection was dead", GET, "idle:1", "closed up head:200,data:hi,end",
+       "reuse :1; send GET / to v1; done; release; connect :2; send GET / to v1; done; head 200; "
+       "body hi; release clean; end; [responses retries]"},
+      {"only once, and then on a fresh one", GET, "idle:2", "closed up closed",
+       "reuse :1; send GET / to v1; done; release; connect :2; send GET / to v1; done; release; "
+       "head 502; body adit: the service closed the connection without a response; end; "
+       "[answers retries bad_responses]"},
+      {"with its body", PUT, "idle:1,put:body,put-end", "closed up head:200,end",
+       "reuse :1; send PUT / to v1; put body; done; release; connect :2; send PUT / to v1; "
+       "put body; done; head 200; release clean; end; [responses retries]"},
+      {"with half a body, the rest to come", PUT, "idle:1,put:bo",
+       "closed up put:dy,put-end head:200,end",
+       "reuse :1; send PUT / to v1; put bo; release; connect :2; send PUT / to v1; put bo; put dy; "
+       "done; head 200; release clean; end; [responses retries]"},
+      {"not without its body", PUT, "idle:1,forgets,put:body,put-end", "closed",
+       "reuse :1; send PUT / to v1; put body; done; release; head 502; "
+       "body adit: the service closed the connection without a response; end; "
+       "[answers bad_responses]"},
+      {"not a POST", POST, "idle:1,put:body,put-end", "closed",
+       "reuse :1; send POST / to v1; put body; done; release; head 502; "
+       "body adit: the service closed the connection without a response; end; "
+       "[answers bad_responses]"},
+      {"not after a byte of a response", GET, "idle:1", "half-head,closed",
+       "reuse :1; send GET / to v1; done; release; head 502; "
+       "body adit: the service closed the connection without a response; end; "
+       "[answers bad_responses]"},
+      {"not on a fresh connection", GET, "", "up closed",
+       SENT "release; head 502; body adit: the service closed the connection without a response; "
+            "end; [answers bad_responses]"},
+      {"not after a time-out", GET, "idle:1", "+10016",
+       "reuse :1; send GET / to v1; done; release; head 504; "
+       "body adit: the service did not respond in time; end; [answers]"},
+      {"every endpoint is tried again", GET, "idle:1,refused:1", "closed up head:200,data:hi,end",
+       "reuse :1; send GET / to v1; done; release; connect :2; connect :1; send GET / to v1; done; "
+       "head 200; body hi; release clean; end; [responses connect_failures retries]"},
+      {"none accepts then", GET, "idle:1,refused:2", "closed",
+       "reuse :1; send GET / to v1; done; release; connect :2; connect :1; head 502; "
+       "body adit: the service refused the connection; end; "
+       "[answers connect_failures=2 retries]"},
+      {"a canary's, and then stable", GET CANARY, "idle:1,refused:2",
+       "closed up head:200,data:hi,end",
+       "reuse :3; send GET / to canary; done; release; connect :4; connect :3; connect :1; "
+       "send GET / to v1; done; head 200; body hi; release clean; end; "
+       "[responses connect_failures=2 retries failovers]"},
+      {"the limit counts its body once",
+       "PUT / HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: chunked\r\n",
+       "idle:1,put:12345678,put-end", "closed up head:200,end",
+       "reuse :1; send PUT / to v1; put 12345678; done; release; connect :2; send PUT / to v1; "
+       "put 12345678; done; head 200; release clean; end; [responses retries]"},
+  };
+  PLAY(walks);
+}
+END_TEST
+
+/* ---- response -------------------------------------------------------------------------------- */
+
+START_TEST(response_walks)
+{
+  static const struct walk walks[] = {
+      {"in pieces", GET, "", "up head:200 data:h +100 data:i end",
+       SENT "head 200; body h; body i; release clean; end; [responses]"},
+      {"no body", GET, "", "up head:204,end", SENT "head 204; release clean; end; [responses]"},
+      {"a slow client", GET, "", "up full:1,head:200,data:hi,end +60000 drained",
+       SENT "head 200; body h; body i; release clean; end; [responses]"},
+      {"a client that has gone", GET, "", "up head:200,data:h gone,data:i",
+       SENT "head 200; body h; release; cut; [cut]"},
+      {"a client that has gone, while the origin is waited for", GET, "", "up head:200,gone",
+       SENT "head 200; release; cut; [cut]"},
+      {"the client leaves", GET, "", "up head:200,data:h leaves",
+       SENT "head 200; body h; release; []"},
+      {"the origin dies", GET, "", "up head:200,data:h failed",
+       SENT "head 200; body h; release; cut; [cut]"},
+      {"the origin ends too early or is malformed", GET, "", "up head:200,data:h bad",
+       SENT "head 200; body h; release; cut; [cut]"},
+      {"the origin falls silent", GET, "", "up head:200,data:h +29999 +17",
+       SENT "head 200; body h; release; cut; [cut]"},
+      {"a byte now and then", GET, "", "up head:200,data:h +29000 data:i +29000 end",
+       SENT "head 200; body h; body i; release clean; end; [responses]"},
+      {"before the request is complete", POST, "", "up put:bo head:200,data:hi,end",
+       "connect :1; send POST / to v1; put bo; head 200 close; body hi; release; end; [responses]"},
+      {"the rest of the request still goes", POST, "",
+       "up put:bo head:200,data:h put:dy,put-end data:i,end",
+       "connect :1; send POST / to v1; put bo; head 200 close; body h; put dy; done; body i; "
+       "release clean; end; [responses]"},
+      {"the rest goes while the client is slow to read", POST, "",
+       "up put:bo full:1,head:200,data:hi,end put:dy,put-end drained",
+       "connect :1; send POST / to v1; put bo; head 200 close; body h; put dy; done; body i; "
+       "release clean; end; [responses]"},
+      {"the rest is malformed", CHUNKS, "", "up put:bo head:200,data:h put-bad",
+       "connect :1; send POST / to v1; put bo; head 200 close; body h; release; cut; [cut]"},
+      {"the rest is over the limit", CHUNKS, "", "up put:12345678 head:200,data:h put:9",
+       "connect :1; send POST / to v1; put 12345678; head 200 close; body h; put 9; release; cut; "
+       "[cut]"},
+      {"the rest is not wanted", POST, "",
+       "up put:bo head:200,data:h origin-write-failed,put:d data:i,end",
+       "connect :1; send POST / to v1; put bo; head 200 close; body h; put d; body i; release; "
+       "end; "
+       "[responses]"},
+      {"memory", GET, "", "up short,head:200", SENT "head 200; release; head 503; cut; [answers]"},
+  };
+  PLAY(walks);
+}
+END_TEST
+
+/* ---- beside the walk ------------------------------------------------------------------------- */
+
+/* Who is asking: a trusted proxy's word about client and scheme, and its request id. */
+START_TEST(behind_a_proxy)
+{
+  bench_open();
+  write_file("adit.json", CONFIG_TEXT);
+  write_file("rules/shop.json", RULES_TEXT);
+  struct text said;
+  char buffer[48];
+  struct policy *policy = load_policy(NULL, NULL, &said);
+  bench_begin(policy, "10.0.0.1");
+  bench_play(GET "X-Forwarded-For: 203.0.113.7\r\nX-Forwarded-Proto: https\r\nX-Request-Id: 7\r\n",
+             "", "up");
+  ck_assert_view_eq(ip_format(&bench.exchange->client_ip, buffer, sizeof(buffer)), "203.0.113.7");
+  ck_assert(bench.exchange->trusted && bench.exchange->https);
+  ck_assert_str_eq(bench.request_id, "7");
+  bench_step(STR("head:200,data:hi,end"));
+  bench_end("behind a proxy");
+  text_deinit(&said);
+  policy_unref(&policy);
+  bench_close();
+}
+END_TEST
+
+START_TEST(failures_are_logged)
+{
+  bench_open();
+  write_file("adit.json", CONFIG_TEXT);
+  write_file("rules/shop.json", RULES_TEXT);
+  struct text said;
+  struct policy *policy = load_policy(NULL, NULL, &said);
+  bench_begin(policy, "192.0.2.1");
+  bench_play(GET CANARY, "refused:1", "");
+  ck_assert_str_eq(bench.logged,
+                   "route 'shop', variant 'canary': endpoint 127.0.0.1:3: Connection "
+                   "refused; its users get stable when no endpoint accepts");
+  bench.logged[0] = '\0';
+  bench_step(STR("up"));
+  bench_step(STR("bad-head"));
+  ck_assert_str_eq(bench.logged, "502 to 192.0.2.1: the service sent a bad response: it rambles");
+  bench_end("logged");
+  text_deinit(&said);
+  policy_unref(&policy);
+  bench_close();
+}
+END_TEST
+
+UNIT_MAIN("exchange", decide_walks, connect_walks, failover_walks, request_walks, interim_walks,
+          retry_walks, response_walks, behind_a_proxy, failures_are_logged)
