@@ -85,3 +85,13 @@ size_t h1_write_last_chunk(char *to) {
   memcpy(to, "0\r\n\r\n", H1_LAST_CHUNK_BYTES);
   return H1_LAST_CHUNK_BYTES;
 }
+
+size_t h1_append_body(struct buffer *out, struct str data, bool chunked) {
+  size_t overhead = chunked ? H1_CHUNK_OVERHEAD : 0;
+  size_t room = buffer_room(out);
+  if (room <= overhead || data.n == 0) return 0;
+  struct str part = str_take(data, room - overhead);
+  char *at = out->p + out->end;
+  out->end += chunked ? h1_write_chunk(at, part) : (size_t)(put(at, part) - at);
+  return part.n;
+}

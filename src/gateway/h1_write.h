@@ -4,6 +4,7 @@
 #ifndef ADIT_GATEWAY_H1_WRITE_H
 #define ADIT_GATEWAY_H1_WRITE_H
 
+#include "buffer.h"
 #include "stream.h"
 
 /* What the connection adds to a head. */
@@ -21,6 +22,9 @@ size_t h1_write_response(char *to, const struct response_out *head,
                          const struct h1_framing *framing);
 
 enum { H1_CHUNK_OVERHEAD = 16 + 4, H1_LAST_CHUNK_BYTES = 5 };
+/* Appends body bytes, as a chunk where `chunked`, as far as there is room; returns how many of
+ * `data`. The buffer holds a block. */
+size_t h1_append_body(struct buffer *out, struct str data, bool chunked);
 /* A chunk of n > 0 bytes, and the last chunk. */
 size_t h1_write_chunk(char *to, struct str data);
 size_t h1_write_last_chunk(char *to);

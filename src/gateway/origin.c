@@ -214,19 +214,8 @@ static bool origin_write_head(struct origin_stream *stream, const struct request
 
 static size_t origin_write_body(struct origin_stream *stream, struct str data) {
   struct origin *origin = origin_of(stream);
-  struct buffer *out = &origin->out;
-  size_t overhead = origin->chunked_out ? H1_CHUNK_OVERHEAD : 0;
-  if (!out->p && !buffer_reserve(&origin->worker->blocks, out, 0, 1)) return 0;
-  size_t room = buffer_room(out);
-  if (room <= overhead || data.n == 0) return 0;
-  struct str part = str_take(data, room - overhead);
-  if (origin->chunked_out) {
-    out->end += h1_write_chunk(out->p + out->end, part);
-  } else {
-    memcpy(out->p + out->end, part.p, part.n);
-    out->end += part.n;
-  }
-  return part.n;
+  if (!origin->out.p && !buffer_reserve(&origin->worker->blocks, &origin->out, 0, 1)) return 0;
+  return h1_append_body(&origin->out, data, origin->chunked_out);
 }
 
 static bool origin_end_body(struct origin_stream *stream) {

@@ -1,0 +1,191 @@
+/*
+ * client_head: the heads of requests, one at a time.
+ *
+ * `in` holds the head of the running request before head_end: the exchange's views stand there, so
+ * the bytes before it do not move until the exchange is over.
+ */
+#include "client_parts.h"
+#include "forward.h"
+
+enum {
+  BODY_ROOM_MIN = 4096,     /* behind a head in the same block */
+  REQUESTS_A_TURN_MAX = 64, /* of one connection, so that others get theirs */
+  READS_A_TURN_MAX = 16
+};
+
+bool client_append_response(struct client *client, const struct response_out *head,
+                            const struct h1_framing *framing) {
+  if (!buffer_reserve(&client->worker->blocks, &client->out, 0, h1_response_size(head)))
+    return false;
+  client->out.end += h1_write_response(client->out.p + client->out.end, head, framing);
+  return true;
+}
+
+bool client_append_bytes(struct client *client, struct str data) {
+  if (!buffer_reserve(&client->worker->blocks, &client->out, 0, data.n)) return false;
+  memcpy(client->out.p + client->out.end, data.p, data.n);
+  client->out.end += data.n;
+  return true;
+}
+
+void client_refuse(struct client *client, int status, const char *why) {
+  struct worker *worker = client->worker;
+  struct scratch scratch = {.p = worker->scratch, .capacity = worker->scratch_bytes};
+  char buffer[48];
+  struct str peer = ip_format(&client->stream.peer, buffer, sizeof(buffer));
+  worker_log_peer(worker, "%d to %.*s: %s", status, STR_ARG(peer), why);
+  COUNT(&worker->counters, requests_refused);
+  COUNT(&worker->counters, answers);
+  struct str body;
+  forward_answer(status, str_from_cstr(why), true, worker_date(worker), &scratch,
+                 worker->response_out, &body);
+  struct h1_framing framing = {.connection = STR("close")};
+  if (!client_append_response(client, worker->response_out, &framing) ||
+      !client_append_bytes(client, body)) {
+    client_dispose(client);
+    return;
+  }
+  client_continue_closing(client);
+}
+
+static int parse_status(enum http_parse outcome) {
+  switch (outcome) {
+    case HTTP_PARSE_DONE:
+    case HTTP_PARSE_MORE:
+    case HTTP_PARSE_BAD:
+      return 400;
+    case HTTP_PARSE_LINE_LONG:
+      return 414;
+    case HTTP_PARSE_HEAD_LONG:
+      return 431;
+    case HTTP_PARSE_VERSION:
+      return 505;
+    case HTTP_PARSE_CODING:
+      return 501;
+    case HTTP_PARSE_EXPECTATION:
+      return 417;
+  }
+  return 400;
+}
+
+/* The head stays where it is while the exchange runs; the body needs some room behind it. A head
+ * that leaves too little is moved and parsed again: rare, and cheaper than a copy of every head. */
+static bool has_body_room(const struct client *client, const struct http_request *request,
+                          size_t head_bytes) {
+  if (request->body == HTTP_BODY_NONE) return true;
+  return client->in.capacity - client->in.start - head_bytes >= BODY_ROOM_MIN;
+}
+
+static void client_begin_exchange(struct client *client, struct exchange *exchange,
+                                  size_t head_bytes) {
+  const struct http_request *request = &exchange->request;
+  client->state = CLIENT_EXCHANGE;
+  client->exchange = exchange;
+  client->read_deadline_ms = 0;
+  client->head_begun = false;
+  client->scan = (struct http_head_scan){0};
+  client->in.start += head_bytes;
+  client->head_end = client->in.start;
+  client->body_length = request->content_length;
+  h1_body_init(&client->body, request->body, request->content_length);
+  client->body_moved = false;
+  client->awaits_continue = request->expect_continue;
+  client->version_minor = request->version_minor;
+  client->keep_alive = request->keep_alive;
+  client->chunked_out = client->close_delimited = client->body_is_slow = false;
+  COUNT(&client->worker->counters, requests);
+  if (client->transport.peer_ended && !client->ended_deadline_ms) {
+    client->ended_deadline_ms = client->worker->now_ms + HALF_CLOSED_MS;
+    client_arm(client);
+  }
+  exchange_start(exchange, client->worker, &client->stream);
+}
+
+enum head_step { HEAD_BEGUN, HEAD_MORE, HEAD_REFUSED };
+
+/* Parses the head at the start of `in`. */
+static enum head_step client_take_head(struct client *client) {
+  struct worker *worker = client->worker;
+  if (buffer_size(&client->in) == 0) return HEAD_MORE;
+  struct exchange *exchange = exchange_acquire(worker);
+  if (!exchange) {
+    client_refuse(client, 503, "out of memory");
+    return HEAD_REFUSED;
+  }
+  size_t limit = (size_t)client_config(client)->limits.header_bytes;
+  for (;;) {
+    size_t n = 0;
+    const char *why = "";
+    enum http_parse outcome = http_parse_request(buffer_str(&client->in), limit, &client->scan,
+                                                 &exchange->request, &n, &why);
+    if (outcome == HTTP_PARSE_DONE) {
+      if (has_body_room(client, &exchange->request, n)) {
+        client_begin_exchange(client, exchange, n);
+        return HEAD_BEGUN;
+      }
+      client->scan = (struct http_head_scan){0};
+      if (buffer_reserve(&worker->blocks, &client->in, 0, buffer_room(&client->in) + BODY_ROOM_MIN))
+        continue;
+      outcome = HTTP_PARSE_BAD;
+      why = "out of memory";
+    }
+    exchange_release(worker, exchange);
+    if (outcome == HTTP_PARSE_MORE) return HEAD_MORE;
+    client_refuse(client, parse_status(outcome), why);
+    return HEAD_REFUSED;
+  }
+}
+
+/* The connection waits for a first byte, or for the rest of a head. */
+static void client_rest(struct client *client) {
+  struct worker *worker = client->worker;
+  const struct config_timeouts *timeouts = &client_config(client)->timeouts;
+  if (buffer_size(&client->in) > 0) {
+    if (!client->head_begun) client_expect_read(client, timeouts->header_ms);
+    client->head_begun = true;
+    return;
+  }
+  buffer_release(&worker->blocks, &client->in);
+  client->scan = (struct http_head_scan){0};
+  client->head_begun = false;
+  client_expect_read(client, worker->stop == STOP_NONE ? timeouts->idle_ms : DRAIN_IDLE_MS);
+}
+
+/* What ended while a head was awaited. */
+static void client_ended_reading(struct client *client) {
+  if (buffer_size(&client->in) > 0)
+    client_refuse(client, 400, "the request was cut off");
+  else
+    client_dispose(client);
+}
+
+void client_run(struct client *client) {
+  unsigned requests = 0, reads = 0;
+  while (client->state == CLIENT_READING) {
+    /* A client that does not read its answers gets no more of them: they would pile up here. */
+    if (buffer_size(&client->out) > 0) return;
+    enum head_step step = client_take_head(client);
+    if (step == HEAD_REFUSED) return;
+    if (step == HEAD_BEGUN) {
+      if (++requests < REQUESTS_A_TURN_MAX) continue;
+      if (client->state == CLIENT_READING) client_make_runnable(client);
+      return;
+    }
+    if (++reads > READS_A_TURN_MAX && client->transport.readable) {
+      client_make_runnable(client);
+      break;
+    }
+    enum fill filled = client_fill(client, 0);
+    if (filled == FILL_OK) continue;
+    if (filled == FILL_END) {
+      client_ended_reading(client);
+      return;
+    }
+    if (filled == FILL_FAILED) {
+      client_dispose(client);
+      return;
+    }
+    break;
+  }
+  if (client->state == CLIENT_READING) client_rest(client);
+}

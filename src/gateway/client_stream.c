@@ -1,0 +1,146 @@
+/*
+ * client_stream: a client's connection as the exchange sees it (stream.h): a request's body comes,
+ * a response goes.
+ */
+#include <assert.h>
+
+#include "client_parts.h"
+
+static struct client *client_of(struct client_stream *stream) {
+  assert(stream->operations == &client_operations);
+  return (struct client *)(void *)((char *)stream - offsetof(struct client, stream));
+}
+
+static enum stream_read client_read_body(struct client_stream *stream, struct str *ret_data) {
+  struct client *client = client_of(stream);
+  if (client->body_is_slow) return STREAM_READ_SLOW;
+  for (;;) {
+    switch (h1_body_next(&client->body, &client->in, ret_data)) {
+      case H1_BODY_DATA:
+        client->read_deadline_ms = 0;
+        return STREAM_READ_DATA;
+      case H1_BODY_END:
+        client->read_deadline_ms = 0;
+        return STREAM_READ_END;
+      case H1_BODY_BAD:
+        return STREAM_READ_BAD;
+      case H1_BODY_MORE:
+        break;
+    }
+    switch (client_fill(client, client->head_end)) {
+      case FILL_OK:
+        client->awaits_continue = false;
+        client->read_deadline_ms = 0;
+        continue;
+      case FILL_WAIT:
+        /* The clock runs only while the client is waited for, and not for one that was told to
+         * wait. */
+        if (!client->read_deadline_ms && !client->awaits_continue)
+          client_expect_read(client, client_config(client)->timeouts.body_ms);
+        return STREAM_READ_WAIT;
+      case FILL_END:
+        return STREAM_READ_BAD;
+      case FILL_FAILED:
+        return STREAM_READ_FAILED;
+    }
+  }
+}
+
+static void client_consume_body(struct client_stream *stream, size_t n) {
+  struct client *client = client_of(stream);
+  h1_body_consume(&client->body, &client->in, n);
+}
+
+static bool client_rewind_body(struct client_stream *stream) {
+  struct client *client = client_of(stream);
+  if (client->body_moved) return false;
+  client->in.start = client->head_end;
+  h1_body_init(&client->body, client->body.kind, client->body_length);
+  return true;
+}
+
+static bool client_write_interim(struct client_stream *stream, const struct response_out *head) {
+  struct client *client = client_of(stream);
+  client->awaits_continue = false;
+  return client_append_response(client, head, &(struct h1_framing){0});
+}
+
+static bool client_write_head(struct client_stream *stream, const struct response_out *head) {
+  struct client *client = client_of(stream);
+  client->awaits_continue = false;
+  struct h1_framing framing = {0};
+  if (head->close || client->worker->stop != STOP_NONE) client->keep_alive = false;
+  if (head->body == HTTP_BODY_CHUNKED) {
+    framing.chunked = client->version_minor > 0;
+    client->close_delimited = !framing.chunked; /* HTTP/1.0 */
+    if (client->close_delimited) client->keep_alive = false;
+  }
+  client->chunked_out = framing.chunked;
+  if (!client->keep_alive)
+    framing.connection = STR("close");
+  else if (client->version_minor == 0)
+    framing.connection = STR("keep-alive");
+  return client_append_response(client, head, &framing);
+}
+
+static size_t client_write_body(struct client_stream *stream, struct str data) {
+  struct client *client = client_of(stream);
+  if (!client->out.p && !buffer_reserve(&client->worker->blocks, &client->out, 0, 1)) return 0;
+  return h1_append_body(&client->out, data, client->chunked_out);
+}
+
+static enum stream_write client_flush(struct client_stream *stream) {
+  return client_send(client_of(stream));
+}
+
+static void client_end(struct client_stream *stream) {
+  struct client *client = client_of(stream);
+  client->exchange = NULL;
+  client->head_end = 0;
+  client->read_deadline_ms = client->ended_deadline_ms = 0;
+  if (client->chunked_out) {
+    char last[H1_LAST_CHUNK_BYTES];
+    if (!client_append_bytes(client, str_make(last, h1_write_last_chunk(last)))) {
+      client_dispose(client);
+      return;
+    }
+  }
+  if (!client->keep_alive || !client->body.complete) {
+    client_continue_closing(client);
+    return;
+  }
+  if (client_send(client) == STREAM_WRITE_FAILED) {
+    client_dispose(client);
+    return;
+  }
+  if (buffer_size(&client->out) == 0) buffer_release(&client->worker->blocks, &client->out);
+  client->state = CLIENT_READING;
+  client_make_runnable(client);
+}
+
+static void client_cut(struct client_stream *stream) {
+  struct client *client = client_of(stream);
+  client->exchange = NULL;
+  if (!client->close_delimited) {
+    /* A length not reached or a missing last chunk shows the cut; what was sent may arrive. */
+    client->keep_alive = false;
+    client_continue_closing(client);
+    return;
+  }
+  /* Where the end of the connection ends the body a clean end would lie (RFC 9112 8). */
+  (void)client_send(client);
+  transport_reset(&client->transport);
+  client_dispose(client);
+}
+
+const struct client_stream_operations client_operations = {
+    .read_body = client_read_body,
+    .consume_body = client_consume_body,
+    .rewind_body = client_rewind_body,
+    .write_interim = client_write_interim,
+    .write_head = client_write_head,
+    .write_body = client_write_body,
+    .flush = client_flush,
+    .end = client_end,
+    .cut = client_cut,
+};

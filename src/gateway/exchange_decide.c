@@ -1,0 +1,93 @@
+/*
+ * exchange_decide: who is asking, which variant; what is refused before any origin hears of it.
+ */
+#include "adit/crypto.h"
+#include "exchange_steps.h"
+#include "forward.h"
+#include "protected.h"
+
+/* For anonymous ids, which nobody shall guess. */
+static bool random_bytes(void *context, void *ret, size_t n) {
+  (void)context;
+  return crypto_random(ret, n);
+}
+
+/* The host as rules see it: lower case, without a trailing dot. */
+static struct str lower_host(struct scratch *scratch, struct str host) {
+  struct str copy = scratch_join(scratch, &host, 1);
+  char *at = scratch->p + scratch->used - copy.n;
+  for (size_t i = 0; i < copy.n; i++) at[i] = ascii_lower(at[i]);
+  return copy;
+}
+
+/* Fills what is asked. False: the path cannot be normalised. */
+static bool question(struct exchange *exchange, struct scratch *scratch,
+                     struct decide_request *ret) {
+  struct http_request *request = &exchange->request;
+  struct worker *worker = exchange->worker;
+  struct str path;
+  char *path_scratch = scratch->p + scratch->used;
+  if (request->raw_path.n > scratch->capacity - scratch->used) return false;
+  if (!http_path_normalise(request->raw_path, path_scratch, &path)) return false;
+  scratch->used += request->raw_path.n;
+  *ret = (struct decide_request){
+      .attr = {.method = request->method,
+               .scheme = exchange->https ? STR("https") : STR("http"),
+               .host = lower_host(scratch, request->host),
+               .path = path,
+               .query = request->query,
+               .client_ip = exchange->client_ip,
+               .trusted = exchange->trusted,
+               .now_ms = worker->now_wall_ms,
+               .fields = request->fields,
+               .field_count = request->field_count},
+      .draw = true,
+      .random = random_bytes,
+  };
+  return true;
+}
+
+static void note_decision(struct exchange *exchange) {
+  struct decision *decision = &exchange->decision;
+  struct counters *counters = exchange_counters(exchange);
+  if (decision->reason == REASON_LIMIT) COUNT(counters, limits);
+  if (decision->reason == REASON_FORCED) COUNT(counters, forced);
+  if (decision->reason == REASON_PINNED) COUNT(counters, pinned);
+  for (unsigned i = 0; i < decision->cookies_refused; i++) COUNT(counters, cookies_refused);
+  if (!decision->set_cookie.p) return;
+  /* The decider's memory is the next request's: the exchange keeps a copy. */
+  if (decision->set_cookie.n > sizeof(exchange->set_cookie)) {
+    decision->set_cookie = (struct str){0};
+    return;
+  }
+  memcpy(exchange->set_cookie, decision->set_cookie.p, decision->set_cookie.n);
+  decision->set_cookie.p = exchange->set_cookie;
+  COUNT(counters, cookies_set);
+}
+
+enum step exchange_step_decide(struct exchange *exchange) {
+  struct worker *worker = exchange->worker;
+  struct http_request *request = &exchange->request;
+  const struct config *config = exchange_config(exchange);
+  const struct ip_address *peer = &exchange->client->peer;
+  exchange->request_read = request->body == HTTP_BODY_NONE ||
+                           (request->body == HTTP_BODY_LENGTH && request->content_length == 0);
+  exchange->trusted = config_trusts(config, peer);
+  exchange->client_ip = exchange->trusted ? forward_client_ip(config, request, peer) : *peer;
+  exchange->https = forward_is_https(request, exchange->client->secure, exchange->trusted);
+  if (request->method_id == HTTP_METHOD_CONNECT)
+    return exchange_answer_and_log(exchange, 405, "CONNECT is not offered here");
+  if (request->body == HTTP_BODY_LENGTH && exchange_is_too_large(exchange, request->content_length))
+    return exchange_answer_and_log(exchange, 413, "the request's body is over the limit");
+  forward_remove_hop_by_hop(request, protected_names_hold, exchange->policy->protected_names);
+  struct scratch scratch = {.p = worker->scratch, .capacity = worker->scratch_bytes};
+  struct decide_request asked;
+  if (!question(exchange, &scratch, &asked))
+    return exchange_answer_and_log(exchange, 400, "the path is malformed or leads above the root");
+  decide(exchange->policy->decider, &asked, &exchange->decision, NULL, NULL);
+  if (!exchange->decision.route)
+    return exchange_answer(exchange, 404, STR("no route for this host and path"));
+  note_decision(exchange);
+  exchange->state = EXCHANGE_PICK;
+  return STEP_NEXT;
+}

@@ -1,0 +1,107 @@
+/*
+ * exchange_pick: the way to an endpoint: each of the pool's in turn, idle connections first; a
+ * canary that none accepts gives way to stable, which gives way to nobody.
+ */
+#include <errno.h>
+
+#include "adit/log.h"
+#include "exchange_steps.h"
+#include "origin.h"
+
+static bool has_stable_left(const struct exchange *exchange) {
+  const struct decision *decision = &exchange->decision;
+  return decision->variant != decision->route->stable && decision->reason != REASON_FORCED;
+}
+
+static void log_unreachable(struct exchange *exchange, struct target *target, int error) {
+  struct worker *worker = exchange->worker;
+  COUNT(exchange_counters(exchange), connect_failures);
+  if (target->logged_until_ms > worker->now_ms) return;
+  target->logged_until_ms = worker->now_ms + 1000;
+  const struct route *route = exchange->decision.route;
+  struct str variant = route->variants[exchange->decision.variant].name;
+  log_write(LOG_WARNING, "route '%.*s', variant '%.*s': endpoint %s: %s%s", STR_ARG(route->name),
+            STR_ARG(variant), target->text, strerror(error),
+            has_stable_left(exchange) ? "; its users get stable when no endpoint accepts" : "");
+}
+
+/* Not the endpoint's fault: no descriptor, no memory, no port of our own to connect from. */
+static bool is_own_shortage(int error) {
+  return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS ||
+         error == EADDRNOTAVAIL;
+}
+
+/* No endpoint is left to be tried. */
+static enum step out_of_endpoints(struct exchange *exchange) {
+  struct decision *decision = &exchange->decision;
+  if (has_stable_left(exchange)) {
+    COUNT(exchange_counters(exchange), failovers);
+    decision->variant = decision->route->stable;
+    decision->reason = REASON_FAILOVER;
+    decision->set_cookie = (struct str){0};
+    decision->private_response = false;
+    exchange->attempt = (struct pool_attempt){0};
+    exchange->connect_error = 0;
+    return STEP_NEXT;
+  }
+  if (decision->reason == REASON_FORCED && decision->variant != decision->route->stable)
+    return exchange_answer(exchange, 503, STR("no endpoint of the forced variant is reachable"));
+  if (exchange->connect_error == 0)
+    return exchange_answer(exchange, 503, STR("the service has no endpoint"));
+  if (is_own_shortage(exchange->connect_error))
+    return exchange_answer(exchange, 503, STR("the gateway is out of connections"));
+  if (exchange->connect_error == ETIMEDOUT)
+    return exchange_answer(exchange, 504, STR("the service did not accept a connection in time"));
+  return exchange_answer(exchange, 502, STR("the service refused the connection"));
+}
+
+static void connect_failed(struct exchange *exchange, struct target *target, int error) {
+  exchange->connect_error = error;
+  log_unreachable(exchange, target, error);
+}
+
+enum step exchange_step_pick(struct exchange *exchange) {
+  struct worker *worker = exchange->worker;
+  const struct decision *decision = &exchange->decision;
+  size_t upstream = policy_upstream(exchange->policy->policy, decision->route, decision->variant);
+  struct pool *pool = exchange->policy->pools[upstream];
+  struct target *target =
+      pool_next(pool, &exchange->attempt, worker->now_ms, !has_stable_left(exchange));
+  if (!target) return out_of_endpoints(exchange);
+  exchange->head_sent = false;
+  exchange->request_sent = false;
+  if (!exchange->only_fresh) {
+    exchange->origin = origin_reuse(exchange, target);
+    if (exchange->origin) {
+      target_unref(worker->targets, &target); /* the connection holds its own */
+      exchange->state = EXCHANGE_REQUEST;
+      return STEP_NEXT;
+    }
+  }
+  int error = 0;
+  exchange->origin = origin_connect(exchange, target, &error);
+  if (!exchange->origin) {
+    connect_failed(exchange, target, error);
+    target_unref(worker->targets, &target);
+    return STEP_NEXT;
+  }
+  exchange->target = target;
+  exchange_wait_at_most(exchange, pool_config(pool)->connect_timeout_ms);
+  exchange->state = EXCHANGE_CONNECT;
+  return STEP_NEXT;
+}
+
+enum step exchange_step_connect(struct exchange *exchange) {
+  const struct origin_stream *origin = exchange->origin;
+  if (origin->connected) {
+    exchange_wait_no_more(exchange);
+    exchange->state = EXCHANGE_REQUEST;
+    return STEP_NEXT;
+  }
+  if (!origin->failed && !exchange->timed_out) return STEP_WAIT;
+  if (exchange->timed_out) target_note_timeout(exchange->target, exchange->worker->now_ms);
+  connect_failed(exchange, exchange->target, exchange->timed_out ? ETIMEDOUT : origin->error);
+  exchange_drop_origin(exchange, false);
+  exchange->state = EXCHANGE_PICK;
+  return STEP_NEXT;
+}

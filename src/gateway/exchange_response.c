@@ -1,0 +1,92 @@
+/*
+ * exchange_response: the response goes to the client, the rest of the request to the origin.
+ */
+#include "exchange_steps.h"
+#include "forward.h"
+
+enum step exchange_begin_response(struct exchange *exchange) {
+  struct worker *worker = exchange->worker;
+  const struct decision *decision = &exchange->decision;
+  struct scratch scratch = {.p = worker->scratch, .capacity = worker->scratch_bytes};
+  struct forward_response_input input = {
+      .request = &exchange->request,
+      .response = &exchange->response,
+      .route = decision->route,
+      .variant = decision->route->variants[decision->variant].name,
+      .reason = str_from_cstr(decide_reason_name(decision->reason)),
+      .set_cookie = decision->set_cookie,
+      .private_response = decision->private_response,
+      .expose_decision = decision->route->expose_decision || decision->reason == REASON_FORCED,
+      .date = worker_date(worker),
+  };
+  forward_response(&input, &scratch, worker->response_out);
+  /* A response to a request that is not complete: what is still to come may never be wanted. */
+  worker->response_out->close = !exchange->request_read;
+  if (scratch.failed ||
+      !exchange->client->operations->write_head(exchange->client, worker->response_out))
+    return exchange_answer(exchange, 503, STR("out of memory"));
+  exchange->response_begun = true;
+  exchange_wait_no_more(exchange);
+  exchange->state = EXCHANGE_RESPONSE;
+  return STEP_NEXT;
+}
+
+/* The response cannot be completed. */
+static enum step cut(struct exchange *exchange, const char *why) {
+  if (why) {
+    const struct route *route = exchange->decision.route;
+    worker_log_peer(exchange->worker, "route '%.*s': response cut: %s", STR_ARG(route->name), why);
+  }
+  return exchange_answer(exchange, 502, STR(""));
+}
+
+static enum step complete(struct exchange *exchange) {
+  struct client_stream *client = exchange->client;
+  exchange_drop_origin(exchange, exchange->request_sent);
+  exchange->state = EXCHANGE_OVER;
+  COUNT(exchange_counters(exchange), responses);
+  client->operations->end(client);
+  return STEP_NEXT;
+}
+
+/* Waits for the origin; an upload that is still under way goes on. */
+static enum step await_origin(struct exchange *exchange) {
+  if (exchange->client->operations->flush(exchange->client) == STREAM_WRITE_FAILED)
+    return cut(exchange, NULL);
+  if (exchange->timed_out) return cut(exchange, "the service sent nothing more for too long");
+  if (!exchange->request_sent && exchange_pump_request(exchange) == PUMP_ENDED) return STEP_NEXT;
+  if (!exchange->timer.next)
+    exchange_wait_at_most(exchange, exchange_config(exchange)->timeouts.body_ms);
+  return STEP_WAIT;
+}
+
+enum step exchange_step_response(struct exchange *exchange) {
+  struct origin_stream *origin = exchange->origin;
+  struct client_stream *client = exchange->client;
+  for (;;) {
+    struct str data;
+    switch (origin->operations->read_body(origin, &data)) {
+      case STREAM_READ_DATA:
+        break;
+      case STREAM_READ_WAIT:
+        return await_origin(exchange);
+      case STREAM_READ_END:
+        return complete(exchange);
+      case STREAM_READ_BAD:
+        return cut(exchange, "the service broke off or broke the protocol in mid-body");
+      case STREAM_READ_SLOW:
+      case STREAM_READ_FAILED:
+        return cut(exchange, "the connection to the service broke in mid-body");
+    }
+    /* The origin's clock stands still while the client is the slow one. */
+    exchange_wait_no_more(exchange);
+    size_t taken = client->operations->write_body(client, data);
+    origin->operations->consume_body(origin, taken);
+    if (taken == data.n) continue;
+    enum stream_write flushed = client->operations->flush(client);
+    if (flushed == STREAM_WRITE_FAILED) return cut(exchange, NULL);
+    if (flushed == STREAM_WRITE_DONE) continue;
+    if (!exchange->request_sent && exchange_pump_request(exchange) == PUMP_ENDED) return STEP_NEXT;
+    return STEP_WAIT;
+  }
+}

@@ -1,0 +1,61 @@
+/*
+ * exchange_steps: the steps of an exchange, and what they share. Private to exchange*.c.
+ *
+ *   exchange.c           spares, answers of our own, the table of steps and the loop over it
+ *   exchange_decide.c    DECIDE: who is asking, which variant; what is refused
+ *   exchange_pick.c      PICK, CONNECT: endpoints in turn, idle connections first, stable in the
+ * end exchange_request.c   REQUEST: head and body to the origin, until its head comes
+ *   exchange_response.c  RESPONSE: head and body to the client
+ */
+#ifndef ADIT_GATEWAY_EXCHANGE_STEPS_H
+#define ADIT_GATEWAY_EXCHANGE_STEPS_H
+
+#include "exchange.h"
+
+/* STEP_NEXT: another state was set. STEP_WAIT: a stream or the timer must move first. */
+enum step { STEP_NEXT, STEP_WAIT };
+
+enum step exchange_step_decide(struct exchange *exchange);
+enum step exchange_step_pick(struct exchange *exchange);
+enum step exchange_step_connect(struct exchange *exchange);
+enum step exchange_step_request(struct exchange *exchange);
+enum step exchange_step_response(struct exchange *exchange);
+
+static inline const struct config *exchange_config(const struct exchange *exchange) {
+  return policy_config(exchange->policy->policy);
+}
+
+static inline struct counters *exchange_counters(const struct exchange *exchange) {
+  return &exchange->worker->counters;
+}
+
+/* Whether a request's body of so many bytes is over limits.body_bytes. */
+static inline bool exchange_is_too_large(const struct exchange *exchange, uint64_t bytes) {
+  uint64_t limit = exchange_config(exchange)->limits.body_bytes;
+  return limit != 0 && bytes > limit;
+}
+
+/* The exchange's one clock: from now on `timed_out` will be set after `ms`, or not at all. */
+void exchange_wait_at_most(struct exchange *exchange, int64_t ms);
+void exchange_wait_no_more(struct exchange *exchange);
+
+/* Gives the origin's stream back (origin_stream.release) and stops the clock. */
+void exchange_drop_origin(struct exchange *exchange, bool clean);
+
+/* Ends the exchange with a response of our own, or by a cut when another has begun. */
+enum step exchange_answer(struct exchange *exchange, int status, struct str why);
+/* The same, with a line in the log. */
+enum step exchange_answer_and_log(struct exchange *exchange, int status, const char *why);
+
+enum pump {
+  PUMP_DONE,
+  PUMP_AWAITS_CLIENT,
+  PUMP_AWAITS_ORIGIN,
+  PUMP_ENDED /* the exchange was ended here */
+};
+/* Moves what the client has sent to the origin, as far as both go. */
+enum pump exchange_pump_request(struct exchange *exchange);
+/* The final response's head is in exchange->response: gives it to the client. */
+enum step exchange_begin_response(struct exchange *exchange);
+
+#endif
