@@ -190,9 +190,7 @@ static bool parse_test(struct loader *loader, const struct policy_file *file, co
   return ok;
 }
 
-bool tests_parse(struct loader *loader, struct policy_file *file) {
-  const cJSON *tests = cJSON_GetObjectItemCaseSensitive(json_root(file->doc), "tests");
-  if (!cJSON_IsArray(tests)) return true; /* an absent one; route_compile refuses others */
+static bool parse_tests(struct loader *loader, struct policy_file *file, const cJSON *tests) {
   size_t n = 0;
   const cJSON *test;
   cJSON_ArrayForEach(test, tests) n++;
@@ -206,6 +204,18 @@ bool tests_parse(struct loader *loader, struct policy_file *file) {
   }
   file->test_count = n;
   return ok;
+}
+
+bool tests_parse(struct loader *loader, struct policy_file *file) {
+  const cJSON *tests = cJSON_GetObjectItemCaseSensitive(json_root(file->doc), "tests");
+  if (!cJSON_IsArray(tests)) return true; /* an absent one; route_compile refuses others */
+  size_t errors = diags_count(loader->diags, DIAG_ERROR);
+  if (parse_tests(loader, file, tests)) return true;
+  /* What fails without a word fails for want of memory. */
+  if (diags_count(loader->diags, DIAG_ERROR) == errors)
+    diags_add(loader->diags, DIAG_ERROR, (struct diag_place){file->path, 0, 0}, NULL,
+              "not enough memory to load its tests");
+  return false;
 }
 
 /* ---- running --------------------------------------------------------------------------------- */
