@@ -57,7 +57,7 @@ struct client {
 /* A connection that was accepted; takes the descriptor over. False: memory, it was closed. */
 bool client_open(struct worker *worker, int fd, const struct ip_address *peer);
 void client_handle_event(struct client *client, uint32_t events);
-/* Goes on with what is buffered: further requests of a pipeline. */
+/* Goes on with what is buffered: further requests of a pipeline, or an exchange that gave way. */
 void client_run(struct client *client);
 /* The worker drains: an idle one is closed soon, others after their response. */
 void client_drain(struct client *client);

@@ -93,6 +93,10 @@ static enum stream_write client_flush(struct client_stream *stream) {
   return client_send(client_of(stream));
 }
 
+static void client_run_again(struct client_stream *stream) {
+  client_make_runnable(client_of(stream));
+}
+
 static void client_end(struct client_stream *stream) {
   struct client *client = client_of(stream);
   client->exchange = NULL;
@@ -141,6 +145,7 @@ const struct client_stream_operations client_operations = {
     .write_head = client_write_head,
     .write_body = client_write_body,
     .flush = client_flush,
+    .run_again = client_run_again,
     .end = client_end,
     .cut = client_cut,
 };

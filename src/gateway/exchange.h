@@ -26,7 +26,11 @@ enum exchange_state {
   EXCHANGE_OVER
 };
 
-enum { INTERIM_MAX = 16, SET_COOKIE_MAX = 1024 };
+enum {
+  INTERIM_MAX = 16,
+  SET_COOKIE_MAX = 1024,
+  RUNS_A_TURN_MAX = 64 /* of one body, in one direction: a fast pair must not hold up the others */
+};
 
 struct exchange {
   struct worker *worker;
@@ -54,6 +58,7 @@ struct exchange {
   bool head_sent;      /* the request's head was given to the origin's codec */
   bool request_read;   /* the client's body was read to its end */
   bool request_sent;   /* ... and given to the origin's codec, end included */
+  bool head_is_timed;  /* the clock is that of a head of the response that has begun */
   bool response_begun; /* a byte of the final response was given to the client's codec */
   bool response_read;  /* the origin's response is complete */
   uint64_t body_bytes; /* of the request, for the limit */

@@ -54,7 +54,11 @@ static enum pump request_body_failed(struct exchange *exchange, enum stream_read
 enum pump exchange_pump_request(struct exchange *exchange) {
   struct client_stream *client = exchange->client;
   struct origin_stream *origin = exchange->origin;
-  while (!exchange->request_sent) {
+  for (unsigned runs = 0; !exchange->request_sent; runs++) {
+    if (runs == RUNS_A_TURN_MAX) {
+      client->operations->run_again(client);
+      break;
+    }
     struct str data;
     enum stream_read result =
         exchange->request_read ? STREAM_READ_END : client->operations->read_body(client, &data);
@@ -77,7 +81,8 @@ enum pump exchange_pump_request(struct exchange *exchange) {
       return PUMP_ENDED;
     }
     /* Progress of an upload moves the wait for a first byte of the response. */
-    if (taken > 0 && !exchange->response_begun) exchange_wait_no_more(exchange);
+    if (taken > 0 && !exchange->response_begun && !exchange->head_is_timed)
+      exchange_wait_no_more(exchange);
     if (taken == data.n) continue;
     if (origin->operations->flush(origin) != STREAM_WRITE_DONE) return PUMP_AWAITS_ORIGIN;
   }
@@ -124,6 +129,8 @@ static enum step bad_response(struct exchange *exchange, const char *why) {
 static enum step interim_response(struct exchange *exchange) {
   struct worker *worker = exchange->worker;
   struct client_stream *client = exchange->client;
+  exchange->head_is_timed = false;
+  exchange_wait_no_more(exchange); /* the response has not begun: its time begins anew */
   if (exchange->response.status == 101) return bad_response(exchange, "101 that nobody asked for");
   if (++exchange->interims > INTERIM_MAX)
     return bad_response(exchange, "too many interim responses");
@@ -136,8 +143,15 @@ static enum step interim_response(struct exchange *exchange) {
 }
 
 /* The clock for the first byte runs while the origin is waited for, and not while a client takes
- * its time to send (unless the origin was asked first whether it should). */
-static void watch_first_byte(struct exchange *exchange, enum pump pumped) {
+ * its time to send (unless the origin was asked first whether it should). Behind that byte the rest
+ * of the head must come within the time of a body. */
+static void watch_head(struct exchange *exchange, enum pump pumped) {
+  if (exchange->origin->head_begun) {
+    if (!exchange->head_is_timed)
+      exchange_wait_at_most(exchange, exchange_config(exchange)->timeouts.body_ms);
+    exchange->head_is_timed = true;
+    return;
+  }
   bool asked_first = exchange->request.expect_continue && exchange->body_bytes == 0;
   if (pumped == PUMP_AWAITS_CLIENT && !asked_first)
     exchange_wait_no_more(exchange);
@@ -165,6 +179,6 @@ enum step exchange_step_request(struct exchange *exchange) {
   }
   if (exchange->timed_out)
     return exchange_answer_and_log(exchange, 504, "the service did not respond in time");
-  watch_first_byte(exchange, pumped);
+  watch_head(exchange, pumped);
   return STEP_WAIT;
 }

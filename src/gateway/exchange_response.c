@@ -63,7 +63,11 @@ static enum step await_origin(struct exchange *exchange) {
 enum step exchange_step_response(struct exchange *exchange) {
   struct origin_stream *origin = exchange->origin;
   struct client_stream *client = exchange->client;
-  for (;;) {
+  for (unsigned runs = 0;; runs++) {
+    if (runs == RUNS_A_TURN_MAX) {
+      client->operations->run_again(client);
+      return STEP_WAIT;
+    }
     struct str data;
     switch (origin->operations->read_body(origin, &data)) {
       case STREAM_READ_DATA:

@@ -73,7 +73,7 @@ static void origin_begin(struct origin *origin, struct exchange *exchange) {
   origin->scan = (struct http_head_scan){0};
   origin->chunked_out = false;
   origin->keep_alive = false;
-  origin->stream.received = false;
+  origin->stream.received = origin->stream.head_begun = false;
 }
 
 struct origin_stream *origin_connect(struct exchange *exchange, struct target *target,
@@ -231,6 +231,7 @@ static enum origin_head origin_take_head(struct origin *origin, struct http_resp
   size_t n = 0;
   enum http_parse outcome = http_parse_response(buffer_str(&origin->in), RESPONSE_HEAD_MAX,
                                                 origin->method, &origin->scan, ret, &n, ret_why);
+  origin->stream.head_begun = outcome == HTTP_PARSE_MORE;
   if (outcome == HTTP_PARSE_MORE) return ORIGIN_HEAD_WAIT;
   if (outcome != HTTP_PARSE_DONE) return ORIGIN_HEAD_BAD;
   origin->scan = (struct http_head_scan){0};

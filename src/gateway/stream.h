@@ -73,6 +73,8 @@ struct client_stream_operations {
   /* Takes what there is room for and returns how much. */
   size_t (*write_body)(struct client_stream *stream, struct str data);
   enum stream_write (*flush)(struct client_stream *stream);
+  /* exchange_run() is to be called once more soon, though nothing has changed: others go first. */
+  void (*run_again)(struct client_stream *stream);
   /* The response is complete; the exchange is over for the stream. */
   void (*end)(struct client_stream *stream);
   /* The response cannot be completed: the client must see that it was cut. */
@@ -116,8 +118,9 @@ struct origin_stream {
   bool connected;
   bool failed; /* the connect, or a write, failed; `error` says why */
   int error;
-  bool reused;   /* served another exchange before */
-  bool received; /* a byte of this exchange's response has come */
+  bool reused;     /* served another exchange before */
+  bool received;   /* a byte of this exchange's response has come */
+  bool head_begun; /* a head has begun to come, and is not whole */
 };
 
 #endif

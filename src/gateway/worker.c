@@ -339,7 +339,7 @@ static void run_clients(struct worker *worker) {
     struct client *client = list;
     list = client->next_runnable;
     client->is_runnable = false;
-    if (client->state == CLIENT_READING) client_run(client);
+    client_run(client);
   }
 }
 

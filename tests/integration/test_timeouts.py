@@ -74,13 +74,35 @@ def test_origin_that_does_not_answer(bench):
 
 
 def test_origin_that_sends_half_a_head(bench):
-    client = bench.start(config=timeouts(upstream="200ms")).client()
+    """Behind its first byte a head has as long as a body may stand still, also one after interims."""
+    bench.start(config=timeouts(body="200ms"))
+    for before in ("", "HTTP/1.1 103 Early Hints\r\n\r\n"):
+        client = bench.client()
+        client.send(request())
+        origin = bench.v1.accept()
+        origin.read_request()
+        origin.send(before + "HTTP/1.1 200 OK\r\nX-A: 1\r\n")
+        while (answer := client.read_response()).status == 103:
+            continue
+        assert answer.status == 504
+        origin.expect_gone()
+
+
+def test_interim_response_is_not_the_response(bench):
+    """After one the final response has the whole time again, however short that of a body is."""
+    bench.start(config=timeouts(body="100ms"))
+    client = bench.client()
     client.send(request())
     origin = bench.v1.accept()
     origin.read_request()
-    origin.send("HTTP/1.1 200 OK\r\nX-A: 1\r\n")
-    assert client.read_response().status == 504
-    origin.expect_gone()
+    origin.send("HTTP/1.1 103 Early Hints\r\n\r\n")
+    assert client.read_response().status == 103
+    # Another exchange runs into the time of a body meanwhile: so much of it has passed.
+    for _ in range(2):
+        assert bench.refused(request("PUT / HTTP/1.1", "Content-Length: 10") + b"some").status == 408
+        bench.v1.accept()
+    origin.send(response())
+    assert client.read_response().status == 200
 
 
 def test_kept_connection_that_does_not_answer(bench):
