@@ -97,6 +97,14 @@ class Gateway:
         outcome = self.wait_line(RELOADED, since).string
         return self.lines[since : self.lines.index(outcome, since) + 1]
 
+    def freeze(self):
+        """Stops it in its tracks: what happens until thaw() it will see all at once."""
+        self.signal(signal.SIGSTOP)
+        os.waitpid(self.process.pid, os.WUNTRACED)
+
+    def thaw(self):
+        self.signal(signal.SIGCONT)
+
     def wait_end(self):
         """Its exit status."""
         try:
@@ -166,6 +174,15 @@ class Bench:
         text = content if isinstance(content, str) else json.dumps(content, indent=2)
         with open(path, "w", encoding="utf-8", opener=lambda p, f: os.open(p, f, 0o600)) as file:
             file.write(text)
+
+    def place_of(self, name, where):
+        """file:line:column of the only place where a JSON string (or bytes) stands in a file."""
+        text = where if isinstance(where, bytes) else json.dumps(where).encode()
+        with open(os.path.join(self.directory.name, name), "rb") as file:
+            lines = file.read().split(b"\n")
+        places = [(line, content.find(text) + 1) for line, content in enumerate(lines, 1) if text in content]
+        assert len(places) == 1, f"{text} stands at {places} in {name}"
+        return f"{name}:{places[0][0]}:{places[0][1]}"
 
     def write_files(self, config=None, rules=None, v1=None, canary=None):
         """adit.json and shop.json: everything goes to v1, but for what the arguments change."""

@@ -15,6 +15,19 @@ def test_leaving_while_the_origin_works(bench):
     bench.exchange(bench.client(), bench.v1)
 
 
+def test_leaving_right_after_the_request(bench):
+    """The request and the client's end are seen at once."""
+    bench.start()
+    client = bench.client()
+    bench.gateway.freeze()
+    client.send(request())
+    client.close()
+    bench.gateway.thaw()
+    origin = bench.v1.accept()
+    origin.read_request()
+    assert origin.expect_gone() == b""
+
+
 def test_leaving_in_the_middle_of_a_response(bench):
     bench.start()
     for how in ("close", "reset"):

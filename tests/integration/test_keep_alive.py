@@ -189,6 +189,28 @@ def test_stray_bytes_while_idle_reach_nobody(bench):
     assert bench.exchange(client, bench.v1, answer=response(body=b"good"))[2].body == b"good"
 
 
+def whole(size):
+    """A response of so many bytes, its head included."""
+    pad = size - len(response("200 OK", "X-Pad: ", body=b""))
+    return response("200 OK", "X-Pad: " + "x" * pad, body=b"")
+
+
+def test_stray_bytes_and_a_request_at_once(bench):
+    """The gateway learns of both in one look, of the request first: it must not use the connection,
+    nor fail a request that was never sent."""
+    client = bench.start().client()
+    for stray in (response(body=b"poison"), b"x", b""):
+        idle = bench.exchange(client, bench.v1)[0]
+        bench.gateway.freeze()
+        client.send(request("POST / HTTP/1.1", body=b"good"))
+        idle.send(stray) if stray else idle.close()
+        bench.gateway.thaw()
+        origin = bench.v1.accept()
+        assert origin.read_request().body == b"good"
+        origin.send(response("200 OK", "Connection: close", body=b"good"))
+        assert client.read_response().body == b"good"
+
+
 def test_surplus_after_a_response_reaches_nobody(bench):
     """Bytes behind a body, or a body where there may be none: the connection is not used again."""
     poison = response(body=b"poison")
@@ -202,6 +224,8 @@ def test_surplus_after_a_response_reaches_nobody(bench):
         "after HEAD": ("HEAD", response(body=b"body of HEAD")),
     }
     bench.start()
+    for size in (4096, 8192, 16384, 32768):  # where a read may end just before the surplus
+        cases[f"{size} bytes"] = ("GET", whole(size) + poison)
     for name, (method, answer) in cases.items():
         client = bench.client()
         origin = bench.exchange(client, bench.v1, request(f"{method} / HTTP/1.1"), answer, method)[0]

@@ -47,15 +47,6 @@ def read(bench, name):
         return file.read()
 
 
-def place_of(bench, name, text):
-    """file:line:column of the only place where a text stands in a file."""
-    content = read(bench, name).encode()
-    assert content.count(text.encode()) == 1, text
-    at = content.index(text.encode())
-    line_start = content.rfind(b"\n", 0, at) + 1
-    return f"{name}:{content.count(bytes([10]), 0, at) + 1}:{at - line_start + 1}"
-
-
 # ---- under load
 
 
@@ -253,9 +244,9 @@ def test_places_of_several_errors(bench):
         {"id": "x", "when": {"regoin": "east"}, "to": "canary"},
         {"id": "y", "when": {"now": {"between": ["2026-01-01", "soon"]}}, "to": "canary"}]))
     said = bench.gateway.reload()
-    for text, message in (("\"stabel\"", "(did you mean 'stable'?)"), ("\"regoin\"", "unknown attribute 'regoin'"),
-                          ("\"soon\"", "soon")):
-        place = place_of(bench, "rules/a.json", text)
+    for where, message in (("stabel", "(did you mean 'stable'?)"), ("regoin", "unknown attribute 'regoin'"),
+                           ("soon", "soon")):
+        place = bench.place_of("rules/a.json", where)
         assert any(line.startswith(f"{place}: error: ") and message in line for line in said), (place, said)
 
 

@@ -1,5 +1,4 @@
 """What a gateway does not start with: status 1, nothing served, and a message that says where."""
-import json
 import os
 import re
 import socket
@@ -28,21 +27,10 @@ def refuse(bench, *errors):
     assert said == [*errors, CLOSING], said
 
 
-def place_of(bench, name, where):
-    """file:line:column of the only place where a JSON string (or bytes) stands in a file."""
-    text = where if isinstance(where, bytes) else json.dumps(where).encode()
-    with open(os.path.join(bench.directory.name, name), "rb") as file:
-        content = file.read()
-    assert content.count(text) == 1, text
-    at = content.index(text)
-    line = content.count(bytes([10]), 0, at) + 1
-    return f"{name}:{line}:{at - content.rfind(bytes([10]), 0, at)}"
-
-
 def refuse_change(bench, where, message, config=None, rules=None):
     """One mistake: `where` is what the message points at."""
     bench.write_files(config=config, rules=rules)
-    place = place_of(bench, "shop.json" if rules else "adit.json", where)
+    place = bench.place_of("shop.json" if rules else "adit.json", where)
     refuse(bench, f"{place}: error: {message}")
 
 
@@ -71,7 +59,7 @@ def test_configuration_that_is_no_file(bench):
 def test_rule_file_that_is_not_there(bench):
     bench.write_files()
     remove(bench, "shop.json")
-    place = place_of(bench, "adit.json", "shop.json")
+    place = bench.place_of("adit.json", "shop.json")
     refuse(bench, f"{place}: error: rule file 'shop.json' does not exist (create it, or remove it from"
                   ' "rules")')
 
@@ -79,7 +67,7 @@ def test_rule_file_that_is_not_there(bench):
 def test_no_rule_files(bench):
     hint = 'so nothing can be served (name at least one rule file in "rules")'
     bench.write_files(config={"rules": ["shop.jsonx*"]})
-    place = place_of(bench, "adit.json", "shop.jsonx*")
+    place = bench.place_of("adit.json", "shop.jsonx*")
     refuse(bench, f"{place}: error: there are no rule files, {hint}")
     for none in ([], None):
         bench.write_files(config={"rules": none})
@@ -88,7 +76,7 @@ def test_no_rule_files(bench):
 
 def test_directory_of_rules_that_is_not_there(bench):
     bench.write_files(config={"rules": ["none/*.json"]})
-    place = place_of(bench, "adit.json", "none/*.json")
+    place = bench.place_of("adit.json", "none/*.json")
     refuse(bench, f"{place}: error: 'none/*.json': its directory cannot be read (check that it exists"
                   " and may be read)")
 
@@ -96,7 +84,7 @@ def test_directory_of_rules_that_is_not_there(bench):
 def test_key_file_that_is_not_there(bench):
     bench.write_files()
     remove(bench, "sticky.key")
-    place = place_of(bench, "adit.json", "sticky.key")
+    place = bench.place_of("adit.json", "sticky.key")
     refuse(bench, f"{place}: error: cannot read 'sticky.key': No such file or directory (create it, or"
                   " correct the path)")
 
@@ -118,7 +106,7 @@ def test_key_file_that_is_no_file(bench):
 
 def test_key_that_is_too_short(bench):
     bench.write_files()
-    place = place_of(bench, "adit.json", "sticky.key")
+    place = bench.place_of("adit.json", "sticky.key")
     for content, size in (("", 0), ("\n", 0), ("x" * 31 + "\n", 31)):
         bench.write("sticky.key", content)
         refuse(bench, f"{place}: error: sticky key 'test': the file has {size} bytes, not at least 32"
@@ -240,7 +228,7 @@ def test_unknown_names(bench):
              {"rules": [{"id": "r", "to": "canry"}]})):
         bench.write_files(rules=rules)
         said = run(bench)
-        place = place_of(bench, "shop.json", where)
+        place = bench.place_of("shop.json", where)
         assert len(said) == 2 and said[0].startswith(f"{place}: error: {message}"), said
 
 
@@ -249,14 +237,14 @@ def test_several_errors_are_told_together(bench):
     bench.write_files(config={"wokers": 1, "timeouts": {"idle": 5, "body": "x"}})
     said = run(bench)
     assert [line.split(": error: ")[0] for line in said[:-1]] == [
-        place_of(bench, "adit.json", where) for where in ("wokers", b"5,", "x")], said
+        bench.place_of("adit.json", where) for where in ("wokers", b"5,", "x")], said
     bench.write("cart.json", {"route": "cart", "variants": {"v1": "shop-v2"}, "stable": "v1"})
     bench.write_files(config={"rules": ["cart.json", "shop.json"]}, rules={"stabel": 1, "default": {"spilt": {}}})
     said = run(bench)
     places = [line.split(": error: ")[0] for line in said if ": error: " in line][:-1]
-    assert places[0] == place_of(bench, "cart.json", "shop-v2"), said
+    assert places[0] == bench.place_of("cart.json", "shop-v2"), said
     for key in ("stabel", "spilt"):
-        assert place_of(bench, "shop.json", key) in places, said
+        assert bench.place_of("shop.json", key) in places, said
 
 
 def test_routes_in_conflict(bench):
@@ -275,7 +263,7 @@ def test_what_files_may_claim(bench):
     bench.write_files(config={"rules": ["shop.json", {**claim, "files": "team-a/*.json"}]})
     said = run(bench)
     for text, message in (("b.test", "this file may not claim host 'b.test'"), ("shop-canary", "'shop-canary'")):
-        place = place_of(bench, "team-a/cart.json", text)
+        place = bench.place_of("team-a/cart.json", text)
         assert any(line.startswith(f"{place}: error: ") and message in line for line in said), said
 
 
