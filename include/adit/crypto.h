@@ -25,6 +25,11 @@ bool crypto_random(void *ret, size_t n) __attribute__((warn_unused_result));
 /* SHA-256 of `data`. False when OpenSSL fails. */
 bool crypto_sha256(struct str data, uint8_t ret[32]) __attribute__((warn_unused_result));
 
+enum { WEBSOCKET_ACCEPT_CHARS = 28 };
+/* The Sec-WebSocket-Accept that answers a key (RFC 6455 4.2.2). False when OpenSSL fails. */
+bool crypto_websocket_accept(struct str key, char ret[WEBSOCKET_ACCEPT_CHARS])
+    __attribute__((warn_unused_result));
+
 /* RFC 4648 base64url without padding. Encoding gives (n * 4 + 2) / 3 characters into `ret`, which
  * has room for them, and returns their number. Decoding is strict: alphabet, length, zero unused
  * bits; returns false otherwise or when `capacity` does not hold the result. */

@@ -86,3 +86,21 @@ bool crypto_sha256(struct str data, uint8_t ret[32]) {
   memcpy(ret, digest, sizeof(digest));
   return true;
 }
+
+bool crypto_websocket_accept(struct str key, char ret[WEBSOCKET_ACCEPT_CHARS]) {
+  static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+  enum { SHA1_BYTES = 20 };
+  uint8_t digest[SHA1_BYTES];
+  unsigned length = 0;
+  EVP_MD_CTX *context = EVP_MD_CTX_new();
+  bool ok = context && EVP_DigestInit_ex(context, EVP_sha1(), NULL) == 1 &&
+            EVP_DigestUpdate(context, key.n > 0 ? key.p : "", key.n) == 1 &&
+            EVP_DigestUpdate(context, guid, sizeof(guid) - 1) == 1 &&
+            EVP_DigestFinal_ex(context, digest, &length) == 1 && length == SHA1_BYTES;
+  EVP_MD_CTX_free(context);
+  if (!ok) return false;
+  unsigned char text[WEBSOCKET_ACCEPT_CHARS + 1];
+  if (EVP_EncodeBlock(text, digest, SHA1_BYTES) != WEBSOCKET_ACCEPT_CHARS) return false;
+  memcpy(ret, text, WEBSOCKET_ACCEPT_CHARS);
+  return true;
+}
