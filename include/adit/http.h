@@ -107,6 +107,7 @@ struct http_request {
   bool keep_alive;   /* what version and Connection say */
   bool expect_continue; /* HTTP/1.1 with content to come */
   bool upgrade;         /* HTTP/1.1, Connection nominates Upgrade and an Upgrade field is there */
+  bool te_trailers;     /* HTTP/1.1, Connection nominates TE and TE has "trailers" */
   enum http_body_kind body;
   uint64_t content_length; /* HTTP_BODY_LENGTH only */
   bool has_connection_field;
@@ -120,6 +121,7 @@ struct http_response {
   int version_minor;
   bool keep_alive;
   bool has_connection_field;
+  bool upgrade;             /* as of a request */
   enum http_body_kind body; /* for the request's method: HEAD, 1xx, 204, 304 have none */
   uint64_t content_length;
   bool has_content_length; /* also of HEAD and 304; never of 1xx and 204, which must not have it
@@ -194,7 +196,8 @@ struct http_chunked {
   int state;
   uint64_t left;          /* bytes of the current chunk still to come */
   uint32_t line_bytes;    /* of the current size line, extensions included */
-  uint32_t trailer_bytes; /* of the whole trailer section */
+  uint32_t trailer_bytes; /* of the trailer section, without the LF of its empty line */
+  uint32_t trailer_fields;
   uint32_t size_digits;
 };
 
@@ -212,12 +215,23 @@ void http_chunked_init(struct http_chunked *chunked);
  * Decodes from the start of `input`; *ret_n is what was used, *ret_data (for HTTP_CHUNK_DATA) views
  * into it. Call again with what is left after HTTP_CHUNK_DATA, and with more after HTTP_CHUNK_MORE.
  * Strict CRLF; sizes of at most 16 digits and 2^63-1; HTTP_CHUNK_LINE_MAX bytes of size line
- * without its CRLF (extensions are dropped, unread but for controls); the trailer section is
- * checked as fields are and dropped.
+ * without its CRLF (extensions are dropped, unread but for controls). The trailer section is
+ * checked as fields are, at most HTTP_FIELDS_MAX of them. At HTTP_CHUNK_END it is the last
+ * trailer_bytes + 1 octets that were used: whoever wants its fields keeps those.
  */
 enum http_chunk http_chunked_decode(struct http_chunked *chunked, struct str input,
                                     struct str *ret_data, size_t *ret_n)
     __attribute__((warn_unused_result));
+
+/*
+ * The fields of a trailer section that http_chunked_decode has been over, without its empty line:
+ * fills `fields` (HTTP_FIELDS_MAX) and returns how many.
+ */
+size_t http_trailers_parse(struct str lines, struct http_field *fields);
+
+/* Whether a field may be sent in a trailer section (RFC 9110 6.5.1): it neither frames nor routes
+ * the message, nor says how it is to be handled, who asks, or what its content is. */
+bool http_field_may_trail(struct str name);
 
 /* ---- targets, hosts, cookies, queries -------------------------------------------------------- */
 

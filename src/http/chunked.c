@@ -80,7 +80,10 @@ static enum chunk_state in_trailer(struct http_chunked *chunked, enum chunk_stat
     if (c == '\r') return CHUNK_VALUE_LF;
     return http_char_is(c, HTTP_CHAR_VALUE) ? CHUNK_VALUE : CHUNK_BAD;
   }
-  if (state == CHUNK_LINE && c == '\r') return CHUNK_LAST_LF;
+  if (state == CHUNK_LINE) {
+    if (c == '\r') return CHUNK_LAST_LF;
+    if (++chunked->trailer_fields > HTTP_FIELDS_MAX) return CHUNK_BAD;
+  }
   if (state == CHUNK_NAME && c == ':') return CHUNK_VALUE;
   return http_char_is(c, HTTP_CHAR_TOKEN) ? CHUNK_NAME : CHUNK_BAD;
 }

@@ -85,7 +85,14 @@ static void note_connection(struct head_facts *facts, struct str value) {
     if (str_eq_nocase(option, STR("close"))) facts->close = true;
     if (str_eq_nocase(option, STR("keep-alive"))) facts->keep_alive = true;
     if (str_eq_nocase(option, STR("upgrade"))) facts->upgrade_option = true;
+    if (str_eq_nocase(option, STR("te"))) facts->te_option = true;
   }
+}
+
+static void note_te(struct head_facts *facts, struct str value) {
+  struct str coding;
+  while (http_list_next(&value, &coding))
+    if (str_eq_nocase(coding, STR("trailers"))) facts->te_trailers = true;
 }
 
 /* Keeps a value that may come once. */
@@ -113,6 +120,9 @@ static bool note_field(struct head_facts *facts, const struct http_field *field,
       return true;
     case HTTP_FIELD_UPGRADE:
       facts->upgrade = true;
+      return true;
+    case HTTP_FIELD_TE:
+      note_te(facts, field->value);
       return true;
     case HTTP_FIELD_EXPECT:
       if (!note_single(&facts->expect, field->value)) facts->repeated_expect = true;

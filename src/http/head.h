@@ -54,6 +54,8 @@ struct head_facts {
   bool keep_alive;
   bool upgrade_option;
   bool upgrade; /* there is an Upgrade field */
+  bool te_option;
+  bool te_trailers; /* a TE field has "trailers" */
 };
 
 /*

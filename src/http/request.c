@@ -121,6 +121,7 @@ static enum http_parse parse_fields(struct str lines, struct http_request *ret,
   ret->keep_alive = head_keeps_alive(&facts, ret->version_minor);
   /* RFC 9110 7.8: Upgrade in HTTP/1.0 is ignored. */
   ret->upgrade = facts.upgrade && facts.upgrade_option && ret->version_minor >= 1;
+  ret->te_trailers = facts.te_trailers && facts.te_option && ret->version_minor >= 1;
   return HTTP_PARSE_DONE;
 }
 

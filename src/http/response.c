@@ -83,6 +83,7 @@ static enum http_parse parse_fields(struct str lines, enum http_method method,
   if (outcome != HTTP_PARSE_DONE) return outcome;
   ret->has_connection_field = facts.connection;
   ret->keep_alive = head_keeps_alive(&facts, ret->version_minor);
+  ret->upgrade = facts.upgrade && facts.upgrade_option && ret->version_minor >= 1;
   return parse_framing(method, ret, &facts, ret_why);
 }
 
