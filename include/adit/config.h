@@ -65,7 +65,7 @@ struct config_access_log {
 };
 
 struct config_timeouts { /* milliseconds */
-  int64_t header_ms, idle_ms, body_ms, drain_ms, drain_delay_ms;
+  int64_t header_ms, idle_ms, body_ms, tunnel_ms, drain_ms, drain_delay_ms;
 };
 
 struct config {
@@ -95,7 +95,9 @@ struct config {
   size_t key_count; /* 0: a random key is to be made, with a warning */
   struct config_limits limits;
   struct config_timeouts timeouts;
-  bool via; /* true */
+  bool via;                   /* true */
+  const struct str *upgrades; /* names of protocols that a connection may change to */
+  size_t upgrade_count;
   bool has_access_log;
   struct config_access_log access_log;
   struct diag_place access_log_at;

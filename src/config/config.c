@@ -42,6 +42,7 @@ static void read_timeouts(struct config_reader *reader, const struct config_scop
   config_read_duration(reader, &scope, "header", 1, HOUR, &timeouts->header_ms);
   config_read_duration(reader, &scope, "idle", 1, 24 * HOUR, &timeouts->idle_ms);
   config_read_duration(reader, &scope, "body", 1, 24 * HOUR, &timeouts->body_ms);
+  config_read_duration(reader, &scope, "tunnel", 1, 7 * 24 * (int64_t)HOUR, &timeouts->tunnel_ms);
   config_read_duration(reader, &scope, "drain", 0, 24 * HOUR, &timeouts->drain_ms);
   config_read_duration(reader, &scope, "drain_delay", 0, HOUR, &timeouts->drain_delay_ms);
 }
@@ -89,6 +90,49 @@ static void read_watch(struct config_reader *reader, const struct config_scope *
   if (node) reader->config->watch_at = json_key_place(reader->doc, node);
 }
 
+/* What may never be spoken through a tunnel: requests in it would pass the rules by. */
+static bool carries_requests(struct str protocol) {
+  static const struct str names[] = {STR_INIT("h2c"), STR_INIT("h2"), STR_INIT("http"),
+                                     STR_INIT("tls")};
+  for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+    if (str_eq_nocase(protocol, names[i])) return true;
+  return false;
+}
+
+static bool read_upgrade(struct config_reader *reader, const cJSON *node, struct str *ret) {
+  if (!config_to_string(reader, node, "upgrades: a protocol", "\"websocket\"", ret)) return false;
+  if (!json_is_name(*ret)) {
+    json_error(reader->doc, node, reader->diags, "a name without a version, like \"websocket\"",
+               "upgrades: '%.*s' is not the name of a protocol", STR_ARG(*ret));
+  } else if (carries_requests(*ret)) {
+    json_error(reader->doc, node, reader->diags, "remove it: such clients go on in HTTP/1.1",
+               "upgrades: '%.*s' is never forwarded, as requests in it would pass the rules by",
+               STR_ARG(*ret));
+  } else {
+    return true;
+  }
+  return false;
+}
+
+static void read_upgrades(struct config_reader *reader, const struct config_scope *root) {
+  struct config *config = reader->config;
+  const cJSON *list = config_find(root, "upgrades");
+  size_t n = 1;
+  if (list && !config_to_list(reader, list, "upgrades", "[\"websocket\"]", &n)) return;
+  struct str *upgrades = ARENA_ARRAY(reader->arena, struct str, n);
+  if (!upgrades) return config_fail_memory(reader);
+  config->upgrades = upgrades;
+  if (!list) {
+    upgrades[config->upgrade_count++] =
+        str_from_cstr(config_key_get(root, "upgrades")->default_text);
+    return;
+  }
+  const cJSON *node;
+  cJSON_ArrayForEach(node, list) {
+    if (read_upgrade(reader, node, &upgrades[config->upgrade_count])) config->upgrade_count++;
+  }
+}
+
 static void read_attributes(struct config_reader *reader, const struct config_scope *root) {
   struct attr_catalog *catalog = attr_catalog_new(ATTR_SCOPE_GATEWAY, NULL);
   if (!catalog) return config_fail_memory(reader);
@@ -125,6 +169,7 @@ static void read_all(struct config_reader *reader) {
   config_read_admin(reader, &root);
   config_read_number(reader, &root, "workers", WORKERS_MAX, &config->workers);
   config_read_boolean(reader, &root, "via", &config->via);
+  read_upgrades(reader, &root);
   read_watch(reader, &root);
   config_read_proxies(reader, &root);
   read_attributes(reader, &root);

@@ -113,7 +113,10 @@ START_TEST(has_defaults)
   ck_assert_int_eq(config->timeouts.body_ms, 30000);
   ck_assert_int_eq(config->timeouts.drain_ms, 30000);
   ck_assert_int_eq(config->timeouts.drain_delay_ms, 0);
+  ck_assert_int_eq(config->timeouts.tunnel_ms, 3600000);
   ck_assert(config->via);
+  ck_assert_uint_eq(config->upgrade_count, 1);
+  ck_assert_view_eq(config->upgrades[0], "websocket");
   ck_assert(!config->has_access_log);
   ck_assert_uint_eq(config->upstream_count, 1);
   ck_assert_int_eq(config->upstreams[0].connect_timeout_ms, 2000);
@@ -156,8 +159,8 @@ static const char example[] =
     "\"2026-10\", \"file\": \"old.key\" }] },\n"
     "  \"limits\": { \"header_bytes\": \"64KiB\", \"body_bytes\": \"10MiB\" /* 0: no limit */ },\n"
     "  \"timeouts\": { \"header\": \"5s\", \"idle\": \"1m\", \"body\": \"1h\", \"drain\": \"0s\", "
-    "\"drain_delay\": \"10s\" },\n"
-    "  \"via\": false,\n"
+    "\"drain_delay\": \"10s\", \"tunnel\": \"7d\" },\n"
+    "  \"via\": false, \"upgrades\": [\"websocket\", \"x-mux\"],\n"
     "  \"access_log\": { \"path\": \"log/access\", \"format\": \"combined\" },\n"
     "}\n";
 
@@ -238,6 +241,9 @@ START_TEST(reads_the_example)
   ck_assert_int_eq(config->timeouts.body_ms, 3600000);
   ck_assert_int_eq(config->timeouts.drain_ms, 0);
   ck_assert_int_eq(config->timeouts.drain_delay_ms, 10000);
+  ck_assert_int_eq(config->timeouts.tunnel_ms, 7 * 24 * 3600000);
+  ck_assert_uint_eq(config->upgrade_count, 2);
+  ck_assert_view_eq(config->upgrades[1], "x-mux");
   ck_assert(!config->via);
   ck_assert(config->has_access_log && config->access_log_at.line == 22);
   ck_assert_str_eq(config->access_log.path, "etc/log/access");
@@ -263,8 +269,8 @@ START_TEST(refuses_fragments)
       {"\"timeouts\": {\"heder\": \"1s\"}",
        "14: error: timeouts: unknown key 'heder' (did you mean 'header'?)"},
       {"\"timeouts\": {\"xxxxxxxx\": \"1s\"}",
-       "14: error: timeouts: unknown key 'xxxxxxxx' (known here: header idle body drain "
-       "drain_delay)"},
+       "14: error: timeouts: unknown key 'xxxxxxxx' (known here: header idle body tunnel "
+       "drain drain_delay)"},
       {"\"timeouts\": [\"1s\"]", "13: error: timeouts must be an object, not array (write { … })"},
       /* Workers. */
       {"\"workers\": -1",
@@ -294,6 +300,19 @@ START_TEST(refuses_fragments)
       {"\"timeouts\": {\"idle\": \"2d\"}", "22: error: timeouts: 'idle' must be from 1ms to 1d"},
       {"\"timeouts\": {\"body\": \"0ms\"}", "22: error: timeouts: 'body' must be from 1ms to 1d"},
       {"\"timeouts\": {\"drain\": \"25h\"}", "23: error: timeouts: 'drain' must be from 0s to 1d"},
+      {"\"timeouts\": {\"tunnel\": \"8d\"}",
+       "24: error: timeouts: 'tunnel' must be from 1ms to 7d"},
+      /* Protocols. */
+      {"\"upgrades\": \"websocket\"",
+       "13: error: upgrades must be a list, not string ([\"websocket\"])"},
+      {"\"upgrades\": [1]",
+       "14: error: upgrades: a protocol must be a string, not number (\"websocket\")"},
+      {"\"upgrades\": [\"websocket\", \"H2C\"]",
+       "27: error: upgrades: 'H2C' is never forwarded, as requests in it would pass the rules by "
+       "(remove it: such clients go on in HTTP/1.1)"},
+      {"\"upgrades\": [\"HTTP/2.0\"]",
+       "14: error: upgrades: 'HTTP/2.0' is not the name of a protocol (a name without a version, "
+       "like \"websocket\")"},
       {"\"timeouts\": {\"drain_delay\": \"61m\"}",
        "29: error: timeouts: 'drain_delay' must be from 0s to 1h"},
       /* Sizes. */
