@@ -184,6 +184,7 @@ enum stream_write client_send(struct client *client) {
     client->ended_deadline_ms = client->worker->now_ms + HALF_CLOSED_MS;
   if (buffer_size(&client->out) == 0) {
     client->out.start = client->out.end = 0;
+    if (client->is_tunnel) buffer_release(&client->worker->blocks, &client->out);
     client->write_deadline_ms = 0;
     return STREAM_WRITE_DONE;
   }
@@ -200,6 +201,7 @@ static void client_linger(struct client *client) {
   char waste[4096];
   size_t got = 0;
   for (;;) {
+    if (!client->transport.readable && client->transport.peer_ended) break; /* it was read */
     if (!client->transport.readable) return;
     enum transport_result result = transport_recv(&client->transport, waste, sizeof(waste), &got);
     if (result == TRANSPORT_WAIT) return;
@@ -241,7 +243,7 @@ void client_continue_closing(struct client *client) {
 
 static void exchange_event(struct client *client) {
   const struct transport *transport = &client->transport;
-  if (transport->peer_ended && !client->ended_deadline_ms) {
+  if (transport->peer_ended && !client->ended_deadline_ms && !client->is_tunnel) {
     client->ended_deadline_ms = client->worker->now_ms + HALF_CLOSED_MS;
     client_arm(client);
   }
@@ -250,7 +252,9 @@ static void exchange_event(struct client *client) {
 
 void client_handle_event(struct client *client, uint32_t events) {
   transport_note_events(&client->transport, events);
-  bool broken = (events & (EPOLLERR | EPOLLHUP)) != 0;
+  /* Both sides of a tunnel may have ended with bytes still to be read. */
+  const uint32_t breaks = client->is_tunnel ? EPOLLERR : EPOLLERR | EPOLLHUP;
+  bool broken = (events & breaks) != 0;
   switch (client->state) {
     case CLIENT_READING:
       if (buffer_size(&client->out) > 0 && client_send(client) == STREAM_WRITE_FAILED) {

@@ -51,6 +51,7 @@ struct client {
   bool keep_alive;
   bool chunked_out;
   bool close_delimited; /* the response's end is the connection's end */
+  bool is_tunnel;       /* the protocol has changed */
   size_t lingered_bytes;
 };
 

@@ -33,13 +33,17 @@ static enum stream_read client_read_body(struct client_stream *stream, struct st
         client->read_deadline_ms = 0;
         continue;
       case FILL_WAIT:
+        if (client->is_tunnel) {
+          buffer_release(&client->worker->blocks, &client->in); /* an idle one holds no block */
+          return STREAM_READ_WAIT;
+        }
         /* The clock runs only while the client is waited for, and not for one that was told to
          * wait. */
         if (!client->read_deadline_ms && !client->awaits_continue)
           client_expect_read(client, client_config(client)->timeouts.body_ms);
         return STREAM_READ_WAIT;
       case FILL_END:
-        return STREAM_READ_BAD;
+        return client->is_tunnel ? STREAM_READ_END : STREAM_READ_BAD;
       case FILL_FAILED:
         return STREAM_READ_FAILED;
     }
@@ -59,6 +63,11 @@ static bool client_rewind_body(struct client_stream *stream) {
   return true;
 }
 
+static void client_read_trailers(struct client_stream *stream, struct field_list *ret) {
+  struct client *client = client_of(stream);
+  ret->n = http_trailers_parse(client->body.trailers, ret->items);
+}
+
 static bool client_write_interim(struct client_stream *stream, const struct response_out *head) {
   struct client *client = client_of(stream);
   client->awaits_continue = false;
@@ -68,7 +77,8 @@ static bool client_write_interim(struct client_stream *stream, const struct resp
 static bool client_write_head(struct client_stream *stream, const struct response_out *head) {
   struct client *client = client_of(stream);
   client->awaits_continue = false;
-  struct h1_framing framing = {0};
+  struct h1_framing framing = {.upgrade = head->upgrade};
+  if (head->status == 101) return client_append_response(client, head, &framing);
   if (head->close || client->worker->stop != STOP_NONE) client->keep_alive = false;
   if (head->body == HTTP_BODY_CHUNKED) {
     framing.chunked = client->version_minor > 0;
@@ -97,17 +107,18 @@ static void client_run_again(struct client_stream *stream) {
   client_make_runnable(client_of(stream));
 }
 
-static void client_end(struct client_stream *stream) {
+static void client_end(struct client_stream *stream, const struct field_list *trailers) {
   struct client *client = client_of(stream);
   client->exchange = NULL;
   client->head_end = 0;
   client->read_deadline_ms = client->ended_deadline_ms = 0;
   if (client->chunked_out) {
-    char last[H1_LAST_CHUNK_BYTES];
-    if (!client_append_bytes(client, str_make(last, h1_write_last_chunk(last)))) {
+    struct block_pool *blocks = &client->worker->blocks;
+    if (!buffer_reserve(blocks, &client->out, 0, h1_end_size(trailers))) {
       client_dispose(client);
       return;
     }
+    client->out.end += h1_write_end(client->out.p + client->out.end, trailers);
   }
   if (!client->keep_alive || !client->body.complete) {
     client_continue_closing(client);
@@ -137,10 +148,30 @@ static void client_cut(struct client_stream *stream) {
   client_dispose(client);
 }
 
+/* ---- tunnel ---------------------------------------------------------------------------------- */
+
+static void client_begin_tunnel(struct client_stream *stream) {
+  struct client *client = client_of(stream);
+  client->is_tunnel = true;
+  client->keep_alive = client->chunked_out = false;
+  client->close_delimited = true;
+  client->head_end = 0;
+  client->read_deadline_ms = client->ended_deadline_ms = 0;
+  h1_body_init(&client->body, HTTP_BODY_UNTIL_CLOSE, 0); /* what came early is in `in` */
+}
+
+static bool client_end_writing(struct client_stream *stream) {
+  struct client *client = client_of(stream);
+  if (buffer_size(&client->out) > 0) return false;
+  transport_shutdown_write(&client->transport);
+  return true;
+}
+
 const struct client_stream_operations client_operations = {
     .read_body = client_read_body,
     .consume_body = client_consume_body,
     .rewind_body = client_rewind_body,
+    .read_trailers = client_read_trailers,
     .write_interim = client_write_interim,
     .write_head = client_write_head,
     .write_body = client_write_body,
@@ -148,4 +179,6 @@ const struct client_stream_operations client_operations = {
     .run_again = client_run_again,
     .end = client_end,
     .cut = client_cut,
+    .begin_tunnel = client_begin_tunnel,
+    .end_writing = client_end_writing,
 };

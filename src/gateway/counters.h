@@ -21,6 +21,7 @@
   X(connects, "connections opened to endpoints")                              \
   X(connect_failures, "connects that failed or timed out")                    \
   X(reuses, "idle connections used again")                                    \
+  X(tunnels, "connections that changed their protocol")                       \
   X(retries, "requests sent again")                                           \
   X(failovers, "canary requests given to stable")                             \
   X(bad_responses, "responses that broke the protocol")                       \

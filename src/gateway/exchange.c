@@ -1,6 +1,6 @@
 /*
- * exchange: one request's life: memory, answers of our own, and the machine. The steps are in
- * exchange_decide.c, exchange_pick.c, exchange_request.c and exchange_response.c.
+ * exchange: one request's life: memory, answers of our own, and the machine. exchange_steps.h says
+ * where the steps are.
  *
  * A step returns STEP_NEXT after it has set another state, STEP_WAIT when a stream or the timer
  * must move first. Only exchange_finish() frees.
@@ -11,6 +11,7 @@
 
 #include "exchange_steps.h"
 #include "forward.h"
+#include "protected.h"
 
 enum { SPARE_EXCHANGES_MAX = 1024 };
 
@@ -66,23 +67,18 @@ static void exchange_finish(struct exchange *exchange) {
 
 /* ---- answers of our own ---------------------------------------------------------------------- */
 
-enum step exchange_answer(struct exchange *exchange, int status, struct str why) {
+/* What is malformed may be misunderstood in what follows it, and an unread body stands in the way.
+ */
+static bool must_close(const struct exchange *exchange, int status) {
+  return status == 400 || !exchange->request_read;
+}
+
+/* The head is in response_out. */
+static enum step send_answer(struct exchange *exchange, struct str body) {
   struct worker *worker = exchange->worker;
   struct client_stream *client = exchange->client;
-  exchange_drop_origin(exchange, false);
-  exchange->state = EXCHANGE_OVER;
-  if (exchange->response_begun) {
-    COUNT(exchange_counters(exchange), cut);
-    client->operations->cut(client);
-    return STEP_NEXT;
-  }
   COUNT(exchange_counters(exchange), answers);
-  struct scratch scratch = {.p = worker->scratch, .capacity = worker->scratch_bytes};
-  struct str body;
-  /* What is malformed may be misunderstood in what follows it, and an unread body stands in the
-   * way. */
-  bool close = status == 400 || !exchange->request_read;
-  forward_answer(status, why, close, worker_date(worker), &scratch, worker->response_out, &body);
+  exchange->state = EXCHANGE_OVER;
   if (!client->operations->write_head(client, worker->response_out)) {
     client->operations->cut(client);
     return STEP_NEXT;
@@ -90,8 +86,37 @@ enum step exchange_answer(struct exchange *exchange, int status, struct str why)
   exchange->response_begun = true;
   if (exchange->request.method_id != HTTP_METHOD_HEAD)
     (void)client->operations->write_body(client, body);
-  client->operations->end(client);
+  worker->trailers_out->n = 0;
+  client->operations->end(client, worker->trailers_out);
   return STEP_NEXT;
+}
+
+enum step exchange_answer(struct exchange *exchange, int status, struct str why) {
+  struct worker *worker = exchange->worker;
+  exchange_drop_origin(exchange, false);
+  if (exchange->response_begun) {
+    exchange->state = EXCHANGE_OVER;
+    COUNT(exchange_counters(exchange), cut);
+    exchange->client->operations->cut(exchange->client);
+    return STEP_NEXT;
+  }
+  struct scratch scratch = {.p = worker->scratch, .capacity = worker->scratch_bytes};
+  struct str body;
+  forward_answer(status, why, must_close(exchange, status), worker_date(worker), &scratch,
+                 worker->response_out, &body);
+  return send_answer(exchange, body);
+}
+
+enum step exchange_answer_as_last(struct exchange *exchange) {
+  struct worker *worker = exchange->worker;
+  if (exchange->request.method_id == HTTP_METHOD_OPTIONS)
+    return exchange_answer(exchange, 200, STR("Max-Forwards lets the request go no further"));
+  struct scratch scratch = {.p = worker->scratch, .capacity = worker->scratch_bytes};
+  struct str body;
+  forward_trace(&exchange->request, protected_names_hold, exchange->policy->protected_names,
+                must_close(exchange, 200), worker_date(worker), &scratch, worker->response_out,
+                &body);
+  return send_answer(exchange, body);
 }
 
 enum step exchange_answer_and_log(struct exchange *exchange, int status, const char *why) {
@@ -109,9 +134,13 @@ static enum step step_over(struct exchange *exchange) {
 }
 
 static enum step (*const steps[])(struct exchange *exchange) = {
-    [EXCHANGE_DECIDE] = exchange_step_decide,     [EXCHANGE_PICK] = exchange_step_pick,
-    [EXCHANGE_CONNECT] = exchange_step_connect,   [EXCHANGE_REQUEST] = exchange_step_request,
-    [EXCHANGE_RESPONSE] = exchange_step_response, [EXCHANGE_OVER] = step_over,
+    [EXCHANGE_DECIDE] = exchange_step_decide,
+    [EXCHANGE_PICK] = exchange_step_pick,
+    [EXCHANGE_CONNECT] = exchange_step_connect,
+    [EXCHANGE_REQUEST] = exchange_step_request,
+    [EXCHANGE_RESPONSE] = exchange_step_response,
+    [EXCHANGE_TUNNEL] = exchange_step_tunnel,
+    [EXCHANGE_OVER] = step_over,
 };
 
 void exchange_run(struct exchange *exchange) {

@@ -1,8 +1,8 @@
 /*
  * exchange: one request's life, from its parsed head to the last byte of its response.
  *
- *   DECIDE ──► PICK ──► CONNECT ──► REQUEST ──► RESPONSE ──► OVER
- *                ▲         │           │
+ *   DECIDE ──► PICK ──► CONNECT ──► REQUEST ──┬─► RESPONSE ──┬─► OVER
+ *                ▲         │           │        └─► TUNNEL ────┘
  *                └─────────┴───────────┘
  *          next endpoint, stable, or once more
  *
@@ -23,6 +23,7 @@ enum exchange_state {
   EXCHANGE_CONNECT,  /* a connect is under way */
   EXCHANGE_REQUEST,  /* head and body go to the origin; its head is awaited */
   EXCHANGE_RESPONSE, /* the response goes to the client; the rest of the request to the origin */
+  EXCHANGE_TUNNEL,   /* behind a 101: bytes go both ways */
   EXCHANGE_OVER
 };
 
@@ -60,10 +61,11 @@ struct exchange {
   bool request_sent;   /* ... and given to the origin's codec, end included */
   bool head_is_timed;  /* the clock is that of a head of the response that has begun */
   bool response_begun; /* a byte of the final response was given to the client's codec */
-  bool response_read;  /* the origin's response is complete */
   uint64_t body_bytes; /* of the request, for the limit */
   unsigned interims;
-  struct timer timer; /* what the present state waits for */
+  struct str upgrade; /* the protocol that is offered to the origin, a view of `request`; or none */
+  bool tunnel_ended[2]; /* by enum tunnel_side: what comes from there has all gone on */
+  struct timer timer;   /* what the present state waits for */
   bool timed_out;
 
   struct exchange *next_spare;

@@ -5,6 +5,7 @@
 #include "exchange_steps.h"
 #include "forward.h"
 #include "protected.h"
+#include "upgrade.h"
 
 /* For anonymous ids, which nobody shall guess. */
 static bool random_bytes(void *context, void *ret, size_t n) {
@@ -79,7 +80,16 @@ enum step exchange_step_decide(struct exchange *exchange) {
     return exchange_answer_and_log(exchange, 405, "CONNECT is not offered here");
   if (request->body == HTTP_BODY_LENGTH && exchange_is_too_large(exchange, request->content_length))
     return exchange_answer_and_log(exchange, 413, "the request's body is over the limit");
+  exchange->upgrade = upgrade_offer(config, request);
   forward_remove_hop_by_hop(request, protected_names_hold, exchange->policy->protected_names);
+  switch (forward_max_forwards(request)) {
+    case MAX_FORWARDS_LEFT:
+      break;
+    case MAX_FORWARDS_SPENT:
+      return exchange_answer_as_last(exchange);
+    case MAX_FORWARDS_BAD:
+      return exchange_answer_and_log(exchange, 400, "malformed Max-Forwards");
+  }
   struct scratch scratch = {.p = worker->scratch, .capacity = worker->scratch_bytes};
   struct decide_request asked;
   if (!question(exchange, &scratch, &asked))

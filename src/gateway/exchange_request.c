@@ -5,6 +5,8 @@
  */
 #include "exchange_steps.h"
 #include "forward.h"
+#include "protected.h"
+#include "upgrade.h"
 
 /* One id for all attempts: an origin that sees the request twice can tell that it is the same. */
 static struct str request_id(struct exchange *exchange) {
@@ -30,6 +32,7 @@ static bool send_head(struct exchange *exchange) {
       .variant = decision->route->variants[decision->variant].name,
       .rule = decision->rule ? decision->rule->id : (struct str){0},
       .request_id = request_id(exchange),
+      .upgrade = exchange->upgrade,
   };
   forward_request(&input, &scratch, worker->request_out);
   if (scratch.failed) return false;
@@ -51,6 +54,16 @@ static enum pump request_body_failed(struct exchange *exchange, enum stream_read
   return PUMP_ENDED;
 }
 
+/* Those of the client's body that may go on; none without a chunked body. */
+static const struct field_list *request_trailers(struct exchange *exchange) {
+  struct field_list *list = exchange->worker->trailers_out;
+  list->n = 0;
+  if (exchange->request.body == HTTP_BODY_CHUNKED)
+    exchange->client->operations->read_trailers(exchange->client, list);
+  forward_trailers(list, protected_names_hold, exchange->policy->protected_names);
+  return list;
+}
+
 enum pump exchange_pump_request(struct exchange *exchange) {
   struct client_stream *client = exchange->client;
   struct origin_stream *origin = exchange->origin;
@@ -68,8 +81,7 @@ enum pump exchange_pump_request(struct exchange *exchange) {
     }
     if (result == STREAM_READ_END) {
       exchange->request_read = true;
-      if (!origin->operations->end_body(origin)) break;
-      exchange->request_sent = true;
+      exchange->request_sent = origin->operations->end_body(origin, request_trailers(exchange));
       break;
     }
     if (result != STREAM_READ_DATA) return request_body_failed(exchange, result);
@@ -126,12 +138,16 @@ static enum step bad_response(struct exchange *exchange, const char *why) {
   return exchange_answer_and_log(exchange, 502, message);
 }
 
+static enum step switching_protocols(struct exchange *exchange) {
+  const char *why = upgrade_refusal(exchange->upgrade, &exchange->request, &exchange->response);
+  return why ? bad_response(exchange, why) : exchange_begin_response(exchange);
+}
+
 static enum step interim_response(struct exchange *exchange) {
   struct worker *worker = exchange->worker;
   struct client_stream *client = exchange->client;
   exchange->head_is_timed = false;
   exchange_wait_no_more(exchange); /* the response has not begun: its time begins anew */
-  if (exchange->response.status == 101) return bad_response(exchange, "101 that nobody asked for");
   if (++exchange->interims > INTERIM_MAX)
     return bad_response(exchange, "too many interim responses");
   if (exchange->request.version_minor == 0) return STEP_NEXT; /* RFC 9110 15.2 */
@@ -168,6 +184,7 @@ enum step exchange_step_request(struct exchange *exchange) {
   const char *why = "";
   switch (origin->operations->read_head(origin, &exchange->response, &why)) {
     case ORIGIN_HEAD_DONE:
+      if (exchange->response.status == 101) return switching_protocols(exchange);
       return exchange->response.status < 200 ? interim_response(exchange)
                                              : exchange_begin_response(exchange);
     case ORIGIN_HEAD_WAIT:

@@ -3,6 +3,14 @@
  */
 #include "exchange_steps.h"
 #include "forward.h"
+#include "upgrade.h"
+
+static void begin_tunnel(struct exchange *exchange) {
+  exchange->client->operations->begin_tunnel(exchange->client);
+  exchange->origin->operations->begin_tunnel(exchange->origin);
+  exchange->state = EXCHANGE_TUNNEL;
+  COUNT(exchange_counters(exchange), tunnels);
+}
 
 enum step exchange_begin_response(struct exchange *exchange) {
   struct worker *worker = exchange->worker;
@@ -18,6 +26,9 @@ enum step exchange_begin_response(struct exchange *exchange) {
       .private_response = decision->private_response,
       .expose_decision = decision->route->expose_decision || decision->reason == REASON_FORCED,
       .date = worker_date(worker),
+      .upgrade = exchange->response.status == 101
+                     ? exchange->upgrade
+                     : upgrade_wanted(exchange_config(exchange), &exchange->response),
   };
   forward_response(&input, &scratch, worker->response_out);
   /* A response to a request that is not complete: what is still to come may never be wanted. */
@@ -28,6 +39,7 @@ enum step exchange_begin_response(struct exchange *exchange) {
   exchange->response_begun = true;
   exchange_wait_no_more(exchange);
   exchange->state = EXCHANGE_RESPONSE;
+  if (exchange->response.status == 101) begin_tunnel(exchange);
   return STEP_NEXT;
 }
 
@@ -40,12 +52,22 @@ static enum step cut(struct exchange *exchange, const char *why) {
   return exchange_answer(exchange, 502, STR(""));
 }
 
+/* Those of the origin's body that may go on, to a client that said it would take them. */
+static const struct field_list *response_trailers(struct exchange *exchange) {
+  struct field_list *list = exchange->worker->trailers_out;
+  list->n = 0;
+  if (exchange->request.te_trailers && exchange->response.body == HTTP_BODY_CHUNKED)
+    exchange->origin->operations->read_trailers(exchange->origin, list);
+  forward_trailers(list, NULL, NULL);
+  return list;
+}
+
 static enum step complete(struct exchange *exchange) {
   struct client_stream *client = exchange->client;
-  exchange_drop_origin(exchange, exchange->request_sent);
   exchange->state = EXCHANGE_OVER;
   COUNT(exchange_counters(exchange), responses);
-  client->operations->end(client);
+  client->operations->end(client, response_trailers(exchange));
+  exchange_drop_origin(exchange, exchange->request_sent); /* the trailers stood in its buffer */
   return STEP_NEXT;
 }
 

@@ -3,9 +3,10 @@
  *
  *   exchange.c           spares, answers of our own, the table of steps and the loop over it
  *   exchange_decide.c    DECIDE: who is asking, which variant; what is refused
- *   exchange_pick.c      PICK, CONNECT: endpoints in turn, idle connections first, stable in the
- * end exchange_request.c   REQUEST: head and body to the origin, until its head comes
+ *   exchange_pick.c      PICK, CONNECT: endpoints in turn, idle connections first, then stable
+ *   exchange_request.c   REQUEST: head and body to the origin, until its head comes
  *   exchange_response.c  RESPONSE: head and body to the client
+ *   exchange_tunnel.c    TUNNEL: what follows a 101
  */
 #ifndef ADIT_GATEWAY_EXCHANGE_STEPS_H
 #define ADIT_GATEWAY_EXCHANGE_STEPS_H
@@ -20,6 +21,7 @@ enum step exchange_step_pick(struct exchange *exchange);
 enum step exchange_step_connect(struct exchange *exchange);
 enum step exchange_step_request(struct exchange *exchange);
 enum step exchange_step_response(struct exchange *exchange);
+enum step exchange_step_tunnel(struct exchange *exchange);
 
 static inline const struct config *exchange_config(const struct exchange *exchange) {
   return policy_config(exchange->policy->policy);
@@ -46,6 +48,11 @@ void exchange_drop_origin(struct exchange *exchange, bool clean);
 enum step exchange_answer(struct exchange *exchange, int status, struct str why);
 /* The same, with a line in the log. */
 enum step exchange_answer_and_log(struct exchange *exchange, int status, const char *why);
+/* Answers an OPTIONS or TRACE whose Max-Forwards is spent, before an origin was chosen. */
+enum step exchange_answer_as_last(struct exchange *exchange);
+
+/* The two sides of a tunnel. */
+enum tunnel_side { TUNNEL_CLIENT, TUNNEL_ORIGIN };
 
 enum pump {
   PUMP_DONE,
@@ -55,7 +62,7 @@ enum pump {
 };
 /* Moves what the client has sent to the origin, as far as both go. */
 enum pump exchange_pump_request(struct exchange *exchange);
-/* The final response's head is in exchange->response: gives it to the client. */
+/* The head of the final response, or of a 101, is in exchange->response: gives it to the client. */
 enum step exchange_begin_response(struct exchange *exchange);
 
 #endif

@@ -136,6 +136,50 @@ void forward_remove_hop_by_hop(struct http_request *request, protected_fn is_pro
   request->field_count = hop_by_hop_remove(request->fields, n);
 }
 
+void forward_trailers(struct field_list *list, protected_fn is_protected, void *context) {
+  size_t kept = 0;
+  for (size_t i = 0; i < list->n; i++) {
+    const struct str name = list->items[i].name;
+    if (http_field_may_trail(name) && !(is_protected && is_protected(context, name)))
+      list->items[kept++] = list->items[i];
+  }
+  list->n = kept;
+}
+
+/* ---- Max-Forwards ---------------------------------------------------------------------------- */
+
+static bool heeds_max_forwards(const struct http_request *request) {
+  return request->method_id == HTTP_METHOD_OPTIONS || request->method_id == HTTP_METHOD_TRACE;
+}
+
+/* False: no number. One that is too large to be held is as large as can be. */
+static bool max_forwards_parse(struct str value, uint64_t *ret) {
+  if (str_to_u64(value, UINT64_MAX, ret)) return true;
+  for (size_t i = 0; i < value.n; i++)
+    if (!ascii_is_digit(value.p[i])) return false;
+  *ret = UINT64_MAX;
+  return value.n > 0;
+}
+
+enum max_forwards forward_max_forwards(const struct http_request *request) {
+  if (!heeds_max_forwards(request)) return MAX_FORWARDS_LEFT;
+  enum max_forwards result = MAX_FORWARDS_LEFT;
+  for (size_t i = 0; i < request->field_count; i++) {
+    if (request->fields[i].id != HTTP_FIELD_MAX_FORWARDS) continue;
+    uint64_t left = 0;
+    if (!max_forwards_parse(request->fields[i].value, &left)) return MAX_FORWARDS_BAD;
+    if (left == 0) result = MAX_FORWARDS_SPENT;
+  }
+  return result;
+}
+
+/* One less than it was. */
+static struct str decrease(struct scratch *scratch, struct str value) {
+  uint64_t left = 0;
+  bool ok = max_forwards_parse(value, &left);
+  return ok && left > 0 ? scratch_number(scratch, left - 1) : value;
+}
+
 /* ---- who is asking --------------------------------------------------------------------------- */
 
 struct ip_address forward_client_ip(const struct config *config, const struct http_request *request,
@@ -244,6 +288,9 @@ void forward_request(const struct forward_request_input *input, struct scratch *
   ret->target = request->origin;
   ret->body = request->body;
   ret->content_length = request->content_length;
+  ret->upgrade = input->upgrade;
+  /* An offer stands alone in Connection, as clients write it. */
+  ret->te_trailers = request->te_trailers && input->upgrade.n == 0;
   struct field_list *list = &ret->fields;
   list->n = 0;
   /* HTTP/1.0 may come without a Host; what goes on is HTTP/1.1 and must have one. */
@@ -255,6 +302,8 @@ void forward_request(const struct forward_request_input *input, struct scratch *
     list->items[list->n] = request->fields[i];
     /* The authority of an absolute-form target replaces Host (RFC 9112 3.2.2). */
     if (request->fields[i].id == HTTP_FIELD_HOST) list->items[list->n].value = request->authority;
+    if (request->fields[i].id == HTTP_FIELD_MAX_FORWARDS && heeds_max_forwards(request))
+      list->items[list->n].value = decrease(scratch, request->fields[i].value);
     list->n++;
   }
   add_forwarded(input, scratch, list);
@@ -330,6 +379,7 @@ static void response_fields_copy(const struct http_response *response, struct fi
 static void response_start(const struct http_response *response, struct response_out *ret) {
   ret->status = response->status;
   ret->reason = response->reason;
+  ret->upgrade = (struct str){0};
   ret->content_length = response->content_length;
   ret->body = response->body == HTTP_BODY_UNTIL_CLOSE ? HTTP_BODY_CHUNKED : response->body;
   response_fields_copy(response, &ret->fields);
@@ -347,6 +397,7 @@ static void add_vary(const struct route *route, struct scratch *scratch, struct 
 void forward_response(const struct forward_response_input *input, struct scratch *scratch,
                       struct response_out *ret) {
   response_start(input->response, ret);
+  ret->upgrade = input->upgrade;
   struct field_list *list = &ret->fields;
   if (!fields_have(list->items, list->n, HTTP_FIELD_DATE))
     fields_add(list, STR("Date"), input->date);
@@ -368,21 +419,56 @@ void forward_interim(const struct http_response *response, struct response_out *
 
 /* ---- answers of our own ---------------------------------------------------------------------- */
 
+/* RFC 9110 15.5.6, 9.3.7. */
+static const struct str allowed_methods =
+    STR_INIT("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE");
+
+static void answer_start(int status, struct str type, struct str body, bool close, struct str date,
+                         struct scratch *scratch, struct response_out *ret) {
+  ret->status = status;
+  ret->reason = http_reason(status);
+  ret->body = HTTP_BODY_LENGTH;
+  ret->content_length = body.n;
+  ret->close = close;
+  ret->upgrade = (struct str){0};
+  struct field_list *list = &ret->fields;
+  list->n = 0;
+  fields_add(list, STR("Date"), date);
+  fields_add(list, STR("Content-Type"), type);
+  fields_add(list, STR("Content-Length"), scratch_number(scratch, body.n));
+  fields_add(list, STR("Cache-Control"), STR("no-store"));
+}
+
 void forward_answer(int status, struct str why, bool close, struct str date,
                     struct scratch *scratch, struct response_out *ret, struct str *ret_body) {
   struct str parts[] = {STR("adit: "), why, STR("\n")};
   *ret_body = scratch_join(scratch, parts, 3);
-  ret->status = status;
-  ret->reason = http_reason(status);
-  ret->body = HTTP_BODY_LENGTH;
-  ret->content_length = ret_body->n;
-  ret->close = close;
-  struct field_list *list = &ret->fields;
-  list->n = 0;
-  fields_add(list, STR("Date"), date);
-  fields_add(list, STR("Content-Type"), STR("text/plain; charset=utf-8"));
-  fields_add(list, STR("Content-Length"), scratch_number(scratch, ret_body->n));
-  fields_add(list, STR("Cache-Control"), STR("no-store"));
-  if (status == 405) /* RFC 9110 15.5.6 */
-    fields_add(list, STR("Allow"), STR("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE"));
+  answer_start(status, STR("text/plain; charset=utf-8"), *ret_body, close, date, scratch, ret);
+  /* The only 200 of our own answers an OPTIONS. */
+  if (status == 405 || status == 200) fields_add(&ret->fields, STR("Allow"), allowed_methods);
+}
+
+static bool is_traced(const struct http_field *field, protected_fn is_secret, void *context) {
+  if (field->id == HTTP_FIELD_HOST) return true;
+  return field->id != HTTP_FIELD_PROXY_AUTHORIZATION && !is_always_protected(field->name) &&
+         !is_secret(context, field->name);
+}
+
+void forward_trace(const struct http_request *request, protected_fn is_secret, void *context,
+                   bool close, struct str date, struct scratch *scratch, struct response_out *ret,
+                   struct str *ret_body) {
+  const char *start = scratch->p + scratch->used;
+  struct str line[] = {request->method, STR(" "), request->target, STR(" HTTP/1.1\r\n")};
+  size_t n = scratch_join(scratch, line, 4).n;
+  for (size_t i = 0; i < request->field_count; i++) {
+    const struct http_field *field = &request->fields[i];
+    struct str parts[] = {field->name, STR(": "), field->value, STR("\r\n")};
+    const size_t size = field->name.n + field->value.n + 4;
+    if (n + size > FORWARD_TRACE_MAX || !is_traced(field, is_secret, context)) continue;
+    n += scratch_join(scratch, parts, 4).n;
+  }
+  struct str end = STR("\r\n");
+  n += scratch_join(scratch, &end, 1).n;
+  *ret_body = str_make(start, n);
+  answer_start(200, STR("message/http"), *ret_body, close, date, scratch, ret);
 }

@@ -30,6 +30,19 @@ struct str scratch_join(struct scratch *scratch, const struct str *parts, size_t
 void forward_remove_hop_by_hop(struct http_request *request,
                                bool (*is_protected)(void *context, struct str name), void *context);
 
+/* Removes from a trailer section what may not be there (http_field_may_trail), and protected names;
+ * also the force token, which no origin gets to see. */
+void forward_trailers(struct field_list *list, bool (*is_protected)(void *context, struct str name),
+                      void *context);
+
+/* Whether OPTIONS or TRACE may be forwarded once more (RFC 9110 7.6.2); others always may. */
+enum max_forwards {
+  MAX_FORWARDS_LEFT,
+  MAX_FORWARDS_SPENT, /* it is to be answered here */
+  MAX_FORWARDS_BAD    /* no number: 400 */
+};
+enum max_forwards forward_max_forwards(const struct http_request *request);
+
 /* client_ip: the peer, or behind trusted proxies the first address in X-Forwarded-For, from the
  * right, that is not trusted (all trusted: the leftmost; at one that does not parse: the last
  * good). */
@@ -47,6 +60,7 @@ struct forward_request_input {
   struct str variant;
   struct str rule;       /* p == NULL: no rule decided */
   struct str request_id; /* used when no trusted proxy sent one */
+  struct str upgrade;    /* the protocol to be offered; n == 0: none */
 };
 void forward_request(const struct forward_request_input *input, struct scratch *scratch,
                      struct request_out *ret);
@@ -60,7 +74,8 @@ struct forward_response_input {
   struct str set_cookie; /* p == NULL: none */
   bool private_response; /* Cache-Control: private where the response could be stored */
   bool expose_decision;
-  struct str date; /* for a response that has none (RFC 9110 6.6.1) */
+  struct str date;    /* for a response that has none (RFC 9110 6.6.1) */
+  struct str upgrade; /* n > 0: of a 101 or 426 */
 };
 void forward_response(const struct forward_response_input *input, struct scratch *scratch,
                       struct response_out *ret);
@@ -70,6 +85,14 @@ void forward_interim(const struct http_response *response, struct response_out *
 /* Whether a shared cache could store the response (RFC 9111 3): neither no-store nor private, and
  * either explicitly cacheable or of a status that is heuristically so, to a GET or HEAD. */
 bool forward_is_storable(const struct http_request *request, const struct http_response *response);
+
+/* The answer to a TRACE that ends here (RFC 9110 9.3.8): its request line and fields but for those
+ * that are secret, as far as they fit FORWARD_TRACE_MAX bytes. The body is written to `scratch`. */
+enum { FORWARD_TRACE_MAX = 8192 };
+void forward_trace(const struct http_request *request,
+                   bool (*is_secret)(void *context, struct str name), void *context, bool close,
+                   struct str date, struct scratch *scratch, struct response_out *ret,
+                   struct str *ret_body);
 
 /* An answer of our own: text that says what is wrong. The body is written to `scratch`. */
 void forward_answer(int status, struct str why, bool close, struct str date,

@@ -2,11 +2,28 @@
 
 #include <assert.h>
 
+/* The bytes of a trailer section stay in the buffer until it is whole; all others go as they are
+ * decoded. */
+static void pass(struct h1_body *body, struct buffer *buffer, size_t used) {
+  size_t trailer = body->chunked.trailer_bytes;
+  buffer->start += body->held + used - trailer;
+  body->held = trailer;
+}
+
+static void end_chunked(struct h1_body *body, struct buffer *buffer, size_t used) {
+  enum { EMPTY_LINE = 2 };
+  size_t section = body->chunked.trailer_bytes + 1;
+  buffer->start += body->held + used;
+  body->trailers = str_make(buffer->p + buffer->start - section, section - EMPTY_LINE);
+  body->complete = true;
+}
+
 static enum h1_body_read chunked_next(struct h1_body *body, struct buffer *buffer) {
-  while (buffer_size(buffer) > 0) {
+  while (buffer_size(buffer) > body->held) {
     struct str data = {0};
     size_t used = 0;
-    switch (http_chunked_decode(&body->chunked, buffer_str(buffer), &data, &used)) {
+    switch (http_chunked_decode(&body->chunked, str_skip(buffer_str(buffer), body->held), &data,
+                                &used)) {
       case HTTP_CHUNK_DATA:
         assert(data.n <= used);
         buffer->start += used - data.n;
@@ -15,11 +32,10 @@ static enum h1_body_read chunked_next(struct h1_body *body, struct buffer *buffe
         if (data.n > 0) return H1_BODY_DATA;
         break;
       case HTTP_CHUNK_MORE:
-        buffer->start += used;
+        pass(body, buffer, used);
         return H1_BODY_MORE;
       case HTTP_CHUNK_END:
-        buffer->start += used;
-        body->complete = true;
+        end_chunked(body, buffer, used);
         return H1_BODY_END;
       case HTTP_CHUNK_BAD:
         return H1_BODY_BAD;

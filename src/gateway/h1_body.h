@@ -14,8 +14,11 @@ struct h1_body {
   enum http_body_kind kind;
   uint64_t left; /* HTTP_BODY_LENGTH */
   struct http_chunked chunked;
-  size_t run; /* bytes at the buffer's start that are data */
+  size_t run;  /* bytes at the buffer's start that are data */
+  size_t held; /* ... or that belong to a trailer section and were looked at */
   bool complete;
+  struct str trailers; /* when complete: the lines of the trailer section, in the buffer's memory,
+                          until that is filled or released */
 };
 
 enum h1_body_read { H1_BODY_DATA, H1_BODY_MORE, H1_BODY_END, H1_BODY_BAD };

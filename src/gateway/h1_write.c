@@ -16,11 +16,12 @@ static size_t fields_size(const struct field_list *list) {
 
 size_t h1_request_size(const struct request_out *head) {
   return head->method.n + head->target_prefix.n + head->target.n + STATUS_LINE_BYTES +
-         fields_size(&head->fields) + FRAMING_BYTES;
+         fields_size(&head->fields) + head->upgrade.n + FRAMING_BYTES;
 }
 
 size_t h1_response_size(const struct response_out *head) {
-  return STATUS_LINE_BYTES + head->reason.n + fields_size(&head->fields) + FRAMING_BYTES;
+  return STATUS_LINE_BYTES + head->reason.n + fields_size(&head->fields) + head->upgrade.n +
+         FRAMING_BYTES;
 }
 
 static char *put_field(char *at, struct str name, struct str value) {
@@ -38,6 +39,11 @@ static char *put_fields(char *at, const struct field_list *list, const struct h1
     at = put_field(at, list->items[i].name, list->items[i].value);
   if (framing->chunked) at = put(at, STR("Transfer-Encoding: chunked\r\n"));
   if (framing->connection.n > 0) at = put_field(at, STR("Connection"), framing->connection);
+  if (framing->te_trailers) at = put(at, STR("Connection: TE\r\nTE: trailers\r\n"));
+  if (framing->upgrade.n > 0) {
+    at = put(at, STR("Connection: Upgrade\r\n"));
+    at = put_field(at, STR("Upgrade"), framing->upgrade);
+  }
   *at++ = '\r';
   *at++ = '\n';
   return at;
@@ -81,9 +87,13 @@ size_t h1_write_chunk(char *to, struct str data) {
   return (size_t)(at - to);
 }
 
-size_t h1_write_last_chunk(char *to) {
-  memcpy(to, "0\r\n\r\n", H1_LAST_CHUNK_BYTES);
-  return H1_LAST_CHUNK_BYTES;
+size_t h1_end_size(const struct field_list *trailers) {
+  return fields_size(trailers) + sizeof("0\r\n\r\n");
+}
+
+size_t h1_write_end(char *to, const struct field_list *trailers) {
+  char *at = put(to, STR("0\r\n"));
+  return (size_t)(put_fields(at, trailers, &(struct h1_framing){0}) - to);
 }
 
 size_t h1_append_body(struct buffer *out, struct str data, bool chunked) {

@@ -11,6 +11,8 @@
 struct h1_framing {
   bool chunked;
   struct str connection; /* value of a Connection field; n == 0: none */
+  struct str upgrade;    /* value of an Upgrade field, which the connection then nominates */
+  bool te_trailers;      /* TE: trailers, which the connection then nominates */
 };
 
 /* An upper bound of what writing takes. */
@@ -21,12 +23,14 @@ size_t h1_write_request(char *to, const struct request_out *head, const struct h
 size_t h1_write_response(char *to, const struct response_out *head,
                          const struct h1_framing *framing);
 
-enum { H1_CHUNK_OVERHEAD = 16 + 4, H1_LAST_CHUNK_BYTES = 5 };
+enum { H1_CHUNK_OVERHEAD = 16 + 4 };
 /* Appends body bytes, as a chunk where `chunked`, as far as there is room; returns how many of
  * `data`. The buffer holds a block. */
 size_t h1_append_body(struct buffer *out, struct str data, bool chunked);
-/* A chunk of n > 0 bytes, and the last chunk. */
+/* A chunk of n > 0 bytes. */
 size_t h1_write_chunk(char *to, struct str data);
-size_t h1_write_last_chunk(char *to);
+/* The last chunk with its trailer section; an upper bound first. */
+size_t h1_end_size(const struct field_list *trailers);
+size_t h1_write_end(char *to, const struct field_list *trailers);
 
 #endif

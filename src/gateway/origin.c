@@ -196,6 +196,7 @@ static enum stream_write origin_flush(struct origin_stream *stream) {
   }
   if (buffer_size(&origin->out) > 0) return STREAM_WRITE_WAIT;
   origin->out.start = origin->out.end = 0;
+  if (origin->is_tunnel) buffer_release(&origin->worker->blocks, &origin->out);
   return STREAM_WRITE_DONE;
 }
 
@@ -203,7 +204,9 @@ static enum stream_write origin_flush(struct origin_stream *stream) {
 
 static bool origin_write_head(struct origin_stream *stream, const struct request_out *head) {
   struct origin *origin = origin_of(stream);
-  struct h1_framing framing = {.chunked = head->body == HTTP_BODY_CHUNKED};
+  struct h1_framing framing = {.chunked = head->body == HTTP_BODY_CHUNKED,
+                               .upgrade = head->upgrade,
+                               .te_trailers = head->te_trailers};
   origin->method = http_method_id(head->method);
   origin->chunked_out = framing.chunked;
   if (!buffer_reserve(&origin->worker->blocks, &origin->out, 0, h1_request_size(head)))
@@ -218,11 +221,12 @@ static size_t origin_write_body(struct origin_stream *stream, struct str data) {
   return h1_append_body(&origin->out, data, origin->chunked_out);
 }
 
-static bool origin_end_body(struct origin_stream *stream) {
+static bool origin_end_body(struct origin_stream *stream, const struct field_list *trailers) {
   struct origin *origin = origin_of(stream);
   if (!origin->chunked_out) return true;
-  if (!buffer_reserve(&origin->worker->blocks, &origin->out, 0, H1_LAST_CHUNK_BYTES)) return false;
-  origin->out.end += h1_write_last_chunk(origin->out.p + origin->out.end);
+  if (!buffer_reserve(&origin->worker->blocks, &origin->out, 0, h1_end_size(trailers)))
+    return false;
+  origin->out.end += h1_write_end(origin->out.p + origin->out.end, trailers);
   return true;
 }
 
@@ -288,6 +292,7 @@ static enum stream_read origin_read_body(struct origin_stream *stream, struct st
       case TRANSPORT_OK:
         continue;
       case TRANSPORT_WAIT:
+        if (origin->is_tunnel) buffer_release(&origin->worker->blocks, &origin->in);
         return STREAM_READ_WAIT;
       case TRANSPORT_END:
         return body_ended(origin);
@@ -302,6 +307,25 @@ static void origin_consume_body(struct origin_stream *stream, size_t n) {
   h1_body_consume(&origin->body, &origin->in, n);
 }
 
+static void origin_read_trailers(struct origin_stream *stream, struct field_list *ret) {
+  struct origin *origin = origin_of(stream);
+  ret->n = http_trailers_parse(origin->body.trailers, ret->items);
+}
+
+static void origin_begin_tunnel(struct origin_stream *stream) {
+  struct origin *origin = origin_of(stream);
+  origin->is_tunnel = true;
+  origin->keep_alive = false;
+  h1_body_init(&origin->body, HTTP_BODY_UNTIL_CLOSE, 0); /* what came early is in `in` */
+}
+
+static bool origin_end_writing(struct origin_stream *stream) {
+  struct origin *origin = origin_of(stream);
+  if (buffer_size(&origin->out) > 0) return false;
+  transport_shutdown_write(&origin->transport);
+  return true;
+}
+
 static const struct origin_stream_operations origin_operations = {
     .write_head = origin_write_head,
     .write_body = origin_write_body,
@@ -310,6 +334,9 @@ static const struct origin_stream_operations origin_operations = {
     .read_head = origin_read_head,
     .read_body = origin_read_body,
     .consume_body = origin_consume_body,
+    .read_trailers = origin_read_trailers,
+    .begin_tunnel = origin_begin_tunnel,
+    .end_writing = origin_end_writing,
     .release = origin_release,
 };
 

@@ -35,6 +35,7 @@ struct origin {
   enum http_method method; /* of the request, which the response's framing depends on */
   bool chunked_out;
   bool keep_alive; /* what the final response's head said */
+  bool is_tunnel;  /* the protocol has changed */
   struct h1_body body;
 };
 

@@ -4,8 +4,10 @@
  * An exchange knows heads and bodies. What carries them, one HTTP/1.1 connection here (client.c,
  * origin.c), one stream of an HTTP/2 connection some day, implements these operations. Heads cross
  * the seam as parsed fields without framing (no Transfer-Encoding, no Connection); bodies as runs
- * of decoded bytes. A stream never calls the exchange from inside one of these operations: it tells
- * of news through exchange_run() from the loop.
+ * of decoded bytes; trailers as fields again. A connection that changed its protocol (101) is a
+ * tunnel: its two directions are bodies that go on until they are ended. A stream never calls the
+ * exchange from inside one of these operations: it tells of news through exchange_run() from the
+ * loop.
  */
 #ifndef ADIT_GATEWAY_STREAM_H
 #define ADIT_GATEWAY_STREAM_H
@@ -28,6 +30,8 @@ struct request_out {
   struct str target;
   enum http_body_kind body; /* NONE, LENGTH (Content-Length is among the fields) or CHUNKED */
   uint64_t content_length;
+  bool te_trailers;   /* trailers of the response are welcome */
+  struct str upgrade; /* n > 0: the protocol that the connection may change to */
   struct field_list fields;
 };
 
@@ -36,7 +40,8 @@ struct response_out {
   struct str reason;
   enum http_body_kind body; /* NONE, LENGTH, CHUNKED (of unknown length) */
   uint64_t content_length;
-  bool close; /* the exchange wants the connection to end after this response */
+  bool close;         /* the exchange wants the connection to end after this response */
+  struct str upgrade; /* n > 0: the protocol of a 101, or the one that a 426 asks for */
   struct field_list fields;
 };
 
@@ -67,6 +72,9 @@ struct client_stream_operations {
   void (*consume_body)(struct client_stream *stream, size_t n);
   /* Goes back to the body's first byte, when all that was read of it is still held. */
   bool (*rewind_body)(struct client_stream *stream);
+  /* The trailer fields of a body that was read to its end, into ret->items; they hold as long as
+   * the request's head does. */
+  void (*read_trailers)(struct client_stream *stream, struct field_list *ret);
   /* The response. False: memory. */
   bool (*write_interim)(struct client_stream *stream, const struct response_out *head);
   bool (*write_head)(struct client_stream *stream, const struct response_out *head);
@@ -75,10 +83,17 @@ struct client_stream_operations {
   enum stream_write (*flush)(struct client_stream *stream);
   /* exchange_run() is to be called once more soon, though nothing has changed: others go first. */
   void (*run_again)(struct client_stream *stream);
-  /* The response is complete; the exchange is over for the stream. */
-  void (*end)(struct client_stream *stream);
+  /* The response is complete, with these trailer fields where its framing has a place for them; the
+   * exchange is over for the stream. */
+  void (*end)(struct client_stream *stream, const struct field_list *trailers);
   /* The response cannot be completed: the client must see that it was cut. */
   void (*cut)(struct client_stream *stream);
+  /* The head written last was a 101: from now on what is read and written are the tunnel's bytes.
+   * The views of the request's head do not hold any more. */
+  void (*begin_tunnel)(struct client_stream *stream);
+  /* The other side of the tunnel has ended: so does what is written here, once all of it was sent.
+   * False: not yet; flush() tells when. */
+  bool (*end_writing)(struct client_stream *stream);
 };
 
 struct client_stream {
@@ -101,13 +116,19 @@ enum origin_head {
 struct origin_stream_operations {
   bool (*write_head)(struct origin_stream *stream, const struct request_out *head);
   size_t (*write_body)(struct origin_stream *stream, struct str data);
-  /* False: no room for the end's bytes yet. */
-  bool (*end_body)(struct origin_stream *stream);
+  /* The body is complete, with these trailer fields where its framing has a place for them. False:
+   * no room for the end's bytes yet. */
+  bool (*end_body)(struct origin_stream *stream, const struct field_list *trailers);
   enum stream_write (*flush)(struct origin_stream *stream);
   enum origin_head (*read_head)(struct origin_stream *stream, struct http_response *ret,
                                 const char **ret_why);
   enum stream_read (*read_body)(struct origin_stream *stream, struct str *ret_data);
   void (*consume_body)(struct origin_stream *stream, size_t n);
+  /* The trailer fields of a body that was read to its end; they hold until release(). */
+  void (*read_trailers)(struct origin_stream *stream, struct field_list *ret);
+  /* As of the client's side; the head read last was a 101. */
+  void (*begin_tunnel)(struct origin_stream *stream);
+  bool (*end_writing)(struct origin_stream *stream);
   /* The exchange is over. `clean`: request and response were complete; the connection may be reused
    * when the codec agrees. Otherwise it is closed. */
   void (*release)(struct origin_stream *stream, bool clean);

@@ -426,9 +426,10 @@ bool worker_init(struct worker *worker, unsigned number, struct policy *policy,
   worker->targets = target_table_new();
   worker->response_out = malloc(sizeof(*worker->response_out));
   worker->request_out = malloc(sizeof(*worker->request_out));
+  worker->trailers_out = malloc(sizeof(*worker->trailers_out));
   if (worker->epoll >= 0 && worker->targets && worker->response_out && worker->request_out &&
-      crypto_random(worker->random_state, sizeof(worker->random_state)) && mailbox_init(worker) &&
-      listeners_init(worker, listeners, listener_count)) {
+      worker->trailers_out && crypto_random(worker->random_state, sizeof(worker->random_state)) &&
+      mailbox_init(worker) && listeners_init(worker, listeners, listener_count)) {
     worker->policy = worker_policy_new(worker, policy_ref(policy));
     if (worker->policy) return true;
   }
@@ -460,6 +461,7 @@ void worker_deinit(struct worker *worker) {
   free(worker->scratch);
   free(worker->response_out);
   free(worker->request_out);
+  free(worker->trailers_out);
   if (worker->mailbox.fd >= 0) (void)close(worker->mailbox.fd);
   if (worker->epoll >= 0) (void)close(worker->epoll);
 }

@@ -95,6 +95,7 @@ struct worker {
   size_t scratch_bytes;
   struct response_out *response_out; /* where heads are built */
   struct request_out *request_out;
+  struct field_list *trailers_out;
   uint64_t random_state[4];
   int64_t log_second; /* how many lines about clients were logged in which second */
   unsigned log_lines;

@@ -119,6 +119,11 @@ class Gateway:
         status = self.wait_end()
         assert status == 0, f"the gateway ended with status {status}"
 
+    def resident_kib(self):
+        """Its memory, as the kernel counts it."""
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as file:
+            return int(re.search(r"VmRSS:\s+(\d+)", file.read())[1])
+
     def is_running(self):
         return self.process.poll() is None
 

@@ -54,6 +54,7 @@ class Message:
             self.fields.append(match.groups())
         self.body = b""
         self.chunks = None  # sizes, when the body was chunked
+        self.trailers = []  # (name, value), when it was
         match = REQUEST_LINE.fullmatch(self.first)
         self.method, self.target = match.groups() if match else (None, None)
         match = STATUS_LINE.fullmatch(self.first)

@@ -7,7 +7,7 @@ import socket
 import struct
 import threading
 
-from messages import CHUNK_SIZE, Message, to_bytes
+from messages import CHUNK_SIZE, FIELD_LINE, Message, to_bytes
 
 DEADLINE = 10
 HEAD_MAX = 128 * 1024
@@ -125,17 +125,29 @@ class Peer:
         return Message(self.read_until(b"\r\n\r\n"))
 
     def read_chunk(self):
-        """The data of one chunk; b"" for the last one."""
+        """The data of one chunk; b"" for the last one, whose trailers are read too."""
         line = self.read_until(b"\r\n")[:-2]
         assert CHUNK_SIZE.fullmatch(line), f"{self.name}: chunk size {line!r}"
+        if line == b"0":
+            self.trailers = self.read_trailers()
+            return b""
         data = self.read_exact(int(line, 16))
         end = self.read_exact(2)
         assert end == b"\r\n", f"{self.name}: {end!r} after a chunk"
         return data
 
+    def read_trailers(self):
+        fields = []
+        while (line := self.read_until(b"\r\n")[:-2]):
+            match = FIELD_LINE.fullmatch(line)
+            assert match, f"{self.name}: malformed trailer {line!r}"
+            fields.append(match.groups())
+        return fields
+
     def read_chunked(self, head):
         pieces = list(iter(self.read_chunk, b""))
         head.chunks = [len(piece) for piece in pieces]
+        head.trailers = self.trailers
         return b"".join(pieces)
 
     def read_to_end(self):

@@ -148,9 +148,27 @@ static inline enum stream_write client_flush(struct client_stream *stream) {
   return bench.client_flush;
 }
 
-static inline void client_end(struct client_stream *stream) {
+static inline void client_read_trailers(struct client_stream *stream, struct field_list *ret) {
   (void)stream;
+  ret->n = 0;
+}
+
+static inline void client_end(struct client_stream *stream, const struct field_list *trailers) {
+  (void)stream;
+  ck_assert_uint_eq(trailers->n, 0);
   note("end; ");
+}
+
+static inline void client_begin_tunnel(struct client_stream *stream) {
+  (void)stream;
+  note("tunnel; ");
+  bench.request.then = STREAM_READ_WAIT;
+}
+
+static inline bool client_end_writing(struct client_stream *stream) {
+  (void)stream;
+  note("ended; ");
+  return true;
 }
 
 static inline void client_cut(struct client_stream *stream) {
@@ -162,12 +180,15 @@ static const struct client_stream_operations bench_client_operations = {
     .read_body = client_read_body,
     .consume_body = client_consume_body,
     .rewind_body = client_rewind_body,
+    .read_trailers = client_read_trailers,
     .write_interim = client_write_interim,
     .write_head = client_write_head,
     .write_body = client_write_body,
     .flush = client_flush,
     .end = client_end,
     .cut = client_cut,
+    .begin_tunnel = client_begin_tunnel,
+    .end_writing = client_end_writing,
 };
 
 /* ---- origins --------------------------------------------------------------------------------- */
@@ -190,8 +211,10 @@ static inline size_t origin_write_body(struct origin_stream *stream, struct str 
   return part.n;
 }
 
-static inline bool origin_end_body(struct origin_stream *stream) {
+static inline bool origin_end_body(struct origin_stream *stream,
+                                   const struct field_list *trailers) {
   (void)stream;
+  ck_assert_uint_eq(trailers->n, 0);
   if (bench.origin_room == 0) return false;
   note("done; ");
   return true;
@@ -204,7 +227,7 @@ static inline enum stream_write origin_flush(struct origin_stream *stream) {
 
 static inline enum origin_head origin_read_head(struct origin_stream *stream,
                                                 struct http_response *ret, const char **ret_why) {
-  static char text[64];
+  static char text[96];
   int status = bench.heads[bench.head_at], n = 0;
   if (status == 0) {
     *ret_why = "it rambles";
@@ -213,7 +236,9 @@ static inline enum origin_head origin_read_head(struct origin_stream *stream,
   bench.head_at++;
   stream->received = true;
   n = snprintf(text, sizeof(text), "HTTP/1.1 %d x\r\n%s\r\n", status,
-               status < 200 ? "" : "Content-Length: 2\r\n");
+               status == 101  ? "Connection: upgrade\r\nUpgrade: x-mux\r\n"
+               : status < 200 ? ""
+                              : "Content-Length: 2\r\n");
   struct http_head_scan scan = {0};
   size_t used;
   ck_assert_int_eq(http_parse_response(str_make(text, (size_t)n), sizeof(text), HTTP_METHOD_GET,
@@ -230,6 +255,21 @@ static inline enum stream_read origin_read_body(struct origin_stream *stream, st
 static inline void origin_consume_body(struct origin_stream *stream, size_t n) {
   (void)stream;
   body_consume(&bench.response, n);
+}
+
+static inline void origin_read_trailers(struct origin_stream *stream, struct field_list *ret) {
+  (void)stream;
+  ret->n = 0;
+}
+
+static inline void origin_begin_tunnel(struct origin_stream *stream) {
+  (void)stream;
+}
+
+static inline bool origin_end_writing(struct origin_stream *stream) {
+  (void)stream;
+  note("put-ended; ");
+  return true;
 }
 
 static inline void origin_release(struct origin_stream *stream, bool clean) {
@@ -249,6 +289,9 @@ static const struct origin_stream_operations bench_origin_operations = {
     .read_head = origin_read_head,
     .read_body = origin_read_body,
     .consume_body = origin_consume_body,
+    .read_trailers = origin_read_trailers,
+    .begin_tunnel = origin_begin_tunnel,
+    .end_writing = origin_end_writing,
     .release = origin_release,
 };
 
@@ -380,7 +423,7 @@ static inline void say_closed(struct str text) {
 }
 static inline void say_half_head(struct str text) { /* some bytes of one */
   (void)text;
-  bench.origin->stream.received = true;
+  bench.origin->stream.received = bench.origin->stream.head_begun = true;
 }
 static inline void say_data(struct str text) {
   body_add(&bench.response, text);

@@ -3,15 +3,15 @@
  */
 #include "exchange_bench.h"
 
-#define CONFIG_TEXT                                                               \
-  "{\"listen\": [{\"address\": \"127.0.0.1:0\"}], \"rules\": [\"rules/*.json\"]," \
-  " \"trusted_proxies\": [\"10.0.0.0/8\"], \"limits\": {\"body_bytes\": \"8B\"}," \
-  " \"timeouts\": {\"body\": \"30s\"},"                                           \
-  " \"upstreams\": {"                                                             \
-  "\"stable\": {\"endpoints\": [\"127.0.0.1:1\", \"127.0.0.1:2\"],"               \
-  " \"connect_timeout\": \"2s\", \"timeout\": \"10s\"},"                          \
-  "\"canary\": {\"endpoints\": [\"127.0.0.1:3\", \"127.0.0.1:4\"],"               \
-  " \"connect_timeout\": \"1s\", \"timeout\": \"5s\"}},"                          \
+#define CONFIG_TEXT                                                                     \
+  "{\"listen\": [{\"address\": \"127.0.0.1:0\"}], \"rules\": [\"rules/*.json\"],"       \
+  " \"trusted_proxies\": [\"10.0.0.0/8\"], \"limits\": {\"body_bytes\": \"8B\"},"       \
+  " \"timeouts\": {\"body\": \"30s\", \"tunnel\": \"40s\"}, \"upgrades\": [\"x-mux\"]," \
+  " \"upstreams\": {"                                                                   \
+  "\"stable\": {\"endpoints\": [\"127.0.0.1:1\", \"127.0.0.1:2\"],"                     \
+  " \"connect_timeout\": \"2s\", \"timeout\": \"10s\"},"                                \
+  "\"canary\": {\"endpoints\": [\"127.0.0.1:3\", \"127.0.0.1:4\"],"                     \
+  " \"connect_timeout\": \"1s\", \"timeout\": \"5s\"}},"                                \
   " \"sticky\": {\"keys\": [{\"id\": \"k\", \"file\": \"sticky.key\"}]}}"
 #define RULES_TEXT                                                                 \
   "{\"route\": \"shop\", \"match\": {\"hosts\": [\"shop\"]}, \"stable\": \"v1\","  \
@@ -25,6 +25,7 @@
 #define PUT     "PUT / HTTP/1.1\r\nHost: shop\r\nContent-Length: 4\r\n"
 #define CHUNKS  "POST / HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: chunked\r\n"
 #define ASKS    "POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: 4\r\nExpect: 100-continue\r\n"
+#define MUX     GET "Connection: upgrade\r\nUpgrade: x-mux\r\n"
 #define CANARY  "X-To: canary\r\n"
 #define FORCED  "X-Canary: always\r\n"
 #define DRAWN   "X-Draw: 1\r\n"
@@ -68,17 +69,17 @@ START_TEST(decide_walks)
 {
   static const struct walk walks[] = {
       {"stable", GET, "", "up head:200,data:hi,end",
-       SENT "head 200; body hi; release clean; end; [responses]"},
+       SENT "head 200; body hi; end; release clean; [responses]"},
       {"by a rule", GET CANARY, "", "up head:200,data:hi,end",
-       "connect :3; send GET / to canary; done; head 200; body hi; release clean; end; "
+       "connect :3; send GET / to canary; done; head 200; body hi; end; release clean; "
        "[responses]"},
       {"forced, and shown", GET FORCED, "", "up head:200,data:hi,end",
        "connect :3; send GET / to canary; done; "
-       "head 200 private (variant=canary; reason=forced); body hi; release clean; end; "
+       "head 200 private (variant=canary; reason=forced); body hi; end; release clean; "
        "[responses forced]"},
       {"drawn, and remembered", GET DRAWN, "", "up head:200,data:hi,end",
-       "connect :3; send GET / to canary; done; head 200 cookie private; body hi; release clean; "
-       "end; [responses cookies_set]"},
+       "connect :3; send GET / to canary; done; head 200 cookie private; body hi; end; "
+       "release clean; [responses cookies_set]"},
       {"no route", "GET / HTTP/1.1\r\nHost: other\r\n", "", "",
        "head 404; body adit: no route for this host and path; end; [answers]"},
       {"no route, a body to come", "POST / HTTP/1.1\r\nHost: other\r\nContent-Length: 1\r\n", "",
@@ -102,22 +103,22 @@ START_TEST(connect_walks)
 {
   static const struct walk walks[] = {
       {"it takes a while", GET, "", "+1999 up head:200,data:hi,end",
-       SENT "head 200; body hi; release clean; end; [responses]"},
+       SENT "head 200; body hi; end; release clean; [responses]"},
       {"an idle connection", GET, "idle:1", "head:200,data:hi,end",
-       "reuse :1; send GET / to v1; done; head 200; body hi; release clean; end; [responses]"},
+       "reuse :1; send GET / to v1; done; head 200; body hi; end; release clean; [responses]"},
       {"refused at once: the next", GET, "refused:1", "up head:200,data:hi,end",
-       "connect :1; connect :2; send GET / to v1; done; head 200; body hi; release clean; end; "
+       "connect :1; connect :2; send GET / to v1; done; head 200; body hi; end; release clean; "
        "[responses connect_failures]"},
       {"refused later: the next", GET, "", "down up head:200,data:hi,end",
-       "connect :1; release; connect :2; send GET / to v1; done; head 200; body hi; release clean; "
-       "end; [responses connect_failures]"},
+       "connect :1; release; connect :2; send GET / to v1; done; head 200; body hi; end; "
+       "release clean; [responses connect_failures]"},
       {"timed out: the next", GET, "", "+2016 up head:200,data:hi,end",
-       "connect :1; release; connect :2; send GET / to v1; done; head 200; body hi; release clean; "
-       "end; [responses connect_failures]"},
+       "connect :1; release; connect :2; send GET / to v1; done; head 200; body hi; end; "
+       "release clean; [responses connect_failures]"},
       {"a POST too: nothing was sent", POST, "refused:1,put:body,put-end",
        "up head:200,data:hi,end",
        "connect :1; connect :2; send POST / to v1; put body; done; head 200; body hi; "
-       "release clean; end; [responses connect_failures]"},
+       "end; release clean; [responses connect_failures]"},
       {"all refuse", GET, "refused:2", "",
        "connect :1; connect :2; head 502; body adit: the service refused the connection; end; "
        "[answers connect_failures=2]"},
@@ -143,13 +144,13 @@ START_TEST(failover_walks)
   static const struct walk walks[] = {
       {"a canary's users get stable", GET CANARY, "refused:2", "up head:200,data:hi,end",
        "connect :3; connect :4; connect :1; send GET / to v1; done; head 200; body hi; "
-       "release clean; end; [responses connect_failures=2 failovers]"},
+       "end; release clean; [responses connect_failures=2 failovers]"},
       {"after both have timed out", GET CANARY, "", "+1016 +1016 up head:200,data:hi,end",
        "connect :3; release; connect :4; release; connect :1; send GET / to v1; done; head 200; "
-       "body hi; release clean; end; [responses connect_failures=2 failovers]"},
+       "body hi; end; release clean; [responses connect_failures=2 failovers]"},
       {"no cookie is set then", GET DRAWN, "refused:2", "up head:200,data:hi,end",
        "connect :3; connect :4; connect :1; send GET / to v1; done; head 200; body hi; "
-       "release clean; end; [responses connect_failures=2 failovers cookies_set]"},
+       "end; release clean; [responses connect_failures=2 failovers cookies_set]"},
       {"stable fails too", GET CANARY, "refused:4", "",
        "connect :3; connect :4; connect :1; connect :2; head 502; "
        "body adit: the service refused the connection; end; "
@@ -166,7 +167,7 @@ START_TEST(failover_walks)
        "body adit: the service closed the connection without a response; end; "
        "[answers bad_responses]"},
       {"not by an answer", GET CANARY, "", "up head:503,data:no,end",
-       "connect :3; send GET / to canary; done; head 503; body no; release clean; end; "
+       "connect :3; send GET / to canary; done; head 503; body no; end; release clean; "
        "[responses]"},
   };
   PLAY(walks);
@@ -179,22 +180,22 @@ START_TEST(request_walks)
 {
   static const struct walk walks[] = {
       {"a body in pieces", POST, "", "up put:bo put:dy put-end head:200,end",
-       "connect :1; send POST / to v1; put bo; put dy; done; head 200; release clean; end; "
+       "connect :1; send POST / to v1; put bo; put dy; done; head 200; end; release clean; "
        "[responses]"},
       {"a body that was there before", POST, "put:body,put-end", "up head:200,end",
-       "connect :1; send POST / to v1; put body; done; head 200; release clean; end; [responses]"},
+       "connect :1; send POST / to v1; put body; done; head 200; end; release clean; [responses]"},
       {"the origin is slow to take it", CHUNKS, "put:12345678,put-end",
        "origin-full:3,up +100 origin-drained head:200,end",
-       "connect :1; send POST / to v1; put 123; put 45678; done; head 200; release clean; end; "
+       "connect :1; send POST / to v1; put 123; put 45678; done; head 200; end; release clean; "
        "[responses]"},
       {"no room for the end", CHUNKS, "put:123,put-end",
        "origin-full:3,up origin-drained head:200,end",
-       "connect :1; send POST / to v1; put 123; done; head 200; release clean; end; [responses]"},
+       "connect :1; send POST / to v1; put 123; done; head 200; end; release clean; [responses]"},
       {"over the limit in mid-body", CHUNKS, "", "up put:12345678 put:9",
        "connect :1; send POST / to v1; put 12345678; put 9; release; head 413 close; "
        "body adit: the request's body is over the limit; end; [answers]"},
       {"as much as the limit", CHUNKS, "put:12345678,put-end", "up head:200,end",
-       "connect :1; send POST / to v1; put 12345678; done; head 200; release clean; end; "
+       "connect :1; send POST / to v1; put 12345678; done; head 200; end; release clean; "
        "[responses]"},
       {"malformed in mid-body", CHUNKS, "", "up put:12 put-bad",
        "connect :1; send POST / to v1; put 12; release; head 400 close; "
@@ -238,18 +239,18 @@ START_TEST(interim_walks)
 {
   static const struct walk walks[] = {
       {"continue", ASKS, "", "up head:100 put:body,put-end head:200,end",
-       "connect :1; send POST / to v1; interim 100; put body; done; head 200; release clean; end; "
+       "connect :1; send POST / to v1; interim 100; put body; done; head 200; end; release clean; "
        "[responses]"},
       {"the origin says no before the body", ASKS, "", "up head:417,data:no,end",
-       "connect :1; send POST / to v1; head 417 close; body no; release; end; [responses]"},
+       "connect :1; send POST / to v1; head 417 close; body no; end; release; [responses]"},
       {"the origin does not answer the question", ASKS, "", "up +9999 +17",
        "connect :1; send POST / to v1; release; head 504 close; "
        "body adit: the service did not respond in time; end; [answers]"},
       {"several, with the final one behind them", GET, "",
        "up head:102,head:103,head:200,data:hi,end",
-       SENT "interim 102; interim 103; head 200; body hi; release clean; end; [responses]"},
+       SENT "interim 102; interim 103; head 200; body hi; end; release clean; [responses]"},
       {"not to HTTP/1.0", OLD_GET, "", "up head:103,head:200,data:hi,end",
-       SENT "head 200; body hi; release clean; end; [responses]"},
+       SENT "head 200; body hi; end; release clean; [responses]"},
       {"101 that nobody asked for", GET, "", "up head:101",
        SENT "release; head 502; "
             "body adit: the service sent a bad response: 101 that nobody asked for; end; "
@@ -261,14 +262,19 @@ START_TEST(interim_walks)
        SENT "interim 102; interim 102; interim 102; interim 102; interim 102; interim 102; "
             "interim 102; interim 102; interim 102; interim 102; interim 102; interim 102; "
             "interim 102; interim 102; interim 102; interim 102; head 200; body hi; "
-            "release clean; end; [responses]"},
+            "end; release clean; [responses]"},
       {"seventeen", OLD_GET, "",
        "up head:102,head:102,head:102,head:102,head:102,head:102,head:102,head:102 "
        "head:102,head:102,head:102,head:102,head:102,head:102,head:102,head:102 head:102",
        SENT "release; head 502; "
             "body adit: the service sent a bad response: too many interim responses; end; "
             "[answers bad_responses]"},
-      {"an interim one does not stop the clock", GET, "", "up head:102 +9999 +17",
+      {"an interim one starts the clock anew", GET, "", "up +9000 head:102 +9999 +17",
+       SENT "interim 102; release; head 504; body adit: the service did not respond in time; end; "
+            "[answers]"},
+      {"half a head", GET, "", "up half-head +29999 +17",
+       SENT "release; head 504; body adit: the service did not respond in time; end; [answers]"},
+      {"half a head behind an interim one", GET, "", "up head:102 +9000 half-head +29999 +17",
        SENT "interim 102; release; head 504; body adit: the service did not respond in time; end; "
             "[answers]"},
       {"the origin dies after one", GET, "idle:1", "head:102 closed",
@@ -285,18 +291,18 @@ START_TEST(retry_walks)
   static const struct walk walks[] = {
       {"an idle connection was dead", GET, "idle:1", "closed up head:200,data:hi,end",
        "reuse :1; send GET / to v1; done; release; connect :2; send GET / to v1; done; head 200; "
-       "body hi; release clean; end; [responses retries]"},
+       "body hi; end; release clean; [responses retries]"},
       {"only once, and then on a fresh one", GET, "idle:2", "closed up closed",
        "reuse :1; send GET / to v1; done; release; connect :2; send GET / to v1; done; release; "
        "head 502; body adit: the service closed the connection without a response; end; "
        "[answers retries bad_responses]"},
       {"with its body", PUT, "idle:1,put:body,put-end", "closed up head:200,end",
        "reuse :1; send PUT / to v1; put body; done; release; connect :2; send PUT / to v1; "
-       "put body; done; head 200; release clean; end; [responses retries]"},
+       "put body; done; head 200; end; release clean; [responses retries]"},
       {"with half a body, the rest to come", PUT, "idle:1,put:bo",
        "closed up put:dy,put-end head:200,end",
        "reuse :1; send PUT / to v1; put bo; release; connect :2; send PUT / to v1; put bo; put dy; "
-       "done; head 200; release clean; end; [responses retries]"},
+       "done; head 200; end; release clean; [responses retries]"},
       {"not without its body", PUT, "idle:1,forgets,put:body,put-end", "closed",
        "reuse :1; send PUT / to v1; put body; done; release; head 502; "
        "body adit: the service closed the connection without a response; end; "
@@ -317,7 +323,7 @@ START_TEST(retry_walks)
        "body adit: the service did not respond in time; end; [answers]"},
       {"every endpoint is tried again", GET, "idle:1,refused:1", "closed up head:200,data:hi,end",
        "reuse :1; send GET / to v1; done; release; connect :2; connect :1; send GET / to v1; done; "
-       "head 200; body hi; release clean; end; [responses connect_failures retries]"},
+       "head 200; body hi; end; release clean; [responses connect_failures retries]"},
       {"none accepts then", GET, "idle:1,refused:2", "closed",
        "reuse :1; send GET / to v1; done; release; connect :2; connect :1; head 502; "
        "body adit: the service refused the connection; end; "
@@ -325,13 +331,13 @@ START_TEST(retry_walks)
       {"a canary's, and then stable", GET CANARY, "idle:1,refused:2",
        "closed up head:200,data:hi,end",
        "reuse :3; send GET / to canary; done; release; connect :4; connect :3; connect :1; "
-       "send GET / to v1; done; head 200; body hi; release clean; end; "
+       "send GET / to v1; done; head 200; body hi; end; release clean; "
        "[responses connect_failures=2 retries failovers]"},
       {"the limit counts its body once",
        "PUT / HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: chunked\r\n",
        "idle:1,put:12345678,put-end", "closed up head:200,end",
        "reuse :1; send PUT / to v1; put 12345678; done; release; connect :2; send PUT / to v1; "
-       "put 12345678; done; head 200; release clean; end; [responses retries]"},
+       "put 12345678; done; head 200; end; release clean; [responses retries]"},
   };
   PLAY(walks);
 }
@@ -343,10 +349,10 @@ START_TEST(response_walks)
 {
   static const struct walk walks[] = {
       {"in pieces", GET, "", "up head:200 data:h +100 data:i end",
-       SENT "head 200; body h; body i; release clean; end; [responses]"},
-      {"no body", GET, "", "up head:204,end", SENT "head 204; release clean; end; [responses]"},
+       SENT "head 200; body h; body i; end; release clean; [responses]"},
+      {"no body", GET, "", "up head:204,end", SENT "head 204; end; release clean; [responses]"},
       {"a slow client", GET, "", "up full:1,head:200,data:hi,end +60000 drained",
-       SENT "head 200; body h; body i; release clean; end; [responses]"},
+       SENT "head 200; body h; body i; end; release clean; [responses]"},
       {"a client that has gone", GET, "", "up head:200,data:h gone,data:i",
        SENT "head 200; body h; release; cut; [cut]"},
       {"a client that has gone, while the origin is waited for", GET, "", "up head:200,gone",
@@ -360,17 +366,17 @@ START_TEST(response_walks)
       {"the origin falls silent", GET, "", "up head:200,data:h +29999 +17",
        SENT "head 200; body h; release; cut; [cut]"},
       {"a byte now and then", GET, "", "up head:200,data:h +29000 data:i +29000 end",
-       SENT "head 200; body h; body i; release clean; end; [responses]"},
+       SENT "head 200; body h; body i; end; release clean; [responses]"},
       {"before the request is complete", POST, "", "up put:bo head:200,data:hi,end",
-       "connect :1; send POST / to v1; put bo; head 200 close; body hi; release; end; [responses]"},
+       "connect :1; send POST / to v1; put bo; head 200 close; body hi; end; release; [responses]"},
       {"the rest of the request still goes", POST, "",
        "up put:bo head:200,data:h put:dy,put-end data:i,end",
        "connect :1; send POST / to v1; put bo; head 200 close; body h; put dy; done; body i; "
-       "release clean; end; [responses]"},
+       "end; release clean; [responses]"},
       {"the rest goes while the client is slow to read", POST, "",
        "up put:bo full:1,head:200,data:hi,end put:dy,put-end drained",
        "connect :1; send POST / to v1; put bo; head 200 close; body h; put dy; done; body i; "
-       "release clean; end; [responses]"},
+       "end; release clean; [responses]"},
       {"the rest is malformed", CHUNKS, "", "up put:bo head:200,data:h put-bad",
        "connect :1; send POST / to v1; put bo; head 200 close; body h; release; cut; [cut]"},
       {"the rest is over the limit", CHUNKS, "", "up put:12345678 head:200,data:h put:9",
@@ -378,8 +384,8 @@ START_TEST(response_walks)
        "[cut]"},
       {"the rest is not wanted", POST, "",
        "up put:bo head:200,data:h origin-write-failed,put:d data:i,end",
-       "connect :1; send POST / to v1; put bo; head 200 close; body h; put d; body i; release; "
-       "end; "
+       "connect :1; send POST / to v1; put bo; head 200 close; body h; put d; body i; end; "
+       "release; "
        "[responses]"},
       {"memory", GET, "", "up short,head:200", SENT "head 200; release; head 503; cut; [answers]"},
   };
@@ -390,6 +396,40 @@ END_TEST
 /* ---- beside the walk ------------------------------------------------------------------------- */
 
 /* Who is asking: a trusted proxy's word about client and scheme, and its request id. */
+#define TUNNEL SENT "head 101; tunnel; "
+
+START_TEST(tunnel_walks)
+{
+  static const struct walk walks[] = {
+      {"both ways, then one end after the other", MUX, "",
+       "up head:101,data:hi put:yo end put:more put-end",
+       TUNNEL "body hi; put yo; ended; put more; put-ended; end; release; [responses tunnels]"},
+      {"the client ends first", MUX, "", "up head:101 put:yo,put-end data:hi end",
+       TUNNEL "put yo; put-ended; body hi; ended; end; release; [responses tunnels]"},
+      {"an end waits for what is before it", MUX, "",
+       "up full:1,head:101,data:hi,end drained put-end",
+       TUNNEL "body h; body i; ended; put-ended; end; release; [responses tunnels]"},
+      {"the origin takes nothing", MUX, "",
+       "up head:101 origin-full:1,put:yo origin-drained data:hi,end,put-end",
+       TUNNEL "put y; put o; put-ended; body hi; ended; end; release; [responses tunnels]"},
+      {"idle for too long", MUX, "", "up head:101 +39999 +17",
+       TUNNEL "end; release; [responses tunnels]"},
+      {"a byte keeps it", MUX, "", "up head:101 +39999 data:h +39999 put:y +39999 +17",
+       TUNNEL "body h; put y; end; release; [responses tunnels]"},
+      {"half of it has as long as a body", MUX, "", "up head:101 put-end +29999 +17",
+       TUNNEL "put-ended; end; release; [responses tunnels]"},
+      {"the origin breaks", MUX, "", "up head:101,data:hi failed",
+       TUNNEL "body hi; release; cut; [cut tunnels]"},
+      {"the origin takes no more", MUX, "", "up head:101 put:yo,origin-write-failed",
+       TUNNEL "put yo; release; cut; [cut tunnels]"},
+      {"the client takes no more", MUX, "", "up head:101 gone,data:hi",
+       TUNNEL "release; cut; [cut tunnels]"},
+      {"the client leaves", MUX, "", "up head:101 leaves", TUNNEL "release; [tunnels]"},
+  };
+  PLAY(walks);
+}
+END_TEST
+
 START_TEST(behind_a_proxy)
 {
   bench_open();
@@ -436,4 +476,4 @@ START_TEST(failures_are_logged)
 END_TEST
 
 UNIT_MAIN("exchange", decide_walks, connect_walks, failover_walks, request_walks, interim_walks,
-          retry_walks, response_walks, behind_a_proxy, failures_are_logged)
+          retry_walks, response_walks, tunnel_walks, behind_a_proxy, failures_are_logged)

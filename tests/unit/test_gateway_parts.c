@@ -80,8 +80,15 @@ START_TEST(chunks)
     free(data);
     free(text);
   }
-  char last[H1_LAST_CHUNK_BYTES];
-  ck_assert_view_eq(str_make(last, h1_write_last_chunk(last)), "0\r\n\r\n");
+  char last[64];
+  struct field_list trailers = {.n = 0};
+  ck_assert_uint_le(h1_end_size(&trailers), sizeof(last));
+  ck_assert_view_eq(str_make(last, h1_write_end(last, &trailers)), "0\r\n\r\n");
+  trailers.n = 2;
+  trailers.items[0] = (struct http_field){.name = STR("A"), .value = STR("1")};
+  trailers.items[1] = (struct http_field){.name = STR("B"), .value = STR("")};
+  ck_assert_uint_le(h1_end_size(&trailers), sizeof(last));
+  ck_assert_view_eq(str_make(last, h1_write_end(last, &trailers)), "0\r\nA: 1\r\nB: \r\n\r\n");
 }
 END_TEST
 
