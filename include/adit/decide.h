@@ -73,6 +73,7 @@ struct decision {
   const struct rule *rule; /* NULL: none decided */
   int bucket;              /* -1: the bucket did not choose */
   enum cookie_verdict cookie;
+  bool forced_by_cookie;    /* REASON_FORCED: the cookie counted, not the header */
   unsigned cookies_refused; /* forged, expired or malformed ones that were looked at */
   struct str set_cookie; /* the value of a Set-Cookie field; p == NULL: none. Valid until the next
                             decide() */

@@ -254,8 +254,12 @@ static enum source_outcome read_source(struct attr_reader *reader, const struct 
   if (n == 0) return SOURCE_NOT_PRESENT;
   if (!source->from_anyone) {
     if (!reader->input.request->trusted) return pass_over(state, ATTR_MISSING_UNTRUSTED, first);
-    /* A proxy appended to what the client sent: nobody can say which one is its own. */
-    if (n > 1) return pass_over(state, ATTR_MISSING_REPEATED, (struct str){0});
+    /* A proxy appended to what the client sent: nobody can say which one is its own, and the client
+     * must not be able to choose another source so. */
+    if (n > 1) {
+      set_missing(state, ATTR_MISSING_REPEATED, (struct str){0});
+      return SOURCE_SETTLED;
+    }
   }
 
   struct attr_datum *data = reserve_data(reader, state, n);

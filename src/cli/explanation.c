@@ -25,11 +25,12 @@ void explanation_label(struct text *out, const char *label) {
 /* "of the header X-Canary", "of the cookie canary": what forced. */
 static void format_force_source(const struct explanation *shown, struct text *out) {
   const struct route_force *force = &shown->decision->route->force;
-  struct str value;
-  if (attr_request_header(&shown->request->attr, force->header, 0, &value)) {
-    text_printf(out, "the header %.*s: %.*s", STR_ARG(force->header), STR_ARG(value));
-  } else {
+  struct str value = {0};
+  if (shown->decision->forced_by_cookie) {
     text_printf(out, "the cookie %.*s", STR_ARG(force->cookie));
+  } else {
+    (void)attr_request_header(&shown->request->attr, force->header, 0, &value);
+    text_printf(out, "the header %.*s: %.*s", STR_ARG(force->header), STR_ARG(value));
   }
 }
 
@@ -93,24 +94,46 @@ static bool is_allowed(const struct route_force *force, const struct ip_address 
   return force->allow_from_count == 0;
 }
 
-/* The force header of a QA engineer who wonders why it has no effect. */
-static void format_force_refused(const struct explanation *shown, struct text *out) {
+/* A force header or cookie that is there. */
+static void format_refused(const struct explanation *shown, struct str name, struct str value,
+                           bool repeated, struct text *out) {
   const struct route_force *force = &shown->decision->route->force;
-  const struct attr_request *request = &shown->request->attr;
-  struct str value, second;
-  if (shown->decision->reason == REASON_FORCED || shown->decision->reason == REASON_OFF) return;
-  if (!force->enabled || !attr_request_header(request, force->header, 0, &value)) return;
   explanation_label(out, "force");
-  text_printf(out, "%.*s is there but does not count: ", STR_ARG(force->header));
-  if (attr_request_header(request, force->header, 1, &second)) {
+  text_printf(out, "%.*s is there but does not count: ", STR_ARG(name));
+  if (repeated) {
     text_add(out, STR("it comes more than once\n"));
   } else if (!is_one_of(force, value)) {
     text_printf(out, "'%.*s' is none of its values\n", STR_ARG(value));
-  } else if (!is_allowed(force, &request->client_ip)) {
+  } else if (!is_allowed(force, &shown->request->attr.client_ip)) {
     text_add(out, STR("client_ip is not in allow_from\n"));
   } else {
     text_add(out, STR("X-Canary-Token does not match\n"));
   }
+}
+
+/* The header or cookie of a QA engineer who wonders why it has no effect. */
+static void format_force_refused(const struct explanation *shown, struct text *out) {
+  const struct route_force *force = &shown->decision->route->force;
+  const struct attr_request *request = &shown->request->attr;
+  struct str value, second;
+  if (!force->enabled || shown->decision->reason == REASON_FORCED ||
+      shown->decision->reason == REASON_OFF)
+    return;
+  if (attr_request_header(request, force->header, 0, &value))
+    format_refused(shown, force->header, value,
+                   attr_request_header(request, force->header, 1, &second), out);
+  if (force->cookie.p && attr_reader_cookie(shown->reader, force->cookie, 0, &value))
+    format_refused(shown, force->cookie, value,
+                   attr_reader_cookie(shown->reader, force->cookie, 1, &second), out);
+}
+
+/* A --pin that stands for no pin of this route. */
+static void format_pin(const struct explanation *shown, struct text *out) {
+  const struct route *route = shown->decision->route;
+  struct str pin = shown->request->pin;
+  if (!pin.p || route_is_canary(route, route_find_variant(route, pin))) return;
+  explanation_label(out, "pin");
+  text_printf(out, "'%.*s' is no canary of this route, so it does not count\n", STR_ARG(pin));
 }
 
 static void format_cookie(const struct explanation *shown, struct text *out) {
@@ -155,6 +178,7 @@ void explanation_format(const struct explanation *shown, struct text *out) {
   explanation_format_draw(shown, out);
   format_cookie(shown, out);
   format_force_refused(shown, out);
+  format_pin(shown, out);
   format_time(shown, out);
   explanation_format_rules(shown, out);
 }

@@ -107,7 +107,9 @@ static void format_missing(const struct explanation *shown, const struct trace_c
   text_add(out, STR("missing: "));
   if (value->why == ATTR_MISSING_UNPARSABLE && slot != ATTR_SLOT_NONE) {
     text_add_json(out, str_take(value->refused, SHOWN_BYTES_MAX));
-    text_printf(out, " does not parse as %s", attr_type_name(attr_table_type(table, slot)));
+    enum attr_type type = attr_table_type(table, slot);
+    if (type == ATTR_DURATION) type = ATTR_TIME; /* an age is missing when its time is */
+    text_printf(out, " does not parse as %s", attr_type_name(type));
     return;
   }
   bool present = value->why == ATTR_MISSING_UNTRUSTED || value->why == ATTR_MISSING_REPEATED;

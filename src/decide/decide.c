@@ -112,7 +112,7 @@ static bool decide_route(struct decider *decider, const struct decide_request *r
     ret->reason = REASON_OFF;
     return false;
   }
-  uint16_t forced = force_find(decider, route, request);
+  uint16_t forced = force_find(decider, route, request, &ret->forced_by_cookie);
   if (forced != VARIANT_NONE) {
     ret->variant = forced;
     ret->reason = REASON_FORCED;

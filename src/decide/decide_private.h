@@ -21,7 +21,7 @@ struct decider {
 
 /* The variant that the request forces, or VARIANT_NONE. The reader has begun the request. */
 uint16_t force_find(struct decider *decider, const struct route *route,
-                    const struct decide_request *request);
+                    const struct decide_request *request, bool *ret_by_cookie);
 
 /*
  * Decides a split that was reached: the pin's variant, else the bucket's. `ret->route`, `ret->rule`

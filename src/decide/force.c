@@ -43,10 +43,11 @@ static bool is_allowed(const struct route_force *force, const struct attr_reques
 }
 
 uint16_t force_find(struct decider *decider, const struct route *route,
-                    const struct decide_request *request) {
+                    const struct decide_request *request, bool *ret_by_cookie) {
   const struct route_force *force = &route->force;
   if (!force->enabled) return VARIANT_NONE;
   uint16_t variant = find_by_header(force, request);
+  *ret_by_cookie = variant == VARIANT_NONE;
   if (variant == VARIANT_NONE) variant = find_by_cookie(force, decider->reader);
   if (variant == VARIANT_NONE || !is_allowed(force, &request->attr)) return VARIANT_NONE;
   return variant;

@@ -11,7 +11,7 @@
 /* name, meaning */
 #define COUNTERS(X)                                                           \
   X(connections, "client connections accepted")                               \
-  X(connections_refused, "connections closed at once: over the limit")        \
+  X(connections_refused, "connections closed at once: no memory for them")    \
   X(requests, "requests with a complete head")                                \
   X(requests_refused, "heads answered with an error of their own")            \
   X(answers, "responses of our own")                                          \

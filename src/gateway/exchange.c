@@ -104,6 +104,8 @@ enum step exchange_answer(struct exchange *exchange, int status, struct str why)
   struct str body;
   forward_answer(status, why, must_close(exchange, status), worker_date(worker), &scratch,
                  worker->response_out, &body);
+  if (exchange_shows_decision(exchange))
+    forward_decision(&exchange->decision, &scratch, &worker->response_out->fields);
   return send_answer(exchange, body);
 }
 

@@ -63,7 +63,6 @@ static void note_decision(struct exchange *exchange) {
   }
   memcpy(exchange->set_cookie, decision->set_cookie.p, decision->set_cookie.n);
   decision->set_cookie.p = exchange->set_cookie;
-  COUNT(counters, cookies_set);
 }
 
 enum step exchange_step_decide(struct exchange *exchange) {

@@ -20,11 +20,9 @@ enum step exchange_begin_response(struct exchange *exchange) {
       .request = &exchange->request,
       .response = &exchange->response,
       .route = decision->route,
-      .variant = decision->route->variants[decision->variant].name,
-      .reason = str_from_cstr(decide_reason_name(decision->reason)),
       .set_cookie = decision->set_cookie,
       .private_response = decision->private_response,
-      .expose_decision = decision->route->expose_decision || decision->reason == REASON_FORCED,
+      .decision = exchange_shows_decision(exchange) ? decision : NULL,
       .date = worker_date(worker),
       .upgrade = exchange->response.status == 101
                      ? exchange->upgrade
@@ -37,6 +35,7 @@ enum step exchange_begin_response(struct exchange *exchange) {
       !exchange->client->operations->write_head(exchange->client, worker->response_out))
     return exchange_answer(exchange, 503, STR("out of memory"));
   exchange->response_begun = true;
+  if (decision->set_cookie.p) COUNT(exchange_counters(exchange), cookies_set);
   exchange_wait_no_more(exchange);
   exchange->state = EXCHANGE_RESPONSE;
   if (exchange->response.status == 101) begin_tunnel(exchange);

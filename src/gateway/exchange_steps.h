@@ -37,6 +37,12 @@ static inline bool exchange_is_too_large(const struct exchange *exchange, uint64
   return limit != 0 && bytes > limit;
 }
 
+/* Whether whoever asked is told what was decided. */
+static inline bool exchange_shows_decision(const struct exchange *exchange) {
+  const struct decision *decision = &exchange->decision;
+  return decision->route && (decision->route->expose_decision || decision->reason == REASON_FORCED);
+}
+
 /* The exchange's one clock: from now on `timed_out` will be set after `ms`, or not at all. */
 void exchange_wait_at_most(struct exchange *exchange, int64_t ms);
 void exchange_wait_no_more(struct exchange *exchange);

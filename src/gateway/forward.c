@@ -394,6 +394,13 @@ static void add_vary(const struct route *route, struct scratch *scratch, struct 
   if (value.n > 0) fields_add(list, STR("Vary"), value);
 }
 
+void forward_decision(const struct decision *decision, struct scratch *scratch,
+                      struct field_list *list) {
+  struct str parts[] = {STR("variant="), decision->route->variants[decision->variant].name,
+                        STR("; reason="), str_from_cstr(decide_reason_name(decision->reason))};
+  fields_add(list, STR("X-Adit-Decision"), scratch_join(scratch, parts, 4));
+}
+
 void forward_response(const struct forward_response_input *input, struct scratch *scratch,
                       struct response_out *ret) {
   response_start(input->response, ret);
@@ -405,10 +412,7 @@ void forward_response(const struct forward_response_input *input, struct scratch
   if (input->private_response && forward_is_storable(input->request, input->response))
     fields_add(list, STR("Cache-Control"), STR("private"));
   if (input->route->vary) add_vary(input->route, scratch, list);
-  if (input->expose_decision) {
-    struct str parts[] = {STR("variant="), input->variant, STR("; reason="), input->reason};
-    fields_add(list, STR("X-Adit-Decision"), scratch_join(scratch, parts, 4));
-  }
+  if (input->decision) forward_decision(input->decision, scratch, list);
 }
 
 void forward_interim(const struct http_response *response, struct response_out *ret) {

@@ -69,16 +69,17 @@ struct forward_response_input {
   const struct http_request *request;
   const struct http_response *response;
   const struct route *route;
-  struct str variant;
-  struct str reason;     /* of the decision */
-  struct str set_cookie; /* p == NULL: none */
-  bool private_response; /* Cache-Control: private where the response could be stored */
-  bool expose_decision;
-  struct str date;    /* for a response that has none (RFC 9110 6.6.1) */
-  struct str upgrade; /* n > 0: of a 101 or 426 */
+  struct str set_cookie;           /* p == NULL: none */
+  bool private_response;           /* Cache-Control: private where the response could be stored */
+  const struct decision *decision; /* to be told in X-Adit-Decision; NULL: it is not */
+  struct str date;                 /* for a response that has none (RFC 9110 6.6.1) */
+  struct str upgrade;              /* n > 0: of a 101 or 426 */
 };
 void forward_response(const struct forward_response_input *input, struct scratch *scratch,
                       struct response_out *ret);
+/* Adds X-Adit-Decision. */
+void forward_decision(const struct decision *decision, struct scratch *scratch,
+                      struct field_list *list);
 /* The head of an interim response. */
 void forward_interim(const struct http_response *response, struct response_out *ret);
 

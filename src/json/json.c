@@ -101,6 +101,17 @@ static int compare_members(const void *a, const void *b) {
   return (first->token->key > second->token->key) - (first->token->key < second->token->key);
 }
 
+enum { LINE_NAME_BYTES = 32 };
+
+/* The line of an offset, for a message that is about `here`. */
+static const char *name_line(const struct json_doc *doc, size_t offset, unsigned here,
+                             char buffer[LINE_NAME_BYTES]) {
+  unsigned line = place_of(doc, offset).line;
+  if (line == here) return "this line";
+  snprintf(buffer, LINE_NAME_BYTES, "line %u", line);
+  return buffer;
+}
+
 /* Adds an error for each member that repeats a key. Sorting keeps this from being quadratic.
  * Returns false when memory is short. */
 static bool check_object(const struct json_doc *doc, const cJSON *object, struct diags *diags) {
@@ -119,11 +130,11 @@ static bool check_object(const struct json_doc *doc, const cJSON *object, struct
       first = i;
       continue;
     }
-    char hint[64];
-    snprintf(hint, sizeof(hint), "it is in line %u already",
-             place_of(doc, members[first].token->key).line);
-    diags_add(diags, DIAG_ERROR, place_of(doc, members[i].token->key), hint, "duplicate key '%s'",
-              members[i].key);
+    char line[LINE_NAME_BYTES], hint[64];
+    struct diag_place at = place_of(doc, members[i].token->key);
+    snprintf(hint, sizeof(hint), "it is in %s already",
+             name_line(doc, members[first].token->key, at.line, line));
+    diags_add(diags, DIAG_ERROR, at, hint, "duplicate key '%s'", members[i].key);
   }
   free(members);
   return true;
@@ -154,14 +165,14 @@ static void match_node(struct json_doc *doc, cJSON *node, size_t *next) {
 
 static void report_mistake(const struct json_doc *doc, const struct json_mistake *mistake,
                            struct diags *diags) {
-  char hint[64];
+  char line[LINE_NAME_BYTES], hint[64];
   bool open = mistake->open_at != SIZE_MAX;
+  struct diag_place at = place_of(doc, mistake->at);
   if (open) {
-    snprintf(hint, sizeof(hint), "the '%c' in line %u is not closed", doc->text[mistake->open_at],
-             place_of(doc, mistake->open_at).line);
+    snprintf(hint, sizeof(hint), "the '%c' in %s is not closed", doc->text[mistake->open_at],
+             name_line(doc, mistake->open_at, at.line, line));
   }
-  diags_add(diags, DIAG_ERROR, place_of(doc, mistake->at), open ? hint : mistake->hint, "%s",
-            mistake->message);
+  diags_add(diags, DIAG_ERROR, at, open ? hint : mistake->hint, "%s", mistake->message);
 }
 
 static bool fail_memory(const struct json_doc *doc, struct diags *diags) {

@@ -5,14 +5,14 @@
 
 #include "policy_private.h"
 
-/* Who gives way in a conflict: a file that has changed, before one that has not; a kept route
- * never. The later rank does. */
+/* Who gives way in a conflict: a file that is new, before one that has changed, before one that has
+ * not; a kept route never. The later rank does. */
 static int rank_of(const struct policy_file *file) {
   switch (file->state) {
     case FILE_KEPT:
       return 0;
     case FILE_FRESH:
-      return file->changed ? 2 : 1;
+      return file->is_new ? 3 : file->changed ? 2 : 1;
     case FILE_DROPPED:
       break;
   }
@@ -23,7 +23,7 @@ static int rank_of(const struct policy_file *file) {
 static size_t order_by_rank(const struct policy *policy, struct policy_file **files,
                             struct route **routes) {
   size_t n = 0;
-  for (int rank = 0; rank <= 2; rank++) {
+  for (int rank = 0; rank <= 3; rank++) {
     for (size_t i = 0; i < policy->file_count; i++) {
       struct policy_file *file = &policy->files[i];
       if (rank_of(file) != rank) continue;

@@ -139,8 +139,8 @@ static bool load_file(struct loader *loader, struct policy_file *file) {
   if (!file->doc) return false;
   if (!crypto_sha256(json_text(file->doc), file->digest)) return fail_memory(loader);
   const struct policy_file *before = find_previous(loader, file->path);
-  file->changed =
-      !before || !before->route || memcmp(before->digest, file->digest, DIGEST_BYTES) != 0;
+  file->is_new = !before || !before->route;
+  file->changed = file->is_new || memcmp(before->digest, file->digest, DIGEST_BYTES) != 0;
   return compile_file(loader, file);
 }
 

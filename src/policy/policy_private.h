@@ -34,6 +34,7 @@ struct policy_file {
   const struct config_rules *claim; /* the pattern that names it; NULL: none */
   bool missing;                     /* named without a pattern and not there; reported already */
   enum file_state state;
+  bool is_new;                  /* the previous policy serves no route of it */
   bool changed;                 /* its text is not what the previous policy serves */
   uint8_t digest[DIGEST_BYTES]; /* SHA-256 of the text that the route was compiled from */
   struct route *route;          /* one reference; NULL: dropped */

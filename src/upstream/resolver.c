@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "adit/log.h"
 #include "adit/units.h"
 #include "adit/upstream.h"
 
@@ -31,7 +32,8 @@ struct resolved_name {
   size_t address_count;
   int64_t due_ms;
   bool tried;
-  bool busy; /* being looked up: the thread frees it when refs is 0 */
+  bool is_lost; /* the last look-up found nothing */
+  bool busy;    /* being looked up: the thread frees it when refs is 0 */
   struct resolved_name *next;
 };
 
@@ -76,10 +78,12 @@ static int address_compare(const void *a, const void *b) {
 }
 
 /* Sorted and without doubles, so that an answer in another order is not a change. */
-static size_t look_up(const char *host, struct ip_address *ret) {
+static size_t look_up(const char *host, struct ip_address *ret, const char **ret_why) {
   struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
   struct addrinfo *answer = NULL;
-  if (getaddrinfo(host, NULL, &hints, &answer) != 0) return 0;
+  int error = getaddrinfo(host, NULL, &hints, &answer);
+  *ret_why = error ? gai_strerror(error) : "it has no address";
+  if (error) return 0;
   size_t n = 0;
   for (const struct addrinfo *info = answer; info && n < RESOLVED_ADDRESSES_MAX;
        info = info->ai_next) {
@@ -105,6 +109,18 @@ static void name_store(struct resolved_name *name, const struct ip_address *addr
   name->addresses = copy;
   name->address_count = n;
   atomic_fetch_add_explicit(&name->version, 1, memory_order_relaxed);
+}
+
+/* Says that a name is lost, and that it is found again: once each, however often it is tried. The
+ * thread's own; the mutex is not needed. */
+static void name_log(struct resolved_name *name, bool found, const char *why) {
+  if (name->is_lost == !found) return;
+  name->is_lost = !found;
+  if (found)
+    log_write(LOG_INFO, "host '%s' can be resolved again", name->host);
+  else
+    log_write(LOG_WARNING, "host '%s' cannot be resolved: %s%s", name->host, why,
+              name->address_count > 0 ? "; its last addresses stay" : "");
 }
 
 static struct resolved_name *name_due_first(const struct resolver *resolver) {
@@ -144,7 +160,9 @@ static void *resolver_main(void *argument) {
     }
     name->busy = true;
     pthread_mutex_unlock(&resolver->mutex);
-    size_t n = look_up(name->host, found);
+    const char *why = "";
+    size_t n = look_up(name->host, found, &why);
+    name_log(name, n > 0, why);
     pthread_mutex_lock(&resolver->mutex);
     name->busy = false;
     name_store(name, found, n);

@@ -330,6 +330,11 @@ class Explain(Case):
     def test_text_of_what_does_not_parse(self):
         _, out, _ = self.explain("-H", "X-Region: cn-east", "-H", "X-User-Registered-At: soon", URL)
         self.assertIn('(missing: "soon" does not parse as time)', out)
+        rules = {**RULES, "tests": [], "rules": [
+            {"id": "new", "when": {"user.registered_at.age": {"lt": "7d"}}, "to": "canary"}]}
+        self.write("age.json", rules)
+        _, out, _ = self.explain("--rules", "age.json", "-H", "X-User-Registered-At: soon", URL)
+        self.assertIn('user.registered_at.age lt "7d"  (missing: "soon" does not parse as time)', out)
 
     def test_text_without_a_key(self):
         _, out, _ = self.explain(URL)
@@ -345,6 +350,15 @@ class Explain(Case):
         _, out, _ = self.explain("-H", "X-Canary: always", "-H", "X-Canary: always", URL)
         self.assertIn("force    X-Canary is there but does not count: it comes more than once\n", out)
 
+    def test_text_of_force_by_cookie(self):
+        self.write("qa.json", {**RULES, "tests": [], "force": {"cookie": "qa", "allow_from": ["10.1.0.0/16"]}})
+        cookie = ("--rules", "qa.json", "-H", "Cookie: qa=always")
+        for header in ((), ("-H", "X-Canary: maybe"), ("-H", "X-Canary: never", "-H", "X-Canary: never")):
+            _, out, _ = self.explain(*cookie, *header, "--client-ip", "10.1.2.3", URL)
+            self.assertIn("reason   forced: asked for by the cookie qa\n", out)
+        _, out, _ = self.explain(*cookie, URL)
+        self.assertIn("force    qa is there but does not count: client_ip is not in allow_from\n", out)
+
     def test_text_without_a_route(self):
         status, out, _ = self.explain("http://other.example.com/")
         self.assertEqual(status, 0)
@@ -354,6 +368,8 @@ class Explain(Case):
         _, out, _ = self.explain("--pin", "canary", URL)
         self.assertIn("reason   pinned: --pin stands for a cookie that remembers an earlier draw\n", out)
         self.assertIn("bucket   none: the pin goes before the bucket\n", out)
+        _, out, _ = self.explain("--pin", "canry", URL)
+        self.assertIn("pin      'canry' is no canary of this route, so it does not count\n", out)
 
     def test_text_of_a_forged_cookie(self):
         _, out, _ = self.explain("-H", "Cookie: adit_shop=nonsense", URL)

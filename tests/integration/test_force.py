@@ -137,7 +137,8 @@ def test_forced_canary_that_is_not_there(bench):
     bench.start(canary=[bench.refusing()], rules={"expose_decision": True, "default": {"split": {"canary": 100}}})
     client = bench.client()
     client.send(request("GET / HTTP/1.1", "X-Canary: always"))
-    assert client.read_response().status == 503
+    answer = client.read_response()
+    assert answer.status == 503 and answer.one("X-Adit-Decision") == b"variant=canary; reason=forced"
     assert ask(bench).one("X-Adit-Decision") == b"variant=v1; reason=failover"
     assert [got.has("X-Canary") for got in bench.v1.requests] == [False]
     assert ask(bench, "X-Canary: never").one("X-Adit-Decision") == b"variant=v1; reason=forced"

@@ -276,6 +276,19 @@ def test_of_two_routes_in_conflict_the_one_that_changed_gives_way(bench):
     assert (who(bench, "a"), who(bench, "b")) == ("v1", "v1")
 
 
+def test_new_file_in_conflict_does_not_hold_up_the_one_that_is_served(bench):
+    """Whichever comes first by its name."""
+    start(bench, "g")
+    for new in ("a", "z"):
+        bench.write(f"rules/{new}.json", route("g"))
+        assert any(f"rules/{new}.json" in line and "not served" in line for line in bench.gateway.reload())
+        for variant in ("canary", "v1"):
+            bench.write("rules/g.json", route("g", to=variant))
+            assert bench.gateway.reload()[-1] == IN_PART.format(1)
+            assert who(bench, "g") == variant
+        remove(bench, f"rules/{new}.json")
+
+
 def test_broken_adit_json_changes_nothing(bench):
     start(bench, "a")
     bench.write("rules/a.json", route("a", to="canary"))

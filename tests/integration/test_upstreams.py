@@ -58,6 +58,7 @@ def test_name_without_an_address(bench):
     client = bench.client()
     client.send(request())
     assert client.read_response().status == 503
+    bench.gateway.wait_line("warning: host 'nobody.invalid' cannot be resolved: .")
 
 
 # ---- connections that fail
@@ -93,6 +94,8 @@ def test_fall_back_sets_no_cookie(bench):
     _, _, answer = bench.exchange(bench.client(), bench.v1)
     assert answer.one("X-Adit-Decision") == b"variant=v1; reason=failover"
     assert not answer.has("Set-Cookie") and not answer.has("Cache-Control")
+    bench.stop()
+    assert "cookies_set" not in bench.gateway.lines[-1]
 
 
 def test_canary_with_one_endpoint_left_does_not_fall_back(bench):

@@ -244,7 +244,7 @@ static const struct {
     {"first does not count", .untrusted = true, .fields = "X-Joined: 2026-01-01",
      .query = "joined=2025-01-01", .attribute = "joined", .expected = "2025-01-01"},
     {"first is repeated", .fields = "X-Joined: 1767225600\nX-Joined: 1767225600",
-     .query = "joined=2025-01-01", .attribute = "joined", .expected = "2025-01-01"},
+     .query = "joined=2025-01-01", .attribute = "joined", .expected = "-repeated"},
     {"first wins and does not parse", .fields = "X-Joined: soon", .query = "joined=2025-01-01",
      .attribute = "joined", .expected = "-unparsable 'soon'"},
     {"first wins and is empty", .fields = "X-Joined:", .query = "joined=2025-01-01",

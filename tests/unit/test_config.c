@@ -264,7 +264,7 @@ START_TEST(refuses_fragments)
       /* Keys. */
       {"\"worker\": 2", "1: error: configuration: unknown key 'worker' (did you mean 'workers'?)"},
       {"\"workers\": 1, \"workers\": 2",
-       "15: error: duplicate key 'workers' (it is in line 2 "
+       "15: error: duplicate key 'workers' (it is in this line "
        "already)"},
       {"\"timeouts\": {\"heder\": \"1s\"}",
        "14: error: timeouts: unknown key 'heder' (did you mean 'header'?)"},

@@ -147,16 +147,19 @@ static const struct head_case {
                "X-Adit-Decision: variant=canary; reason=forced\r\n"},
 };
 
+static const struct route_variant VARIANTS[] = {{.name = STR_INIT("v1")},
+                                                {.name = STR_INIT("canary")}};
+
 static void forward(int flags, const struct route *route, struct scratch *scratch) {
+  const struct route decided = {.variants = VARIANTS};
+  const struct decision decision = {.route = &decided, .variant = 1, .reason = REASON_FORCED};
   struct forward_response_input input = {
       .request = &request,
       .response = &response,
       .route = route,
-      .variant = STR("canary"),
-      .reason = STR("forced"),
       .set_cookie = flags & COOKIE ? STR("adit_shop=1") : (struct str){0},
       .private_response = flags & PRIVATE,
-      .expose_decision = flags & EXPOSE,
+      .decision = flags & EXPOSE ? &decision : NULL,
       .date = STR(DATE),
   };
   forward_response(&input, scratch, &out);
@@ -169,8 +172,10 @@ START_TEST(response_heads)
 {
   for (size_t i = 0; i < ITEMS(HEADS); i++) {
     const struct head_case *c = &HEADS[i];
-    const struct route route = {
-        .vary = c->flags & VARY, .vary_fields = VARY_FIELDS, .vary_field_count = 3};
+    const struct route route = {.vary = c->flags & VARY,
+                                .vary_fields = VARY_FIELDS,
+                                .vary_field_count = 3,
+                                .variants = VARIANTS};
     struct scratch scratch = {.p = memory, .capacity = sizeof(memory)};
     parse(c->method, c->in);
     forward(c->flags, &route, &scratch);

@@ -164,10 +164,10 @@ START_TEST(refuses)
       /* Arrays and objects. */
       {STR_INIT("[1,\n 2"), "2:3", "the '[' in line 1 is not closed"},
       {STR_INIT("{\n\"a\": {\n"), "3:1", "the '{' in line 2 is not closed"},
-      {STR_INIT("{\"a\":"), "1:6", "the '{' in line 1 is not closed"},
-      {STR_INIT("{\"a\""), "1:5", "the '{' in line 1 is not closed"},
-      {STR_INIT("[1,"), "1:4", "the '[' in line 1 is not closed"},
-      {STR_INIT("{\"a\":1,"), "1:8", "the '{' in line 1 is not closed"},
+      {STR_INIT("{\"a\":"), "1:6", "the '{' in this line is not closed"},
+      {STR_INIT("{\"a\""), "1:5", "the '{' in this line is not closed"},
+      {STR_INIT("[1,"), "1:4", "the '[' in this line is not closed"},
+      {STR_INIT("{\"a\":1,"), "1:8", "the '{' in this line is not closed"},
       {STR_INIT("[1}"), "1:3", "expected ',' or ']', found '}'"},
       {STR_INIT("[1 2]"), "1:4", "expected ',' or ']', found '2'"},
       {STR_INIT("[,]"), "1:2", "expected a value, found ','"},
@@ -305,7 +305,7 @@ START_TEST(reports_every_duplicate)
     const char *text;
     const char *printed;
   } cases[] = {
-      {"{\"a\":1,\"a\":2}", "x.json:1:8: error: duplicate key 'a' (it is in line 1 already)\n"},
+      {"{\"a\":1,\"a\":2}", "x.json:1:8: error: duplicate key 'a' (it is in this line already)\n"},
       /* Compared unescaped. */
       {"{\n\"ab\":1,\n\"\\u0061b\":2}",
        "x.json:3:1: error: duplicate key 'ab' (it is in line 2 already)\n"},
@@ -313,8 +313,8 @@ START_TEST(reports_every_duplicate)
        "x.json:2:1: error: duplicate key '/' (it is in line 1 already)\n"
        "x.json:3:1: error: duplicate key '/' (it is in line 1 already)\n"},
       {"{\"\\uD83D\\uDE00\":1,\"\xF0\x9F\x98\x80\":2}",
-       "x.json:1:19: error: duplicate key '\xF0\x9F\x98\x80' (it is in line 1 already)\n"},
-      {"{\"\":1,\"\":2}", "x.json:1:7: error: duplicate key '' (it is in line 1 already)\n"},
+       "x.json:1:19: error: duplicate key '\xF0\x9F\x98\x80' (it is in this line already)\n"},
+      {"{\"\":1,\"\":2}", "x.json:1:7: error: duplicate key '' (it is in this line already)\n"},
       /* Several objects, several keys. */
       {"{\"b\":1,\n\"a\":{\"x\":1,\n\"x\":2},\n\"b\":[{\"y\":1,\n\"z\":2,\n\"y\":3}],\n\"a\":4}",
        "x.json:3:1: error: duplicate key 'x' (it is in line 2 already)\n"
