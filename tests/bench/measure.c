@@ -30,10 +30,19 @@ void measure_begin(int argc, char **argv) {
   fixed_count = count;
 }
 
-static int64_t now_ns(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+struct moment {
+  int64_t ns;
+  uint64_t cycles;
+};
+
+static struct moment now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  struct moment moment = {.ns = (int64_t)time.tv_sec * 1000000000 + time.tv_nsec};
+#ifdef __x86_64__
+  moment.cycles = __builtin_ia32_rdtsc();
+#endif
+  return moment;
 }
 
 #ifdef __clang__
@@ -43,14 +52,35 @@ static int64_t now_ns(void) {
 #endif
 
 /* measure.py counts what happens between its entry and its return: a function it must stay. */
-LEFT_AS_IT_IS static void measure_pass(void (*work)(void *context), void *context, size_t count) {
+LEFT_AS_IT_IS static void measure_pass(measure_fn *work, void *context, size_t count) {
   for (size_t i = 0; i < count; i++) work(context);
 }
 
-static int64_t timed_pass(void (*work)(void *context), void *context, size_t count) {
-  const int64_t start = now_ns();
+static struct moment timed_pass(measure_fn *work, void *context, size_t count) {
+  const struct moment start = now();
   measure_pass(work, context, count);
-  return now_ns() - start;
+  const struct moment end = now();
+  return (struct moment){end.ns - start.ns, end.cycles - start.cycles};
+}
+
+/* How often the work is done in one pass. */
+static size_t pass_count(measure_fn *work, void *context) {
+  size_t count = 1;
+  while (timed_pass(work, context, count).ns < pass_ns) count *= 2;
+  return count;
+}
+
+/* One piece of work in each of the passes. */
+struct timing {
+  double ns[PASSES];
+  double cycles[PASSES];
+};
+
+static void time_pass(struct timing *timing, size_t pass, measure_fn *work, void *context,
+                      size_t count) {
+  const struct moment taken = timed_pass(work, context, count);
+  timing->ns[pass] = (double)taken.ns / (double)count;
+  timing->cycles[pass] = (double)taken.cycles / (double)count;
 }
 
 static int compare(const void *a, const void *b) {
@@ -58,20 +88,40 @@ static int compare(const void *a, const void *b) {
   return (left > right) - (left < right);
 }
 
-static double median_ns(void (*work)(void *context), void *context) {
-  size_t count = 1;
-  while (timed_pass(work, context, count) < pass_ns) count *= 2;
-  double each[PASSES];
-  for (size_t i = 0; i < PASSES; i++)
-    each[i] = (double)timed_pass(work, context, count) / (double)count;
-  qsort(each, PASSES, sizeof(*each), compare);
-  return each[PASSES / 2];
+static double median(double *of_passes) {
+  qsort(of_passes, PASSES, sizeof(*of_passes), compare);
+  return of_passes[PASSES / 2];
 }
 
-void measure(const char *name, size_t octets, void (*work)(void *context), void *context) {
+void measure(const char *name, size_t octets, measure_fn *work, void *context) {
   work(context); /* what is done once only: memory, caches */
-  if (fixed_count > 0)
+  if (fixed_count > 0) {
     measure_pass(work, context, fixed_count);
-  else
-    printf("%s\t%zu\t%.1f\n", name, octets, median_ns(work, context));
+    return;
+  }
+  struct timing timing;
+  const size_t count = pass_count(work, context);
+  for (size_t i = 0; i < PASSES; i++) time_pass(&timing, i, work, context, count);
+  printf("%s\t%zu\t%.1f\t%.1f\n", name, octets, median(timing.ns), median(timing.cycles));
+}
+
+void measure_beside(const char *name, size_t octets, measure_fn *work, measure_fn *base,
+                    void *context) {
+  work(context);
+  base(context);
+  if (fixed_count > 0) {
+    measure_pass(work, context, fixed_count);
+    measure_pass(base, context, fixed_count);
+    return;
+  }
+  struct timing timing, base_timing;
+  double ratios[PASSES];
+  const size_t count = pass_count(work, context), base_count = pass_count(base, context);
+  for (size_t i = 0; i < PASSES; i++) {
+    time_pass(&timing, i, work, context, count);
+    time_pass(&base_timing, i, base, context, base_count);
+    ratios[i] = timing.ns[i] / base_timing.ns[i];
+  }
+  printf("%s\t%zu\t%.1f\t%.1f\t%.1f\t%.1f\t%.2f\n", name, octets, median(timing.ns),
+         median(timing.cycles), median(base_timing.ns), median(base_timing.cycles), median(ratios));
 }

@@ -1,12 +1,15 @@
 #!/usr/bin/python3
-"""Nanoseconds and instructions of small pieces of work, in one table.
+"""Nanoseconds, cycles and instructions of small pieces of work, in one table.
 
     tests/bench/measure.py PROGRAM UNIT
 
-PROGRAM is one of those that use measure.h; UNIT is what it does once: "decision", "head". The
-nanoseconds are PROGRAM's own: the median of its passes. The instructions are counted by callgrind in a
-second run of the same work: they are exact, say nothing of caches and waiting, and are the figure to
-compare between two versions. The same work is done again and again, so caches are warm in both.
+PROGRAM is one of those that use measure.h; UNIT is what it does once: "decision", "head". Nanoseconds and
+cycles are PROGRAM's own: the median of its passes. Cycles are of the time stamp counter, which has one
+rate; a processor that runs faster or slower than that does more or fewer of its own. The instructions are
+counted by callgrind in a second run of the same work: they are exact, say nothing of caches and waiting,
+and are the figure to compare between two versions. The same work is done again and again, so caches are
+warm in both. What follows "beside" is of another way through the same octets, measured in turn with it: how
+fast that is, and how many times its time and its instructions the work takes.
 """
 import pathlib
 import re
@@ -18,12 +21,26 @@ import tempfile
 COUNT = 1000  # times that each piece of work is done to be counted
 
 
+class Piece:
+    """A line of PROGRAM: name, octets, nanoseconds, cycles; and if there is one, its base's."""
+
+    def __init__(self, line):
+        self.name, *figures = line.split("\t")
+        self.octets, self.ns, self.cycles, *base = map(float, figures)
+        self.has_base = bool(base)
+        if base:
+            self.base_ns, self.base_cycles, self.times_as_long = base
+        self.instructions = self.base_instructions = None
+
+    def take(self, counts):
+        self.instructions = next(counts)
+        if self.has_base:
+            self.base_instructions = next(counts)
+
+
 def timed(program):
-    """Name, octets and nanoseconds of each piece."""
     out = subprocess.run([program], stdout=subprocess.PIPE, text=True, check=True).stdout
-    for line in out.splitlines():
-        name, octets, ns = line.split("\t")
-        yield name, int(octets), float(ns)
+    return [Piece(line) for line in out.splitlines()]
 
 
 def counted(program):
@@ -41,22 +58,41 @@ def counted(program):
             part += 1
 
 
+def columns(piece):
+    """Heading, width and text of each figure; what was not measured is "-"."""
+    def figure(heading, value, decimals):
+        return heading, max(len(heading), 8), "-" if value is None else f"{value:.{decimals}f}"
+
+    def per(octets, cycles):
+        return octets / cycles if cycles else None
+
+    yield figure("ns", piece.ns, 1)
+    yield figure("instructions", piece.instructions, 0)
+    if piece.octets:
+        yield figure("octets", piece.octets, 0)
+        yield figure("octets/cycle", per(piece.octets, piece.cycles), 2)
+    if piece.has_base:
+        yield figure("beside: octets/cycle", per(piece.octets, piece.base_cycles), 2)
+        yield figure("× time", piece.times_as_long, 2)
+        yield figure("× instructions", piece.instructions and piece.instructions / piece.base_instructions, 2)
+
+
 def main():
     program, unit = sys.argv[1:]
-    pieces = list(timed(program))
-    instructions = [None] * len(pieces)
+    pieces = timed(program)
     if shutil.which("valgrind"):
-        # The last dump is the program's end, with nothing in it.
-        instructions = list(counted(program))[:len(pieces)]
+        counts = counted(program)
+        for piece in pieces:
+            piece.take(counts)
     else:
         print("valgrind is not installed (docker/deps.sh bench): no instructions are counted")
-    print(f"nanoseconds: median of many passes; instructions: exact; both of one {unit}, caches warm")
-    with_octets = any(octets for _, octets, _ in pieces)
-    print(f"{unit:40} {'nanoseconds':>12} {'instructions':>13}"
-          + (f" {'octets':>7} {'octets/ns':>10}" if with_octets else ""))
-    for (name, octets, ns), count in zip(pieces, instructions, strict=True):
-        print(f"{name:40} {ns:12.1f} {'-' if count is None else f'{count:.0f}':>13}"
-              + (f" {octets:7} {octets / ns:10.2f}" if with_octets else ""))
+    print(f"time: median of many passes; instructions: exact; both of one {unit}, caches warm")
+    rates = [piece.cycles / piece.ns for piece in pieces if piece.cycles]
+    if rates:
+        print(f"cycles: of the time stamp counter, {sorted(rates)[len(rates) // 2]:.2f} in a nanosecond")
+    print(f"{unit:40}" + "".join(f" {heading:>{width}}" for heading, width, _ in columns(pieces[0])))
+    for piece in pieces:
+        print(f"{piece.name:40}" + "".join(f" {text:>{width}}" for _, width, text in columns(piece)))
 
 
 main()
