@@ -151,8 +151,9 @@ struct http_head_scan {
 /*
  * Parses a request head at the start of `input` (one empty line before it is skipped, RFC
  * 9112 2.2). Call again with more bytes after HTTP_PARSE_MORE (`input` begins at the same byte, but
- * may have moved); bytes already searched are not searched again. The outcome does not depend on
- * how the bytes were divided. It is never HTTP_PARSE_MORE when input.n >= limit_bytes.
+ * may have moved); bytes already searched are not searched again, but once when the head is whole.
+ * The outcome does not depend on how the bytes were divided. It is never HTTP_PARSE_MORE when
+ * input.n >= limit_bytes.
  *
  * On HTTP_PARSE_DONE *ret_n is where the head with its empty line ends in `input`. On an error
  * *ret_why is a short static text for log and body, and of *ret only `method` and `target` hold, if

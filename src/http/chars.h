@@ -37,7 +37,4 @@ static inline int http_percent_octet(struct str s, size_t i) {
   return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
-/* Index in [from, to) of the first octet that is not HTTP_CHAR_VALUE; `to` when there is none. */
-size_t http_find_control(const char *p, size_t from, size_t to);
-
 #endif

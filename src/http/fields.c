@@ -2,10 +2,10 @@
  * Names: of fields (http_field_id), methods and statuses; tokens, values and lists.
  *
  * A field's name is recognised in two steps: its length and first letter leave one candidate
- * (field_candidates), which is then compared (field_name_is).
+ * (field_candidates), which is then compared.
  */
 #include "adit/http.h"
-#include "chars.h"
+#include "span.h"
 
 static const struct str field_names[] = {
     [HTTP_FIELD_CACHE_CONTROL] = STR_INIT("cache-control"),
@@ -42,44 +42,44 @@ static const struct str field_names[] = {
 
 /* By length and first letter: the one field it can be (HTTP_FIELD_OTHER: none). */
 enum { FIELD_NAME_MAX = 19 };
-static const uint8_t field_candidates[FIELD_NAME_MAX + 1][26] = {
-    [2]['t' - 'a'] = HTTP_FIELD_TE,
-    [3]['v' - 'a'] = HTTP_FIELD_VIA,
-    [4]['d' - 'a'] = HTTP_FIELD_DATE,
-    [4]['h' - 'a'] = HTTP_FIELD_HOST,
-    [4]['v' - 'a'] = HTTP_FIELD_VARY,
-    [6]['c' - 'a'] = HTTP_FIELD_COOKIE,
-    [6]['e' - 'a'] = HTTP_FIELD_EXPECT,
-    [7]['e' - 'a'] = HTTP_FIELD_EXPIRES,
-    [7]['t' - 'a'] = HTTP_FIELD_TRAILER,
-    [7]['u' - 'a'] = HTTP_FIELD_UPGRADE,
-    [9]['f' - 'a'] = HTTP_FIELD_FORWARDED,
-    [9]['x' - 'a'] = HTTP_FIELD_X_REAL_IP,
-    [10]['c' - 'a'] = HTTP_FIELD_CONNECTION,
-    [10]['k' - 'a'] = HTTP_FIELD_KEEP_ALIVE,
-    [10]['s' - 'a'] = HTTP_FIELD_SET_COOKIE,
-    [11]['x' - 'a'] = HTTP_FIELD_X_ADIT_RULE,
-    [12]['m' - 'a'] = HTTP_FIELD_MAX_FORWARDS,
-    [12]['x' - 'a'] = HTTP_FIELD_X_REQUEST_ID,
-    [13]['a' - 'a'] = HTTP_FIELD_AUTHORIZATION,
-    [13]['c' - 'a'] = HTTP_FIELD_CACHE_CONTROL,
-    [14]['c' - 'a'] = HTTP_FIELD_CONTENT_LENGTH,
-    [14]['h' - 'a'] = HTTP_FIELD_HTTP2_SETTINGS,
-    [14]['x' - 'a'] = HTTP_FIELD_X_ADIT_VARIANT,
-    [15]['x' - 'a'] = HTTP_FIELD_X_FORWARDED_FOR,
-    [16]['p' - 'a'] = HTTP_FIELD_PROXY_CONNECTION,
-    [16]['x' - 'a'] = HTTP_FIELD_X_FORWARDED_HOST,
-    [17]['t' - 'a'] = HTTP_FIELD_TRANSFER_ENCODING,
-    [17]['x' - 'a'] = HTTP_FIELD_X_FORWARDED_PROTO,
-    [18]['p' - 'a'] = HTTP_FIELD_PROXY_AUTHENTICATE,
-    [19]['p' - 'a'] = HTTP_FIELD_PROXY_AUTHORIZATION,
+#define LETTER(c) ((c)&0x1f) /* in either case; of other octets some letter's */
+static const uint8_t field_candidates[FIELD_NAME_MAX + 1][32] = {
+    [2][LETTER('t')] = HTTP_FIELD_TE,
+    [3][LETTER('v')] = HTTP_FIELD_VIA,
+    [4][LETTER('d')] = HTTP_FIELD_DATE,
+    [4][LETTER('h')] = HTTP_FIELD_HOST,
+    [4][LETTER('v')] = HTTP_FIELD_VARY,
+    [6][LETTER('c')] = HTTP_FIELD_COOKIE,
+    [6][LETTER('e')] = HTTP_FIELD_EXPECT,
+    [7][LETTER('e')] = HTTP_FIELD_EXPIRES,
+    [7][LETTER('t')] = HTTP_FIELD_TRAILER,
+    [7][LETTER('u')] = HTTP_FIELD_UPGRADE,
+    [9][LETTER('f')] = HTTP_FIELD_FORWARDED,
+    [9][LETTER('x')] = HTTP_FIELD_X_REAL_IP,
+    [10][LETTER('c')] = HTTP_FIELD_CONNECTION,
+    [10][LETTER('k')] = HTTP_FIELD_KEEP_ALIVE,
+    [10][LETTER('s')] = HTTP_FIELD_SET_COOKIE,
+    [11][LETTER('x')] = HTTP_FIELD_X_ADIT_RULE,
+    [12][LETTER('m')] = HTTP_FIELD_MAX_FORWARDS,
+    [12][LETTER('x')] = HTTP_FIELD_X_REQUEST_ID,
+    [13][LETTER('a')] = HTTP_FIELD_AUTHORIZATION,
+    [13][LETTER('c')] = HTTP_FIELD_CACHE_CONTROL,
+    [14][LETTER('c')] = HTTP_FIELD_CONTENT_LENGTH,
+    [14][LETTER('h')] = HTTP_FIELD_HTTP2_SETTINGS,
+    [14][LETTER('x')] = HTTP_FIELD_X_ADIT_VARIANT,
+    [15][LETTER('x')] = HTTP_FIELD_X_FORWARDED_FOR,
+    [16][LETTER('p')] = HTTP_FIELD_PROXY_CONNECTION,
+    [16][LETTER('x')] = HTTP_FIELD_X_FORWARDED_HOST,
+    [17][LETTER('t')] = HTTP_FIELD_TRANSFER_ENCODING,
+    [17][LETTER('x')] = HTTP_FIELD_X_FORWARDED_PROTO,
+    [18][LETTER('p')] = HTTP_FIELD_PROXY_AUTHENTICATE,
+    [19][LETTER('p')] = HTTP_FIELD_PROXY_AUTHORIZATION,
 };
 
-/* `lower` is of the same length, in lower case. */
-static bool field_name_is(struct str name, struct str lower, bool fold_underscore) {
+/* CGI and its heirs give X_Adit_Rule and X-Adit-Rule to the application under one name. */
+static bool is_adit_name(struct str name, struct str lower) {
   for (size_t i = 0; i < name.n; i++) {
-    char c = ascii_lower(name.p[i]);
-    if (fold_underscore && c == '_') c = '-';
+    const char c = name.p[i] == '_' ? '-' : ascii_lower(name.p[i]);
     if (c != lower.p[i]) return false;
   }
   return true;
@@ -87,30 +87,26 @@ static bool field_name_is(struct str name, struct str lower, bool fold_underscor
 
 enum http_field_id http_field_id(struct str name) {
   if (name.n == 0 || name.n > FIELD_NAME_MAX) return HTTP_FIELD_OTHER;
-  const char first = ascii_lower(name.p[0]);
-  if (first < 'a' || first > 'z') return HTTP_FIELD_OTHER;
-  const enum http_field_id id = (enum http_field_id)field_candidates[name.n][first - 'a'];
+  const enum http_field_id id = (enum http_field_id)field_candidates[name.n][LETTER(name.p[0])];
   if (id == HTTP_FIELD_OTHER) return HTTP_FIELD_OTHER;
-  /* CGI and its heirs give X_Adit_Rule and X-Adit-Rule to the application under one name. */
-  const bool fold = id == HTTP_FIELD_X_ADIT_RULE || id == HTTP_FIELD_X_ADIT_VARIANT;
-  return field_name_is(name, field_names[id], fold) ? id : HTTP_FIELD_OTHER;
+  const bool ours = id == HTTP_FIELD_X_ADIT_RULE || id == HTTP_FIELD_X_ADIT_VARIANT;
+  const struct str lower = field_names[id];
+  const bool is = ours ? is_adit_name(name, lower) : str_eq_nocase(name, lower);
+  return is ? id : HTTP_FIELD_OTHER;
 }
 
 bool http_is_token(struct str s) {
-  for (size_t i = 0; i < s.n; i++) {
-    if (!http_char_is(s.p[i], HTTP_CHAR_TOKEN)) return false;
-  }
-  return s.n > 0;
+  return s.n > 0 && http_span_token(s.p, 0, s.n) == s.n;
 }
 
 bool http_is_field_value(struct str s) {
-  return http_find_control(s.p, 0, s.n) == s.n;
+  return http_span_value(s.p, 0, s.n) == s.n;
 }
 
 /* Length of the list element at the start of `s`: up to a comma that is not quoted. */
 static size_t list_element_length(struct str s) {
   bool quoted = false;
-  for (size_t i = 0; i < s.n; i++) {
+  for (size_t i = http_span_token(s.p, 0, s.n); i < s.n; i++) { /* most elements are tokens */
     if (s.p[i] == '"') quoted = !quoted;
     if (quoted && s.p[i] == '\\') i++;
     if (!quoted && s.p[i] == ',') return i;

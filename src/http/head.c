@@ -1,14 +1,12 @@
 /*
  * Scanning and field lines of heads.
  *
- *   head_scan          one pass over the octets as they come: finds the end, refuses controls
- *   head_parse_fields  one pass over the lines of a whole head: fields, and the facts in them
+ *   head_scan          one pass over the octets as they come: finds lines and end, refuses controls
+ *   head_parse_fields  goes by the lines of a whole head: fields, and the facts in them
  */
 #include "head.h"
 
-#include <assert.h>
-
-#include "chars.h"
+#include "span.h"
 
 /* ---- scanning -------------------------------------------------------------------------------- */
 
@@ -47,27 +45,65 @@ static enum http_parse scan_outcome(struct str input, const struct head_bounds *
   return HTTP_PARSE_HEAD_LONG;
 }
 
-enum http_parse head_scan(struct str input, const struct head_bounds *bounds,
-                          struct http_head_scan *scan, size_t *ret_n, const char **ret_why) {
+/* The controls in a head, one after another. */
+struct controls {
+  const char *p;
+  size_t end;
+  size_t next;    /* where to look on */
+  uint64_t found; /* those of the 64 octets before `next` that were not given yet */
+};
+
+/* `end` after the last one. */
+static inline size_t next_control(struct controls *controls) {
+  while (controls->found == 0) {
+    if (controls->next >= controls->end) return controls->end;
+    controls->found = http_find_controls(controls->p, controls->next, controls->end);
+    controls->next += 64;
+  }
+  const size_t i = controls->next - 64 + (size_t)__builtin_ctzll(controls->found);
+  controls->found &= controls->found - 1;
+  return i;
+}
+
+static enum http_parse scan_on(struct str input, const struct head_bounds *bounds,
+                               struct http_head_scan *scan, struct head_lines *lines,
+                               const char **ret_why) {
   const char *p = input.p;
   const size_t end = input.n < bounds->limit_bytes ? input.n : bounds->limit_bytes;
-  size_t i = scan->scanned > bounds->start ? scan->scanned : bounds->start;
-  for (;;) {
-    const size_t stop = scan_stop(end, bounds, scan->line_end == 0);
-    i = http_find_control(p, i, stop);
-    if (i >= stop) break;
+  const size_t from = scan->scanned > bounds->start ? scan->scanned : bounds->start;
+  struct controls controls = {.p = p, .end = end, .next = from};
+  size_t stop = scan_stop(end, bounds, scan->line_end == 0);
+  size_t i, count = 0;
+  while ((i = next_control(&controls)) < stop) {
     if (p[i] == '\r' && i + 1 == end) break; /* what follows will tell */
     if (p[i] != '\r' || p[i + 1] != '\n') return head_bad(ret_why, control_why(p[i]));
-    if (i == bounds->start) return head_bad(ret_why, "empty start line");
-    if (p[i - 1] == '\n') { /* of the CRLF before: an empty line */
-      *ret_n = i + 2;
+    (void)next_control(&controls); /* the line feed */
+    if (i == 0 || p[i - 1] == '\n') {
+      if (scan->line_end == 0) return head_bad(ret_why, "empty start line");
+      lines->head_end = i + 2;
+      lines->count = count;
       return HTTP_PARSE_DONE;
     }
-    if (scan->line_end == 0) scan->line_end = i;
-    i += 2;
+    if (scan->line_end == 0) {
+      scan->line_end = i;
+      stop = end;
+    } else if (count <= HTTP_FIELDS_MAX) {
+      lines->ends[count++] = i;
+    }
   }
-  scan->scanned = i;
+  scan->scanned = i < stop ? i : stop;
   return scan_outcome(input, bounds, scan, ret_why);
+}
+
+enum http_parse head_scan(struct str input, const struct head_bounds *bounds,
+                          struct http_head_scan *scan, struct head_lines *lines,
+                          const char **ret_why) {
+  const bool in_pieces = scan->scanned > bounds->start;
+  const enum http_parse outcome = scan_on(input, bounds, scan, lines, ret_why);
+  if (outcome != HTTP_PARSE_DONE || !in_pieces) return outcome;
+  /* Nobody has kept where earlier lines end: a connection that waits would have to. */
+  struct http_head_scan whole = {0};
+  return scan_on(input, bounds, &whole, lines, ret_why);
 }
 
 /* ---- fields ---------------------------------------------------------------------------------- */
@@ -139,34 +175,33 @@ static const char *name_why(char c, bool empty) {
   return blank ? "whitespace before a field's colon" : "malformed field name";
 }
 
-enum http_parse head_parse_fields(struct str lines, struct http_field *fields, size_t *ret_count,
-                                  struct head_facts *ret_facts, const char **ret_why) {
+enum http_parse head_parse_fields(struct str input, const struct http_head_scan *scan,
+                                  const struct head_lines *lines, struct http_field *fields,
+                                  size_t *ret_count, struct head_facts *ret_facts,
+                                  const char **ret_why) {
   *ret_facts = (struct head_facts){0};
-  size_t count = 0;
-  size_t i = 0;
-  while (i < lines.n) {
-    const size_t begin = i;
-    while (http_char_is(lines.p[i], HTTP_CHAR_TOKEN)) i++; /* stops at the line's CR */
+  size_t begin = scan->line_end + 2;
+  for (size_t i = 0; i < lines->count; i++) {
+    const size_t end = lines->ends[i];
+    const size_t colon = http_span_token(input.p, begin, end);
     const char *why = NULL;
-    if (i == begin || lines.p[i] != ':') {
-      return head_bad(ret_why, name_why(lines.p[i], i == begin));
+    if (colon == begin || input.p[colon] != ':') { /* at the line's end there is CR */
+      return head_bad(ret_why, name_why(input.p[colon], colon == begin));
     }
-    if (count == HTTP_FIELDS_MAX) {
+    if (i == HTTP_FIELDS_MAX) {
       *ret_why = "too many fields";
       return HTTP_PARSE_HEAD_LONG;
     }
-    const char *line_end = memchr(lines.p + i, '\r', lines.n - i);
-    assert(line_end != NULL);
-    struct http_field *field = &fields[count++];
-    field->name = str_make(lines.p + begin, i - begin);
-    field->value = trim(lines.p + i + 1, line_end);
+    struct http_field *field = &fields[i];
+    field->name = str_make(input.p + begin, colon - begin);
+    field->value = trim(input.p + colon + 1, input.p + end);
     field->id = http_field_id(field->name);
     if (field->id != HTTP_FIELD_OTHER && !note_field(ret_facts, field, &why)) {
       return head_bad(ret_why, why);
     }
-    i = (size_t)(line_end - lines.p) + 2;
+    begin = end + 2;
   }
-  *ret_count = count;
+  *ret_count = lines->count;
   return HTTP_PARSE_DONE;
 }
 

@@ -14,13 +14,20 @@ struct head_bounds {
   size_t limit_bytes;        /* of the whole head */
 };
 
+/* What a scan finds of a whole head. */
+struct head_lines {
+  size_t head_end;                  /* behind the empty line */
+  size_t count;                     /* of field lines; at most one more than a head may have */
+  size_t ends[HTTP_FIELDS_MAX + 1]; /* where each line's CRLF is */
+};
+
 /*
  * Searches on for the head's end and refuses every control octet but HTAB and CRLF as soon as it is
- * seen. Sets scan->line_end as soon as the start line is over. On HTTP_PARSE_DONE *ret_n is where
- * the head ends.
+ * seen. Sets scan->line_end as soon as the start line is over, and *lines on HTTP_PARSE_DONE.
  */
 enum http_parse head_scan(struct str input, const struct head_bounds *bounds,
-                          struct http_head_scan *scan, size_t *ret_n, const char **ret_why);
+                          struct http_head_scan *scan, struct head_lines *lines,
+                          const char **ret_why);
 
 /*
  * Whether the start line is to be parsed after head_scan gave `outcome`: once it is over, and again
@@ -28,13 +35,6 @@ enum http_parse head_scan(struct str input, const struct head_bounds *bounds,
  */
 static inline bool head_line_is_due(const struct http_head_scan *scan, enum http_parse outcome) {
   return scan->line_end != 0 && (outcome != HTTP_PARSE_MORE || !scan->line_checked);
-}
-
-/* The field lines of a whole head that ends at `n`. */
-static inline struct str head_field_lines(struct str input, const struct http_head_scan *scan,
-                                          size_t n) {
-  const size_t begin = scan->line_end + 2;
-  return str_make(input.p + begin, n - 2 - begin);
 }
 
 static inline enum http_parse head_bad(const char **ret_why, const char *why) {
@@ -59,12 +59,13 @@ struct head_facts {
 };
 
 /*
- * Parses `lines`, field lines each with its CRLF, that head_scan has been over. Fills `fields` (of
- * HTTP_FIELDS_MAX) and *ret_facts. A second Content-Length, Transfer-Encoding or Host is
- * HTTP_PARSE_BAD.
+ * Parses the field lines that head_scan found. Fills `fields` (of HTTP_FIELDS_MAX) and *ret_facts.
+ * A second Content-Length, Transfer-Encoding or Host is HTTP_PARSE_BAD.
  */
-enum http_parse head_parse_fields(struct str lines, struct http_field *fields, size_t *ret_count,
-                                  struct head_facts *ret_facts, const char **ret_why);
+enum http_parse head_parse_fields(struct str input, const struct http_head_scan *scan,
+                                  const struct head_lines *lines, struct http_field *fields,
+                                  size_t *ret_count, struct head_facts *ret_facts,
+                                  const char **ret_why);
 
 /* "HTTP/1.x": HTTP_PARSE_DONE, _VERSION or _BAD. *ret_minor is 0 or 1 (1 also for what is above).
  */

@@ -4,24 +4,19 @@
  * The line is looked at as soon as it is whole, so that a client that speaks something else has its
  * answer without waiting for the rest.
  */
-#include "chars.h"
 #include "head.h"
+#include "span.h"
 #include "target.h"
 
 /* ---- the request line ------------------------------------------------------------------------ */
 
-static size_t span(struct str s, size_t from, enum http_char class) {
-  while (from < s.n && http_char_is(s.p[from], class)) from++;
-  return from;
-}
-
 static enum http_parse parse_line(struct str line, struct http_request *ret, const char **ret_why) {
-  const size_t method_end = span(line, 0, HTTP_CHAR_TOKEN);
+  const size_t method_end = http_span_token(line.p, 0, line.n);
   if (method_end == 0 || method_end == line.n || line.p[method_end] != ' ') {
     return head_bad(ret_why, "malformed method");
   }
   const size_t target_begin = method_end + 1;
-  const size_t target_end = span(line, target_begin, HTTP_CHAR_TARGET);
+  const size_t target_end = http_span_target(line.p, target_begin, line.n);
   if (target_end == target_begin || target_end == line.n || line.p[target_end] != ' ') {
     return head_bad(ret_why, "malformed request line");
   }
@@ -108,11 +103,12 @@ static enum http_parse parse_expect(struct http_request *ret, const struct head_
   return HTTP_PARSE_DONE;
 }
 
-static enum http_parse parse_fields(struct str lines, struct http_request *ret,
+static enum http_parse parse_fields(struct str input, const struct http_head_scan *scan,
+                                    const struct head_lines *lines, struct http_request *ret,
                                     const char **ret_why) {
   struct head_facts facts;
   enum http_parse outcome =
-      head_parse_fields(lines, ret->fields, &ret->field_count, &facts, ret_why);
+      head_parse_fields(input, scan, lines, ret->fields, &ret->field_count, &facts, ret_why);
   if (outcome == HTTP_PARSE_DONE) outcome = parse_host(ret, &facts, ret_why);
   if (outcome == HTTP_PARSE_DONE) outcome = parse_framing(ret, &facts, ret_why);
   if (outcome == HTTP_PARSE_DONE) outcome = parse_expect(ret, &facts, ret_why);
@@ -141,8 +137,8 @@ enum http_parse http_parse_request(struct str input, size_t limit_bytes,
   if (begun.n > 0 && begun.p[0] != '\r' && !http_char_is(begun.p[0], HTTP_CHAR_TOKEN)) {
     return head_bad(ret_why, "not an HTTP request");
   }
-  size_t n = 0;
-  const enum http_parse scanned = head_scan(input, &bounds, scan, &n, ret_why);
+  struct head_lines lines;
+  const enum http_parse scanned = head_scan(input, &bounds, scan, &lines, ret_why);
   if (head_line_is_due(scan, scanned)) {
     const struct str line = str_make(begun.p, scan->line_end - bounds.start);
     const char *why = NULL;
@@ -154,6 +150,6 @@ enum http_parse http_parse_request(struct str input, size_t limit_bytes,
     scan->line_checked = true;
   }
   if (scanned != HTTP_PARSE_DONE) return scanned;
-  *ret_n = n;
-  return parse_fields(head_field_lines(input, scan, n), ret, ret_why);
+  *ret_n = lines.head_end;
+  return parse_fields(input, scan, &lines, ret, ret_why);
 }

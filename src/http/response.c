@@ -75,11 +75,12 @@ static enum http_parse parse_framing(enum http_method method, struct http_respon
   return HTTP_PARSE_DONE;
 }
 
-static enum http_parse parse_fields(struct str lines, enum http_method method,
+static enum http_parse parse_fields(struct str input, const struct http_head_scan *scan,
+                                    const struct head_lines *lines, enum http_method method,
                                     struct http_response *ret, const char **ret_why) {
   struct head_facts facts;
   const enum http_parse outcome =
-      head_parse_fields(lines, ret->fields, &ret->field_count, &facts, ret_why);
+      head_parse_fields(input, scan, lines, ret->fields, &ret->field_count, &facts, ret_why);
   if (outcome != HTTP_PARSE_DONE) return outcome;
   ret->has_connection_field = facts.connection;
   ret->keep_alive = head_keeps_alive(&facts, ret->version_minor);
@@ -101,8 +102,8 @@ enum http_parse http_parse_response(struct str input, size_t limit_bytes, enum h
   if (input.n == 0) return HTTP_PARSE_MORE;
   if (!begins_as_response(input)) return head_bad(ret_why, "not an HTTP/1.x response");
 
-  size_t n = 0;
-  const enum http_parse scanned = head_scan(input, &bounds, scan, &n, ret_why);
+  struct head_lines lines;
+  const enum http_parse scanned = head_scan(input, &bounds, scan, &lines, ret_why);
   if (head_line_is_due(scan, scanned)) {
     const char *why = NULL;
     const enum http_parse outcome = parse_line(str_take(input, scan->line_end), ret, &why);
@@ -113,6 +114,6 @@ enum http_parse http_parse_response(struct str input, size_t limit_bytes, enum h
     scan->line_checked = true;
   }
   if (scanned != HTTP_PARSE_DONE) return scanned;
-  *ret_n = n;
-  return parse_fields(head_field_lines(input, scan, n), method, ret, ret_why);
+  *ret_n = lines.head_end;
+  return parse_fields(input, scan, &lines, method, ret, ret_why);
 }

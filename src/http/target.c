@@ -9,20 +9,15 @@
 #include "target.h"
 
 #include "adit/ip.h"
-#include "chars.h"
+#include "span.h"
 
 /* ---- authorities ----------------------------------------------------------------------------- */
 
 static bool is_reg_name(struct str s) {
   size_t i = 0;
-  while (i < s.n) {
-    if (s.p[i] == '%') {
-      if (http_percent_octet(s, i) < 0) return false;
-      i += 3;
-    } else {
-      if (!http_char_is(s.p[i], HTTP_CHAR_REG_NAME)) return false;
-      i++;
-    }
+  while ((i = http_span_reg_name(s.p, i, s.n)) < s.n) {
+    if (s.p[i] != '%' || http_percent_octet(s, i) < 0) return false;
+    i += 3;
   }
   return s.n > 0;
 }
