@@ -1,14 +1,15 @@
 #!/usr/bin/python3
 """CPU per request of Adit, nginx and HAProxy, side by side in one run.
 
-    tests/bench/proxies.py ADIT [--seconds N] [--rounds N] [--connections N]
+    tests/bench/proxies.py ADIT [--against ADIT] [--seconds N] [--rounds N] [--connections N]
 
 The proxy runs on one core; origin (nginx) and load (wrk) share the other. All three do the same work:
 small GETs over kept-alive connections, a choice between two versions by a request header, the
 forwarding headers added. What counts is the proxy's own user and system time from /proc, divided by the
 requests that wrk counted; the rounds interleave the proxies, and the figures printed are medians of
-ratios to nginx in the same round. Absolute times of a noisy machine mean nothing and are not printed
-without --absolute.
+ratios to nginx in the same round. With --against another build of Adit takes part, and the first one's
+ratio to it is printed too: what a change costs, before and after it. Absolute times of a noisy machine
+mean nothing and are not printed without --absolute.
 """
 import argparse
 import os
@@ -131,14 +132,15 @@ backend canary
 
 
 def adit_proxy(directory, port, v1, canary, binary):
-    (directory / "adit.json").write_text(f"""{{
+    config = directory / f"adit-{port}.json"
+    config.write_text(f"""{{
   "listen": [{{ "address": "127.0.0.1:{port}" }}], "workers": 1, "rules": ["bench.rules.json"],
   "upstreams": {{ "v1": {{ "endpoints": ["127.0.0.1:{v1}"] }},
                  "canary": {{ "endpoints": ["127.0.0.1:{canary}"] }} }} }}""")
     (directory / "bench.rules.json").write_text("""{
   "route": "bench", "variants": { "v1": "v1", "canary": "canary" },
   "rules": [{ "id": "east", "when": { "header.x-region": "cn-east" }, "to": "canary" }] }""")
-    return [binary, "run", "-c", str(directory / "adit.json")]
+    return [binary, "run", "-c", str(config)]
 
 
 def load(port, seconds, connections):
@@ -160,9 +162,16 @@ def measure(process, port, options):
     return tuple((b - a) * 1e6 / requests for a, b in zip(before, after))
 
 
+def ratios(rounds, base):
+    """Median, smallest and largest of the rounds' ratios to another's in the same round."""
+    found = [sum(mine) / sum(its) for mine, its in zip(rounds, base, strict=True)]
+    return f"{statistics.median(found):5.3f}  ({min(found):.3f} to {max(found):.3f})"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("adit")
+    parser.add_argument("--against", metavar="ADIT", help="another build, to compare with")
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--connections", type=int, default=32)
@@ -174,6 +183,11 @@ def main():
     if os.cpu_count() < 2:
         sys.exit("two cores are needed: one for the proxy, one for origin and load")
 
+    makers = {"nginx": nginx_proxy, "haproxy": haproxy_proxy,
+              "adit": lambda *where: adit_proxy(*where, options.adit)}
+    if options.against:
+        makers["against"] = lambda *where: adit_proxy(*where, options.against)
+
     with tempfile.TemporaryDirectory() as temporary:
         directory = pathlib.Path(temporary)
         v1, canary = free_port(), free_port()
@@ -181,17 +195,17 @@ def main():
         proxies = {}
         try:
             wait_for_port(v1, running[0])
-            for name, make in (("nginx", nginx_proxy), ("haproxy", haproxy_proxy),
-                               ("adit", lambda *a: adit_proxy(*a, options.adit))):
+            for name, make in makers.items():
                 port = free_port()
                 process = start(make(directory, port, v1, canary), 0, directory)
                 running.append(process)
                 wait_for_port(port, process)
                 proxies[name] = (process, port)
             figures = {name: [] for name in proxies}
-            for _ in range(options.rounds):
-                for name, (process, port) in proxies.items():
-                    figures[name].append(measure(process, port, options))
+            for n in range(options.rounds):
+                # To and fro, so that nobody always follows the same one.
+                for name in list(proxies)[::-1 if n % 2 else 1]:
+                    figures[name].append(measure(*proxies[name], options))
         finally:
             for process in reversed(running):
                 process.send_signal(signal.SIGTERM)
@@ -201,13 +215,13 @@ def main():
     print(f"CPU per request beside nginx = 1.00, median of {options.rounds} rounds "
           f"(smallest to largest), {options.connections} connections")
     for name, rounds in figures.items():
-        ratios = [sum(mine) / sum(base) for mine, base in zip(rounds, figures["nginx"])]
-        line = (f"  {name:8} {statistics.median(ratios):5.2f}  "
-                f"({min(ratios):.2f} to {max(ratios):.2f})")
+        line = f"  {name:8} {ratios(rounds, figures['nginx'])}"
         if options.absolute:
             user, system = (statistics.median(r[i] for r in rounds) for i in (0, 1))
             line += f"   {user:5.1f} user + {system:5.1f} system µs"
         print(line)
+    if options.against:
+        print(f"adit beside {options.against} = 1.000: {ratios(figures['adit'], figures['against'])}")
 
 
 main()
