@@ -172,13 +172,13 @@ def test_json_is_strict(bench):
 def test_duplicate_keys(bench):
     bench.write_files()
     for name, text, place, key, line in (
-            ("adit.json", '{\n  "workers": 1,\n  "via": true, "workers": 1\n}', "3:16", "workers", 2),
-            ("shop.json", '{ "route": "a",\n  "route": "a" }', "2:3", "route", 1),
-            ("shop.json", '{ "variants": { "v1": "shop-v1", "v\\u0031": "shop-v1" } }', "1:34", "v1", 1)):
+            ("adit.json", '{\n  "workers": 1,\n  "via": true, "workers": 1\n}', "3:16", "workers", "line 2"),
+            ("shop.json", '{ "route": "a",\n  "route": "a" }', "2:3", "route", "line 1"),
+            ("shop.json", '{ "variants": { "v1": "shop-v1", "v\\u0031": "shop-v1" } }', "1:34", "v1", "this line")):
         bench.write_files()
         bench.write(name, text)
         said = run(bench)
-        assert said[0] == f"{name}:{place}: error: duplicate key '{key}' (it is in line {line} already)", said
+        assert said[0] == f"{name}:{place}: error: duplicate key '{key}' (it is in {line} already)", said
 
 
 def test_comments_and_trailing_commas_are_fine(bench):
