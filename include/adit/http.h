@@ -137,7 +137,7 @@ enum http_parse {
   HTTP_PARSE_LINE_LONG,  /* request line over HTTP_REQUEST_LINE_MAX or limit_bytes: 414 */
   HTTP_PARSE_HEAD_LONG,  /* over limit_bytes, or more than HTTP_FIELDS_MAX fields: 431 */
   HTTP_PARSE_VERSION,    /* HTTP/2.0 and the like: 505 */
-  HTTP_PARSE_CODING,     /* transfer-coding other than chunked: 501 */
+  HTTP_PARSE_CODING,     /* transfer-coding before chunked: 501 */
   HTTP_PARSE_EXPECTATION /* an Expect other than 100-continue: 417 */
 };
 
@@ -166,8 +166,8 @@ struct http_head_scan {
  * Refused, beyond grammar: Content-Length with Transfer-Encoding, either twice, a length that is
  * not 1*DIGIT or over 2^63-1, Transfer-Encoding in HTTP/1.0, none (1.1) or several Host, an invalid
  * or empty Host, userinfo in an authority, a scheme other than http and https, CONNECT without a
- * port, whitespace before a colon, obs-fold. A Transfer-Encoding of other codings, alone or before
- * one final chunked, is HTTP_PARSE_CODING.
+ * port, whitespace before a colon, obs-fold, a Transfer-Encoding whose last coding is not chunked.
+ * One of other codings before a final chunked is HTTP_PARSE_CODING.
  */
 enum http_parse http_parse_request(struct str input, size_t limit_bytes,
                                    struct http_head_scan *scan, struct http_request *ret,

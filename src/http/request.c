@@ -32,8 +32,9 @@ static enum http_parse parse_line(struct str line, struct http_request *ret, con
 /* ---- framing --------------------------------------------------------------------------------- */
 
 /*
- * A Transfer-Encoding that is not just "chunked": 501 when the message is well framed in codings
- * that we don't know (also when only they are given), 400 when it could be read in two ways.
+ * A Transfer-Encoding that is not just "chunked": 501 when the message is well framed, by chunks,
+ * in codings that we don't know; 400 when its end is not certain (RFC 9112 6.3), or it could be
+ * read in two ways.
  */
 static enum http_parse judge_codings(struct str value, const char **ret_why) {
   size_t unknown = 0;
@@ -47,6 +48,7 @@ static enum http_parse judge_codings(struct str value, const char **ret_why) {
     if (!chunked) unknown++;
   }
   if (unknown == 0) return head_bad(ret_why, "malformed Transfer-Encoding");
+  if (!chunked) return head_bad(ret_why, "chunked is not the last transfer coding");
   *ret_why = "unknown transfer coding";
   return HTTP_PARSE_CODING;
 }

@@ -43,6 +43,10 @@ def test_framing(bench):
         "chunked twice": head(b"Transfer-Encoding: chunked, chunked") + smuggled,
         "chunked not last": head(b"Transfer-Encoding: chunked, identity") + smuggled,
         "chunked with a parameter": head(b"Transfer-Encoding: chunked;q=1") + smuggled,
+        "gzip": head(b"Transfer-Encoding: gzip") + smuggled,
+        "identity": head(b"Transfer-Encoding: identity") + smuggled,
+        "coding that only ends in chunked": head(b"Transfer-Encoding: xchunked") + smuggled,
+        "coding that only begins as chunked": head(b"Transfer-Encoding: chunke") + smuggled,
         "quoted coding": head(b'Transfer-Encoding: "chunked"') + smuggled,
         "empty coding": head(b"Transfer-Encoding: ") + smuggled,
         "only commas": head(b"Transfer-Encoding: ,") + smuggled,
@@ -152,14 +156,15 @@ def test_http_2_preface(bench):
 def test_transfer_codings(bench):
     expect_all(bench, 501, {
         coding: head(f"Transfer-Encoding: {coding}".encode()) + chunked(b"x")
-        for coding in ("gzip, chunked", "gzip", "identity", "xchunked", "chunke", "gzip;q=1, chunked",
-                       "cow", "identity, chunked", "gzip,, deflate , chunked")})
+        for coding in ("gzip, chunked", "gzip;q=1, chunked", "cow, chunked", "identity, chunked",
+                       "gzip,, deflate , chunked")})
 
 
 def test_connect(bench):
     client = bench.start().client()
     client.send(request("CONNECT shop.example.com:443 HTTP/1.1"))
     answer = client.read_response()
+    client.expect_end()
     assert answer.status == 405 and b"GET" in answer.one("Allow") and b"CONNECT" not in answer.one("Allow")
     bench.v1.expect_untouched()
 
