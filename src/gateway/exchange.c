@@ -67,10 +67,11 @@ static void exchange_finish(struct exchange *exchange) {
 
 /* ---- answers of our own ---------------------------------------------------------------------- */
 
-/* What is malformed may be misunderstood in what follows it, and an unread body stands in the way.
- */
+/* What is malformed may be misunderstood in what follows it, an unread body stands in the way, and
+ * behind a CONNECT may come what was meant for the tunnel. */
 static bool must_close(const struct exchange *exchange, int status) {
-  return status == 400 || !exchange->request_read;
+  return status == 400 || !exchange->request_read ||
+         exchange->request.method_id == HTTP_METHOD_CONNECT;
 }
 
 /* The head is in response_out. */

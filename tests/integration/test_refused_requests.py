@@ -162,7 +162,7 @@ def test_transfer_codings(bench):
 
 def test_connect(bench):
     client = bench.start().client()
-    client.send(request("CONNECT shop.example.com:443 HTTP/1.1"))
+    client.send(request("CONNECT shop.example.com:443 HTTP/1.1") + request("GET /meant-for-the-tunnel HTTP/1.1"))
     answer = client.read_response()
     client.expect_end()
     assert answer.status == 405 and b"GET" in answer.one("Allow") and b"CONNECT" not in answer.one("Allow")

@@ -88,7 +88,7 @@ START_TEST(decide_walks)
       {"above the root", "GET /../a HTTP/1.1\r\nHost: shop\r\n", "", "",
        "head 400 close; body adit: the path is malformed or leads above the root; end; [answers]"},
       {"CONNECT", "CONNECT shop:80 HTTP/1.1\r\nHost: shop:80\r\n", "", "",
-       "head 405; body adit: CONNECT is not offered here; end; [answers]"},
+       "head 405 close; body adit: CONNECT is not offered here; end; [answers]"},
       {"a length over the limit", "POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: 9\r\n", "", "",
        "head 413 close; body adit: the request's body is over the limit; end; [answers]"},
       {"memory", "GET / HTTP/1.1\r\nHost: other\r\n", "short", "", "head 404; cut; [answers]"},
