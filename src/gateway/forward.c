@@ -220,6 +220,18 @@ bool forward_is_https(const struct http_request *request, bool secure, bool trus
 
 /* ---- request --------------------------------------------------------------------------------- */
 
+/* Another spelling of what we set or drop: CGI and its heirs give X_Real_IP and X-Real-IP to the
+ * application under one name. */
+static bool is_disguised(struct str name) {
+  char plain[sizeof("x-forwarded-proto") - 1];
+  if (name.n > sizeof(plain) || memchr(name.p, '_', name.n) == NULL) return false;
+  for (size_t i = 0; i < name.n; i++) plain[i] = (char)(name.p[i] == '_' ? '-' : name.p[i]);
+  const enum http_field_id id = http_field_id(str_make(plain, name.n));
+  return id == HTTP_FIELD_X_FORWARDED_FOR || id == HTTP_FIELD_X_FORWARDED_HOST ||
+         id == HTTP_FIELD_X_FORWARDED_PROTO || id == HTTP_FIELD_X_REAL_IP ||
+         id == HTTP_FIELD_X_REQUEST_ID;
+}
+
 /* Whether a field of the client's goes on as it is. */
 static bool request_field_passes(const struct http_field *field, bool trusted, int version_minor) {
   switch (field->id) {
@@ -237,7 +249,7 @@ static bool request_field_passes(const struct http_field *field, bool trusted, i
       return version_minor > 0; /* RFC 9110 10.1.1: ignored in HTTP/1.0 */
     case HTTP_FIELD_OTHER:
       /* The force token is a secret of ours: no origin gets to see it. */
-      return !str_eq_nocase(field->name, STR("x-canary-token"));
+      return !str_eq_nocase(field->name, STR("x-canary-token")) && !is_disguised(field->name);
     case HTTP_FIELD_CACHE_CONTROL:
     case HTTP_FIELD_CONNECTION:
     case HTTP_FIELD_CONTENT_LENGTH:

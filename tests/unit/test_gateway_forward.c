@@ -233,6 +233,12 @@ static const struct head_case {
      "Forwarded: for=1.1.1.1\r\nX-Real-IP: 1.1.1.1\r\nX-Request-Id: mine\r\nB: 2\r\n",
      GET "A: 1\r\nB: 2\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\n"
          "X-Forwarded-Host: shop\r\nX-Request-Id: made\r\nX-Adit-Variant: canary\r\n"},
+    {"nobody's word counts in another spelling", TRUSTED | NO_RULE | NO_VIA,
+     GET "X_Forwarded_For: 1.1.1.1\r\nX-Forwarded_Proto: https\r\nX_FORWARDED-HOST: evil\r\n"
+         "X_Real_IP: 1.1.1.1\r\nX_Request-Id: mine\r\nX_Forwarded: stays\r\nX_Real_IPs: too\r\n",
+     GET "X_Forwarded: stays\r\nX_Real_IPs: too\r\nX-Forwarded-For: 192.0.2.1\r\n"
+         "X-Forwarded-Proto: http\r\nX-Forwarded-Host: shop\r\nX-Request-Id: made\r\n"
+         "X-Adit-Variant: canary\r\n"},
     {"a proxy's word is appended to or kept", TRUSTED | NO_RULE | NO_VIA,
      GET "X-Forwarded-For: 1.1.1.1\r\nA: 1\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: www\r\n"
          "Forwarded: for=1.1.1.1\r\nX-Real-IP: 1.1.1.1\r\nX-Request-Id: mine\r\n",
