@@ -13,7 +13,8 @@ packages() {
       echo libcjson-dev libcurl4-openssl-dev libmicrohttpd-dev libpcre2-dev libssl-dev
       ;;
     test)
-      echo check clang clang-format clang-tidy curl git libclang-rt-14-dev llvm nginx-light procps python3 python3-websockets
+      echo check clang clang-format clang-tidy curl git haproxy libclang-rt-14-dev llvm nginx-light procps python3
+      echo python3-websockets
       ;;
     bench)
       echo haproxy nginx-light python3 util-linux valgrind wrk

@@ -12,7 +12,7 @@ export LC_ALL=C.UTF-8
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:strict_string_checks=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 
-all_suites="lint unit fuzz golden cli rules properties docs wire story demo"
+all_suites="lint unit fuzz golden cli rules properties docs wire differential story demo"
 wanted=${*:-$all_suites}
 passed=0
 failed=0
@@ -93,6 +93,7 @@ suite rules /usr/bin/python3 tests/rules/examples.py "$adit"
 suite properties /usr/bin/python3 tests/rules/properties.py "$adit"
 suite docs /usr/bin/python3 tests/docs/run.py "$adit"
 suite wire /usr/bin/python3 tests/integration/run.py "$adit"
+suite differential /usr/bin/python3 tests/differential/run.py "$adit" --all
 suite story /usr/bin/python3 tests/integration/story_nginx.py "$adit"
 suite demo "$adit" demo --check
 

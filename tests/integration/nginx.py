@@ -1,4 +1,4 @@
-"""nginx: a pod of the story, which is a real nginx of one process."""
+"""nginx: a real nginx of one process; by default a pod of the story."""
 import os
 import signal
 import socket
@@ -41,7 +41,7 @@ class Nginx:
     """Its port stays its own while it is stopped: a socket that is bound and does not listen holds
     it, so that connects are refused."""
 
-    def __init__(self, name, directory):
+    def __init__(self, name, directory, config=CONFIG):
         self.name = name
         self.directory = os.path.join(directory, name)
         self.process = None
@@ -51,7 +51,7 @@ class Nginx:
         self.address = "127.0.0.1:%d" % self.holder.getsockname()[1]
         os.makedirs(os.path.join(self.directory, "files"))
         with open(os.path.join(self.directory, "nginx.conf"), "w", encoding="ascii") as file:
-            file.write(CONFIG.format(directory=self.directory, address=self.address, name=name))
+            file.write(config.format(directory=self.directory, address=self.address, name=name))
 
     def write_file(self, name, content):
         with open(os.path.join(self.directory, "files", name), "wb") as file:
