@@ -2,15 +2,13 @@
  * gateway: the process: start, signals, reload, stop. Runs on the main thread; workers serve.
  *
  *   machine     descriptors, CPUs
- *   listeners   one socket for each worker and address
  *   fixed       what a reload cannot change
- *   start       policy, resolver, workers, the ready line
+ *   start       policy, listeners, resolver, workers, the ready line
  *   signals     SIGHUP, SIGTERM, SIGINT
  *   stop        drain, join, sum
  */
 #include "adit/gateway.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <sched.h>
@@ -19,17 +17,16 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "adit/log.h"
 #include "adit/text.h"
 #include "adit/units.h"
 #include "cpus.h"
+#include "listeners.h"
 #include "worker.h"
 
 enum {
-  BACKLOG = 4096,
   RESERVED_DESCRIPTORS = 64, /* for files, the log, the resolver */
   RESOLVE_AT_START_MS = 5000,
   STOP_POLL_MS = 50
@@ -48,6 +45,7 @@ struct gateway {
   const char *config_path;
   struct fixed fixed; /* as it was at start */
   struct policy *policy;
+  struct listeners listeners; /* until the workers have them */
   struct resolver *resolver;
   struct worker *workers;
   unsigned worker_count; /* initialised */
@@ -75,103 +73,6 @@ static size_t clients_per_worker(size_t descriptors, unsigned workers) {
   size_t usable = descriptors > RESERVED_DESCRIPTORS + 16 ? descriptors - RESERVED_DESCRIPTORS : 16;
   size_t each = usable / 2 / workers;
   return each > 8 ? each : 8;
-}
-
-/* ---- listeners ------------------------------------------------------------------------------- */
-
-static socklen_t socket_address(const struct ip_address *ip, uint16_t port,
-                                struct sockaddr_storage *ret) {
-  memset(ret, 0, sizeof(*ret));
-  if (ip_is_v4(ip)) {
-    struct sockaddr_in *in = (struct sockaddr_in *)(void *)ret;
-    in->sin_family = AF_INET;
-    in->sin_port = htons(port);
-    memcpy(&in->sin_addr, ip->bytes + 12, 4);
-    return sizeof(*in);
-  }
-  struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)(void *)ret;
-  in6->sin6_family = AF_INET6;
-  in6->sin6_port = htons(port);
-  memcpy(&in6->sin6_addr, ip->bytes, 16);
-  return sizeof(*in6);
-}
-
-/* A listening socket, or -errno. Without `shared` it finds out whether the port is anybody else's.
- */
-static int listener_open(const struct ip_address *ip, uint16_t port, bool shared) {
-  struct sockaddr_storage address;
-  socklen_t length = socket_address(ip, port, &address);
-  int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0) return -errno;
-  int on = 1;
-  (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  if (shared) (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
-  if (address.ss_family == AF_INET6)
-    (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-  if (bind(fd, (struct sockaddr *)(void *)&address, length) == 0 && listen(fd, BACKLOG) == 0)
-    return fd;
-  int error = errno;
-  (void)close(fd);
-  return -error;
-}
-
-static uint16_t listener_port(int fd) {
-  struct sockaddr_storage address;
-  socklen_t length = sizeof(address);
-  if (getsockname(fd, (struct sockaddr *)(void *)&address, &length) != 0) return 0;
-  if (address.ss_family == AF_INET)
-    return ntohs(((const struct sockaddr_in *)(const void *)&address)->sin_port);
-  return ntohs(((const struct sockaddr_in6 *)(const void *)&address)->sin6_port);
-}
-
-static void log_listen_error(const struct config_listen *listen_at, int error) {
-  const char *hint = "";
-  if (error == EADDRINUSE) hint = "; stop the process that has it, or listen on another port";
-  if (error == EACCES) hint = "; ports below 1024 need CAP_NET_BIND_SERVICE";
-  if (error == EADDRNOTAVAIL) hint = "; this machine has no such address";
-  log_write(LOG_ERROR, "cannot listen on %.*s: %s%s", STR_ARG(listen_at->text), strerror(error),
-            hint);
-}
-
-/* One address for all workers: fds[w * stride] is worker w's. With SO_REUSEPORT a second gateway
- * could take a share of the first one's connections without a word: so the port is tried alone
- * first. */
-static bool listen_for_all(const struct config_listen *listen_at, unsigned workers, size_t stride,
-                           int *fds) {
-  uint16_t port = listen_at->port;
-  if (port != 0) {
-    int probe = listener_open(&listen_at->ip, port, false);
-    if (probe < 0) {
-      log_listen_error(listen_at, -probe);
-      return false;
-    }
-    (void)close(probe);
-  }
-  for (unsigned w = 0; w < workers; w++) {
-    int fd = listener_open(&listen_at->ip, port, true);
-    if (fd < 0) {
-      log_listen_error(listen_at, -fd);
-      return false;
-    }
-    fds[w * stride] = fd;
-    if (port == 0) port = listener_port(fd);
-  }
-  return true;
-}
-
-static int *listeners_open(const struct config *config, unsigned workers) {
-  size_t n = config->listen_count;
-  int *fds = calloc(workers * n, sizeof(int));
-  if (!fds) return NULL;
-  for (size_t i = 0; i < workers * n; i++) fds[i] = -1;
-  for (size_t i = 0; i < n; i++) {
-    if (listen_for_all(&config->listens[i], workers, n, fds + i)) continue;
-    for (size_t k = 0; k < workers * n; k++)
-      if (fds[k] >= 0) (void)close(fds[k]);
-    free(fds);
-    return NULL;
-  }
-  return fds;
 }
 
 /* ---- what is fixed --------------------------------------------------------------------------- */
@@ -230,17 +131,16 @@ static int signals_open(void) {
 }
 
 static bool workers_init(struct gateway *gateway, unsigned count, size_t client_max) {
-  const struct config *config = policy_config(gateway->policy);
-  int *fds = listeners_open(config, count);
-  if (!fds) return false;
+  struct listeners *listeners = &gateway->listeners;
   gateway->workers = calloc(count, sizeof(*gateway->workers));
   bool ok = gateway->workers != NULL;
   for (unsigned w = 0; ok && w < count; w++) {
     gateway->worker_count++;
     ok = worker_init(&gateway->workers[w], w, gateway->policy, gateway->resolver,
-                     fds + w * config->listen_count, config->listen_count, client_max);
+                     listeners->items + w * listeners->address_count, listeners->address_count,
+                     client_max);
   }
-  free(fds);
+  listeners_close(listeners);
   return ok;
 }
 
@@ -273,8 +173,9 @@ static bool gateway_start(struct gateway *gateway) {
   size_t descriptors = raise_descriptor_limit();
   gateway->signals = signals_open();
   if (gateway->signals < 0 || !load_first(gateway)) return false;
-  unsigned configured = policy_config(gateway->policy)->workers;
-  unsigned count = configured ? configured : cpus_usable();
+  const struct config *config = policy_config(gateway->policy);
+  unsigned count = config->workers ? config->workers : cpus_usable();
+  if (!listeners_open(&gateway->listeners, config, count)) return false;
   gateway->resolver = resolver_start();
   if (!gateway->resolver) {
     log_write(LOG_ERROR, "the resolver's thread cannot be started");
@@ -407,6 +308,7 @@ static void gateway_deinit(struct gateway *gateway) {
   while (!workers_are_done(gateway)) (void)poll(NULL, 0, 1);
   for (unsigned w = 0; w < gateway->worker_count; w++) worker_deinit(&gateway->workers[w]);
   free(gateway->workers);
+  listeners_close(&gateway->listeners);
   policy_unref(&gateway->policy);
   fixed_deinit(&gateway->fixed);
   resolver_stop(&gateway->resolver);

@@ -27,6 +27,7 @@
 #include "adit/units.h"
 #include "client.h"
 #include "exchange.h"
+#include "listeners.h"
 #include "origin.h"
 #include "protected.h"
 
@@ -169,8 +170,9 @@ static void take_policy(struct worker *worker) {
 /* ---- listeners ------------------------------------------------------------------------------- */
 
 static void listener_watch(struct worker *worker, struct listener *listener, int operation) {
-  /* Level-triggered: what one turn does not accept, the next is told of again. */
-  struct epoll_event event = {.events = EPOLLIN, .data.ptr = &listener->watch};
+  /* Level-triggered: what one turn does not accept, the next is told of again. Exclusive: of those
+   * who share a queue a connection wakes one. */
+  struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.ptr = &listener->watch};
   if (epoll_ctl(worker->epoll, operation, listener->fd, &event) != 0)
     log_write(LOG_ERROR, "worker %u cannot watch its listener: %s", worker->number,
               strerror(errno));
@@ -240,9 +242,18 @@ static bool accept_one(struct worker *worker, const struct listener *listener) {
   return errno != EAGAIN && errno != EWOULDBLOCK && errno != EBADF && errno != EINVAL;
 }
 
+/* The kernel wakes whoever has watched a queue longest: without this, the first worker would get
+ * every connection that comes while it is idle, and keep them all. */
+static void step_back(struct worker *worker, struct listener *listener) {
+  if (!worker->accepting) return;
+  listener_watch(worker, listener, EPOLL_CTL_DEL);
+  listener_watch(worker, listener, EPOLL_CTL_ADD);
+}
+
 void worker_accept(struct worker *worker, struct listener *listener) {
-  for (int i = 0; i < ACCEPTS_A_TURN; i++)
-    if (!accept_one(worker, listener)) return;
+  int taken = 0;
+  while (taken < ACCEPTS_A_TURN && accept_one(worker, listener)) taken++;
+  if (listener->shared && taken > 0) step_back(worker, listener);
 }
 
 /* What is queued was accepted by the kernel already: it is served before the listener goes. */
@@ -251,6 +262,8 @@ void worker_stop_accepting(struct worker *worker) {
     struct listener *listener = &worker->listeners[i];
     if (listener->fd < 0) continue;
     while (accept_one(worker, listener)) continue;
+    /* A socket that others have too does not leave the epoll by being closed. */
+    if (worker->accepting) listener_watch(worker, listener, EPOLL_CTL_DEL);
     (void)close(listener->fd);
     listener->fd = -1;
   }
@@ -396,21 +409,24 @@ static bool mailbox_init(struct worker *worker) {
   return epoll_ctl(worker->epoll, EPOLL_CTL_ADD, worker->mailbox.fd, &event) == 0;
 }
 
-static bool listeners_init(struct worker *worker, const int *fds, size_t n) {
+static bool listeners_init(struct worker *worker, struct listening *listening, size_t n) {
   worker->listeners = calloc(n, sizeof(*worker->listeners));
   if (!worker->listeners) return false;
   worker->listener_count = n;
   worker->accepting = true;
   for (size_t i = 0; i < n; i++) {
-    worker->listeners[i] =
-        (struct listener){.watch.kind = WATCH_LISTENER, .worker = worker, .fd = fds[i]};
+    worker->listeners[i] = (struct listener){.watch.kind = WATCH_LISTENER,
+                                             .worker = worker,
+                                             .fd = listening[i].fd,
+                                             .shared = listening[i].shared};
+    listening[i].fd = -1;
     listener_watch(worker, &worker->listeners[i], EPOLL_CTL_ADD);
   }
   return true;
 }
 
 bool worker_init(struct worker *worker, unsigned number, struct policy *policy,
-                 struct resolver *resolver, const int *listeners, size_t listener_count,
+                 struct resolver *resolver, struct listening *listening, size_t listener_count,
                  size_t client_max) {
   memset(worker, 0, sizeof(*worker));
   worker->number = number;
@@ -429,7 +445,7 @@ bool worker_init(struct worker *worker, unsigned number, struct policy *policy,
   worker->trailers_out = malloc(sizeof(*worker->trailers_out));
   if (worker->epoll >= 0 && worker->targets && worker->response_out && worker->request_out &&
       worker->trailers_out && crypto_random(worker->random_state, sizeof(worker->random_state)) &&
-      mailbox_init(worker) && listeners_init(worker, listeners, listener_count)) {
+      mailbox_init(worker) && listeners_init(worker, listening, listener_count)) {
     worker->policy = worker_policy_new(worker, policy_ref(policy));
     if (worker->policy) return true;
   }

@@ -20,6 +20,7 @@
 
 struct client;
 struct exchange;
+struct listening;
 struct origin;
 
 /* What epoll's data points at. */
@@ -32,6 +33,7 @@ struct listener {
   struct watch watch;
   struct worker *worker;
   int fd;
+  bool shared; /* other workers take from the same queue */
 };
 
 /* The worker's view of one policy. Exchanges that began under it hold a reference. */
@@ -105,9 +107,9 @@ struct worker {
   struct counters counters;
 };
 
-/* Prepares a worker (not its thread); takes the listeners' descriptors over. False: logged. */
+/* Prepares a worker (not its thread); takes the descriptors over. False: logged. */
 bool worker_init(struct worker *worker, unsigned number, struct policy *policy,
-                 struct resolver *resolver, const int *listeners, size_t listener_count,
+                 struct resolver *resolver, struct listening *listening, size_t listener_count,
                  size_t client_max);
 void worker_deinit(struct worker *worker);
 bool worker_start(struct worker *worker);

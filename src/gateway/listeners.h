@@ -1,0 +1,37 @@
+/*
+ * listeners: the sockets on which clients connect, opened before any worker runs.
+ *
+ * Each worker has a socket of its own for each address (SO_REUSEPORT): the kernel spreads
+ * connections over them, and workers share no queue. Only where a service manager has bound the
+ * address for us (inherited.h) is there one socket, of which each worker has a descriptor.
+ */
+#ifndef ADIT_GATEWAY_LISTENERS_H
+#define ADIT_GATEWAY_LISTENERS_H
+
+#include <sys/socket.h>
+
+#include "adit/config.h"
+
+/* One worker's descriptor for one address. */
+struct listening {
+  int fd;      /* non-blocking, closed on exec; -1: none, or taken over by a worker */
+  bool shared; /* all workers take from one queue */
+};
+
+struct listeners {
+  struct listening *items; /* worker w's for config's address i: [w * address_count + i] */
+  size_t address_count;
+  unsigned worker_count;
+};
+
+/* Listens on every address of `config`. False: logged, and nothing is left open. */
+bool listeners_open(struct listeners *listeners, const struct config *config, unsigned workers);
+/* Closes what no worker has taken over. */
+void listeners_close(struct listeners *listeners);
+
+/* The port of a listening socket; 0: it has none. */
+uint16_t listener_port(int fd);
+/* An address as the kernel has it; returns its length. */
+socklen_t socket_address(const struct ip_address *ip, uint16_t port, struct sockaddr_storage *ret);
+
+#endif
