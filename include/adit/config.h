@@ -98,6 +98,8 @@ struct config {
   bool via;                   /* true */
   const struct str *upgrades; /* names of protocols that a connection may change to */
   size_t upgrade_count;
+  const char *user; /* whom to become when everything is open; NULL: nobody else */
+  bool sandbox;     /* true */
   bool has_access_log;
   struct config_access_log access_log;
   struct diag_place access_log_at;

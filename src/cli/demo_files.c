@@ -106,8 +106,9 @@ bool demo_files_write_config(const struct demo_files *files, const struct cli_co
               "{\n"
               "  \"listen\": [{ \"address\": \"127.0.0.1:%u\" }],\n"
               "  \"workers\": 1,\n"
+              "%s"
               "  \"rules\": [",
-              port);
+              port, geteuid() == 0 ? "  \"user\": \"root\",\n" : "");
   add_pattern(&out, files->rules);
   text_printf(&out,
               "],\n"

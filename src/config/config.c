@@ -133,6 +133,17 @@ static void read_upgrades(struct config_reader *reader, const struct config_scop
   }
 }
 
+static void read_user(struct config_reader *reader, const struct config_scope *root) {
+  const cJSON *node = config_find(root, "user");
+  struct str text;
+  if (!node || !config_to_string(reader, node, "configuration: 'user'", "\"nobody\"", &text))
+    return;
+  if (text.n == 0)
+    json_error(reader->doc, node, reader->diags, "the name of a user, or leave it out",
+               "configuration: 'user' is empty");
+  reader->config->user = arena_dup(reader->arena, text).p;
+}
+
 static void read_attributes(struct config_reader *reader, const struct config_scope *root) {
   struct attr_catalog *catalog = attr_catalog_new(ATTR_SCOPE_GATEWAY, NULL);
   if (!catalog) return config_fail_memory(reader);
@@ -170,6 +181,8 @@ static void read_all(struct config_reader *reader) {
   config_read_number(reader, &root, "workers", WORKERS_MAX, &config->workers);
   config_read_boolean(reader, &root, "via", &config->via);
   read_upgrades(reader, &root);
+  config_read_boolean(reader, &root, "sandbox", &config->sandbox);
+  read_user(reader, &root);
   read_watch(reader, &root);
   config_read_proxies(reader, &root);
   read_attributes(reader, &root);

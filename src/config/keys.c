@@ -46,6 +46,8 @@ static const struct config_key_info rows[] = {
     {"timeouts.drain_delay", "duration", "0s", true},
     {"via", "boolean", "true", true},
     {"upgrades", "list", "websocket", true},
+    {"user", "string", "", false},
+    {"sandbox", "boolean", "true", false},
     {"access_log", "object", "", true},
     {"access_log.path", "string", "-", true},
     {"access_log.format", "string", "json", true},

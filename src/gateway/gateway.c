@@ -3,7 +3,7 @@
  *
  *   machine     descriptors, CPUs
  *   fixed       what a reload cannot change
- *   start       policy, listeners, resolver, workers, the ready line
+ *   start       policy, listeners, giving up rights, resolver, workers, the ready line
  *   signals     SIGHUP, SIGTERM, SIGINT
  *   stop        drain, join, sum
  */
@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "adit/log.h"
+#include "adit/sandbox.h"
 #include "adit/text.h"
 #include "adit/units.h"
 #include "cpus.h"
@@ -32,9 +33,10 @@ enum {
   STOP_POLL_MS = 50
 };
 
-enum { FIXED_LISTEN, FIXED_WORKERS, FIXED_ADMIN, FIXED_COUNT };
+enum { FIXED_LISTEN, FIXED_WORKERS, FIXED_ADMIN, FIXED_USER, FIXED_SANDBOX, FIXED_COUNT };
 
-static const char *const fixed_keys[FIXED_COUNT] = {"listen", "workers", "admin"};
+static const char *const fixed_keys[FIXED_COUNT] = {"listen", "workers", "admin", "user",
+                                                    "sandbox"};
 
 /* What a reload cannot change, as texts to be compared. */
 struct fixed {
@@ -83,6 +85,8 @@ static void fixed_init(struct fixed *fixed, const struct config *config) {
     text_printf(&fixed->values[FIXED_LISTEN], "%.*s\n", STR_ARG(config->listens[i].text));
   text_printf(&fixed->values[FIXED_WORKERS], "%u", config->workers);
   if (config->has_admin) text_add(&fixed->values[FIXED_ADMIN], config->admin.text);
+  if (config->user) text_add(&fixed->values[FIXED_USER], str_from_cstr(config->user));
+  text_printf(&fixed->values[FIXED_SANDBOX], "%d", config->sandbox);
 }
 
 static void fixed_deinit(struct fixed *fixed) {
@@ -114,6 +118,42 @@ static bool load_first(struct gateway *gateway) {
   }
   warn_unserved(policy_config(gateway->policy));
   fixed_init(&gateway->fixed, policy_config(gateway->policy));
+  return true;
+}
+
+/* What root has read already, a reload has to read with the rights that are left: better told now
+ * than when somebody is in a hurry. */
+static void rehearse_reload(const struct gateway *gateway) {
+  struct diags *diags = diags_new();
+  if (!diags) return;
+  const struct policy_options options = {.config_path = gateway->config_path};
+  struct policy *policy = policy_load(&options, diags);
+  policy_unref(&policy);
+  if (diags_count(diags, DIAG_ERROR) > 0) {
+    const char *user = policy_config(gateway->policy)->user;
+    log_diags(diags);
+    log_write(LOG_WARNING,
+              "what is said above will keep reloads from being taken up: let user '%s' read these "
+              "files, without capabilities",
+              user ? user : "root");
+  }
+  diags_free(&diags);
+}
+
+/* Between opening what takes rights and the first thread, so that every thread has as few. */
+static bool give_up_rights(const struct gateway *gateway) {
+  const struct config *config = policy_config(gateway->policy);
+  struct sandbox_error error;
+  bool was_root = geteuid() == 0;
+  if (was_root && !config->user)
+    log_write(LOG_WARNING,
+              "%s: running as root; name a user to become in \"user\", or start as another",
+              config->path);
+  if (!sandbox_drop_rights(config->user, &error) || (config->sandbox && !sandbox_enter(&error))) {
+    log_write(LOG_ERROR, "%s: %s", config->path, error.message);
+    return false;
+  }
+  if (was_root) rehearse_reload(gateway);
   return true;
 }
 
@@ -175,7 +215,7 @@ static bool gateway_start(struct gateway *gateway) {
   if (gateway->signals < 0 || !load_first(gateway)) return false;
   const struct config *config = policy_config(gateway->policy);
   unsigned count = config->workers ? config->workers : cpus_usable();
-  if (!listeners_open(&gateway->listeners, config, count)) return false;
+  if (!listeners_open(&gateway->listeners, config, count) || !give_up_rights(gateway)) return false;
   gateway->resolver = resolver_start();
   if (!gateway->resolver) {
     log_write(LOG_ERROR, "the resolver's thread cannot be started");

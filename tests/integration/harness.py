@@ -47,9 +47,10 @@ def merge(base, changes):
 
 
 class Gateway:
-    """A process `adit run`. Its stderr is kept, line by line."""
+    """A process `adit run`, started by the command `before` if there is one, which must become it.
+    Its stderr is kept, line by line."""
 
-    def __init__(self, binary, directory, transcript, descriptors=None):
+    def __init__(self, binary, directory, transcript, descriptors=None, before=(), pass_fds=()):
         def limit():
             resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
 
@@ -58,7 +59,7 @@ class Gateway:
         self.news = threading.Condition()
         self.ended = False
         self.process = subprocess.Popen(
-            [binary, "run", "-c", "adit.json"],
+            [*before, binary, "run", "-c", "adit.json"], pass_fds=pass_fds,
             cwd=directory, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, preexec_fn=limit if descriptors else None,
             env={**os.environ, "UBSAN_OPTIONS": "print_stacktrace=1"})
@@ -165,6 +166,8 @@ class Bench:
     def config(self, v1, canary):
         return {
             "listen": [{"address": "127.0.0.1:0"}],
+            # Root is asked whom it wants to be; here it stays who it is, with less.
+            **({"user": "root"} if os.geteuid() == 0 else {}),
             "workers": 1,
             "rules": ["shop.json"],
             "upstreams": {
@@ -205,9 +208,9 @@ class Bench:
         self.write_files(config, rules, v1, canary)
         return self.run(descriptors)
 
-    def run(self, descriptors=None):
+    def run(self, descriptors=None, **started):
         """With the files that are there."""
-        self.gateway = Gateway(self.binary, self.directory.name, self.transcript, descriptors)
+        self.gateway = Gateway(self.binary, self.directory.name, self.transcript, descriptors, **started)
         self.port = self.gateway.wait_ready()
         return self
 

@@ -9,9 +9,9 @@ from visitors import answer_names, served_by
 CLOSING = "adit: error: nothing is served: mend the errors above"
 
 
-def run(bench):
+def run(bench, **started):
     """Starts what is to end by itself. Gives what it said; a sanitizer would make another status."""
-    gateway = Gateway(bench.binary, bench.directory.name, bench.transcript)
+    gateway = Gateway(bench.binary, bench.directory.name, bench.transcript, **started)
     try:
         status = gateway.wait_end()
     finally:

@@ -19,13 +19,14 @@ LAYERS = {
     "http": "base",
     "transport": "base",
     "client": "base",
+    "sandbox": "",
     "attrs": "base json regex http",
     "config": "base json attrs http",
     "rules": "base json regex attrs http",
     "decide": "base crypto http attrs rules",
     "policy": "base json crypto http config attrs rules decide",
     "upstream": "base config http transport client attrs",
-    "gateway": "base crypto http transport config attrs rules decide policy upstream",
+    "gateway": "base crypto http transport config attrs rules decide policy upstream sandbox",
     "cli": "base json crypto http config attrs rules decide policy client gateway",
 }
 BASE_HEADERS = {"arena", "diag", "hash", "ip", "log", "str", "text", "units"}
@@ -33,6 +34,7 @@ LIBRARIES = {
     "microhttpd.h": {"cli"},
     "curl/curl.h": {"client"},
     "pcre2.h": {"regex"},
+    "seccomp.h": {"sandbox"},
     "cjson/cJSON.h": {"json", "attrs", "config", "rules", "policy", "cli"},
     "openssl/": {"crypto", "transport"},
 }

@@ -117,6 +117,8 @@ START_TEST(has_defaults)
   ck_assert(config->via);
   ck_assert_uint_eq(config->upgrade_count, 1);
   ck_assert_view_eq(config->upgrades[0], "websocket");
+  ck_assert(config->sandbox);
+  ck_assert_ptr_null(config->user);
   ck_assert(!config->has_access_log);
   ck_assert_uint_eq(config->upstream_count, 1);
   ck_assert_int_eq(config->upstreams[0].connect_timeout_ms, 2000);
@@ -161,6 +163,8 @@ static const char example[] =
     "  \"timeouts\": { \"header\": \"5s\", \"idle\": \"1m\", \"body\": \"1h\", \"drain\": \"0s\", "
     "\"drain_delay\": \"10s\", \"tunnel\": \"7d\" },\n"
     "  \"via\": false, \"upgrades\": [\"websocket\", \"x-mux\"],\n"
+    "  \"user\": \"adit\",\n"
+    "  \"sandbox\": false,\n"
     "  \"access_log\": { \"path\": \"log/access\", \"format\": \"combined\" },\n"
     "}\n";
 
@@ -245,7 +249,9 @@ START_TEST(reads_the_example)
   ck_assert_uint_eq(config->upgrade_count, 2);
   ck_assert_view_eq(config->upgrades[1], "x-mux");
   ck_assert(!config->via);
-  ck_assert(config->has_access_log && config->access_log_at.line == 22);
+  ck_assert_str_eq(config->user, "adit");
+  ck_assert(!config->sandbox);
+  ck_assert(config->has_access_log && config->access_log_at.line == 24);
   ck_assert_str_eq(config->access_log.path, "etc/log/access");
   ck_assert_int_eq(config->access_log.format, CONFIG_LOG_COMBINED);
   config_free(&config);
@@ -282,6 +288,11 @@ START_TEST(refuses_fragments)
       {"\"workers\": \"2\"", "12: error: configuration: 'workers' must be a number, not string"},
       /* Booleans. */
       {"\"watch\": 1", "10: error: configuration: 'watch' must be true or false, not number"},
+      {"\"user\": 0", "9: error: configuration: 'user' must be a string, not number (\"nobody\")"},
+      {"\"user\": \"\"",
+       "9: error: configuration: 'user' is empty (the name of a user, or leave it out)"},
+      {"\"sandbox\": \"no\"",
+       "12: error: configuration: 'sandbox' must be true or false, not string"},
       {"\"via\": null", "8: error: configuration: 'via' must be true or false, not null"},
       /* Durations. */
       {"\"timeouts\": {\"header\": 10}",
@@ -667,7 +678,8 @@ START_TEST(lists_its_keys)
     for (size_t k = 0; k < i; k++) ck_assert_str_ne(rows[i].key, rows[k].key);
     bool start_only = strncmp(rows[i].key, "listen", 6) == 0 || strcmp(rows[i].key, "admin") == 0 ||
                       strcmp(rows[i].key, "admin.address") == 0 ||
-                      strcmp(rows[i].key, "workers") == 0;
+                      strcmp(rows[i].key, "workers") == 0 || strcmp(rows[i].key, "user") == 0 ||
+                      strcmp(rows[i].key, "sandbox") == 0;
     ck_assert_msg(rows[i].reloadable == !start_only, "%s", rows[i].key);
   }
 }
