@@ -12,7 +12,7 @@ export LC_ALL=C.UTF-8
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:strict_string_checks=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 
-all_suites="lint unit fuzz golden cli rules properties docs wire differential story demo"
+all_suites="lint unit fuzz golden cli rules properties docs wire differential hardening story demo"
 wanted=${*:-$all_suites}
 passed=0
 failed=0
@@ -74,6 +74,18 @@ unit_tests() {
   return $status
 }
 
+# What only a release build shows: how it is hardened, and the sandbox without what sanitizers need.
+hardening() {
+  local status=0
+  configure build-release -Dbuildtype=release -Db_lto=true -Dwerror=true
+  ninja -C build-release src/adit tests/unit/test_sandbox >build-release.log 2>&1 ||
+    { grep -E 'error|FAILED' -A5 build-release.log | head -60; return 1; }
+  /usr/bin/python3 tests/hardening/run.py build-release/src/adit || status=1
+  build-release/tests/unit/test_sandbox || status=1
+  /usr/bin/python3 tests/integration/run.py build-release/src/adit test_privileges test_socket_activation || status=1
+  return $status
+}
+
 docker/deps.sh build test || die "packages are missing"
 mkdir -p build-test build-fuzz
 echo "== build (gcc, then clang with fuzzers; warnings are errors)"
@@ -94,6 +106,7 @@ suite properties /usr/bin/python3 tests/rules/properties.py "$adit"
 suite docs /usr/bin/python3 tests/docs/run.py "$adit"
 suite wire /usr/bin/python3 tests/integration/run.py "$adit"
 suite differential /usr/bin/python3 tests/differential/run.py "$adit" --all
+suite hardening hardening
 suite story /usr/bin/python3 tests/integration/story_nginx.py "$adit"
 suite demo "$adit" demo --check
 
