@@ -86,7 +86,7 @@ enum http_target_form {
 /* How a message's end is found (RFC 9112 6.3). */
 enum http_body_kind { HTTP_BODY_NONE, HTTP_BODY_LENGTH, HTTP_BODY_CHUNKED, HTTP_BODY_UNTIL_CLOSE };
 
-enum { HTTP_FIELDS_MAX = 100, HTTP_REQUEST_LINE_MAX = 8192 };
+enum { HTTP_FIELDS_MAX = 100, HTTP_REQUEST_LINE_MAX = 8192, HTTP_CONNECTION_OPTIONS_MAX = 100 };
 
 struct http_request {
   struct str method;
@@ -111,6 +111,7 @@ struct http_request {
   enum http_body_kind body;
   uint64_t content_length; /* HTTP_BODY_LENGTH only */
   bool has_connection_field;
+  bool nominates; /* Connection names more than close, keep-alive, Upgrade and TE */
   size_t field_count;
   struct http_field fields[HTTP_FIELDS_MAX];
 };
@@ -121,7 +122,8 @@ struct http_response {
   int version_minor;
   bool keep_alive;
   bool has_connection_field;
-  bool upgrade;             /* as of a request */
+  bool nominates;           /* as of a request */
+  bool upgrade;             /* likewise */
   enum http_body_kind body; /* for the request's method: HEAD, 1xx, 204, 304 have none */
   uint64_t content_length;
   bool has_content_length; /* also of HEAD and 304; never of 1xx and 204, which must not have it
@@ -166,8 +168,9 @@ struct http_head_scan {
  * Refused, beyond grammar: Content-Length with Transfer-Encoding, either twice, a length that is
  * not 1*DIGIT or over 2^63-1, Transfer-Encoding in HTTP/1.0, none (1.1) or several Host, an invalid
  * or empty Host, userinfo in an authority, a scheme other than http and https, CONNECT without a
- * port, whitespace before a colon, obs-fold, a Transfer-Encoding whose last coding is not chunked.
- * One of other codings before a final chunked is HTTP_PARSE_CODING.
+ * port, whitespace before a colon, obs-fold, more than HTTP_CONNECTION_OPTIONS_MAX options in
+ * Connection, a Transfer-Encoding whose last coding is not chunked. One of other codings before a
+ * final chunked is HTTP_PARSE_CODING.
  */
 enum http_parse http_parse_request(struct str input, size_t limit_bytes,
                                    struct http_head_scan *scan, struct http_request *ret,
@@ -179,8 +182,9 @@ enum http_parse http_parse_request(struct str input, size_t limit_bytes,
  * HTTP_PARSE_HEAD_LONG (then nothing of *ret holds). HTTP_PARSE_BAD also for what is no HTTP/1.x
  * (as soon as it is seen), a status outside 100..599, Content-Length with Transfer-Encoding,
  * repeated lengths even when equal, a Transfer-Encoding in HTTP/1.0, a coding other than one
- * "chunked" (RFC 9112 6.3). A status line without reason and its blank is accepted. keep_alive is
- * false also where the body ends with the connection, and where a 1xx or 204 announces a body.
+ * "chunked" (RFC 9112 6.3), too many options in Connection. A status line without reason and its
+ * blank is accepted. keep_alive is false also where the body ends with the connection, and where a
+ * 1xx or 204 announces a body.
  */
 enum http_parse http_parse_response(struct str input, size_t limit_bytes, enum http_method method,
                                     struct http_head_scan *scan, struct http_response *ret,

@@ -80,9 +80,10 @@ static bool is_always_protected(struct str name) {
          id == HTTP_FIELD_X_REQUEST_ID || str_starts_with_nocase(name, STR("x-forwarded-"));
 }
 
-static bool is_connection_option(struct str element) {
-  return str_eq_nocase(element, STR("close")) || str_eq_nocase(element, STR("keep-alive")) ||
-         str_eq_nocase(element, STR("upgrade"));
+/* Options whose fields go in any case; the common ones, which spares looking for them. */
+static bool is_hop_option(struct str element) {
+  return str_eq_nocase(element, STR("keep-alive")) || str_eq_nocase(element, STR("upgrade")) ||
+         str_eq_nocase(element, STR("te"));
 }
 
 /* Removes every field of the name; the order of the others stays. */
@@ -104,22 +105,17 @@ static size_t hop_by_hop_remove(struct http_field *fields, size_t n) {
 
 typedef bool (*protected_fn)(void *context, struct str name);
 
-/* The work is bounded: an element has at least two bytes of a head that has a limit, and a hundred
- * fields at most are looked through for each of at most NOMINATIONS_MAX elements. */
-enum { NOMINATIONS_MAX = 100 };
-
+/* The work is bounded: a head has at most HTTP_CONNECTION_OPTIONS_MAX of these options. */
 static size_t nominated_remove(struct http_field *fields, size_t n, protected_fn is_protected,
                                void *context) {
   struct str values[HTTP_FIELDS_MAX];
   size_t value_count = 0;
   for (size_t i = 0; i < n; i++)
     if (fields[i].id == HTTP_FIELD_CONNECTION) values[value_count++] = fields[i].value;
-  unsigned elements = 0;
   for (size_t i = 0; i < value_count; i++) {
     struct str rest = values[i], element;
-    while (elements < NOMINATIONS_MAX && http_list_next(&rest, &element)) {
-      if (is_connection_option(element)) continue;
-      elements++;
+    while (http_list_next(&rest, &element)) {
+      if (is_hop_option(element)) continue;
       if (is_always_protected(element) || (is_protected && is_protected(context, element)))
         continue;
       n = fields_remove(fields, n, element);

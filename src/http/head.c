@@ -118,10 +118,17 @@ static void note_connection(struct head_facts *facts, struct str value) {
   facts->connection = true;
   struct str option;
   while (http_list_next(&value, &option)) {
-    if (str_eq_nocase(option, STR("close"))) facts->close = true;
-    if (str_eq_nocase(option, STR("keep-alive"))) facts->keep_alive = true;
-    if (str_eq_nocase(option, STR("upgrade"))) facts->upgrade_option = true;
-    if (str_eq_nocase(option, STR("te"))) facts->te_option = true;
+    facts->connection_options++;
+    if (str_eq_nocase(option, STR("close")))
+      facts->close = true;
+    else if (str_eq_nocase(option, STR("keep-alive")))
+      facts->keep_alive = true;
+    else if (str_eq_nocase(option, STR("upgrade")))
+      facts->upgrade_option = true;
+    else if (str_eq_nocase(option, STR("te")))
+      facts->te_option = true;
+    else
+      facts->nominates = true;
   }
 }
 
@@ -138,7 +145,8 @@ static bool note_single(struct str *fact, struct str value) {
   return true;
 }
 
-/* False: a field that may not be repeated was; *ret_why says which. */
+/* False: a field that may not be repeated was, or Connection is too long a list; *ret_why says
+ * which. */
 static bool note_field(struct head_facts *facts, const struct http_field *field,
                        const char **ret_why) {
   switch ((int)field->id) { /* few of many fields matter here */
@@ -152,8 +160,9 @@ static bool note_field(struct head_facts *facts, const struct http_field *field,
       *ret_why = "repeated Host";
       return note_single(&facts->host, field->value);
     case HTTP_FIELD_CONNECTION:
+      *ret_why = "too many connection options";
       note_connection(facts, field->value);
-      return true;
+      return facts->connection_options <= HTTP_CONNECTION_OPTIONS_MAX;
     case HTTP_FIELD_UPGRADE:
       facts->upgrade = true;
       return true;

@@ -50,17 +50,20 @@ struct head_facts {
   struct str expect;
   bool repeated_expect;
   bool connection; /* there is a Connection field; its options: */
+  unsigned connection_options;
   bool close;
   bool keep_alive;
   bool upgrade_option;
   bool upgrade; /* there is an Upgrade field */
   bool te_option;
+  bool nominates;   /* others than these */
   bool te_trailers; /* a TE field has "trailers" */
 };
 
 /*
  * Parses the field lines that head_scan found. Fills `fields` (of HTTP_FIELDS_MAX) and *ret_facts.
- * A second Content-Length, Transfer-Encoding or Host is HTTP_PARSE_BAD.
+ * A second Content-Length, Transfer-Encoding or Host is HTTP_PARSE_BAD, and so are more than
+ * HTTP_CONNECTION_OPTIONS_MAX options in Connection.
  */
 enum http_parse head_parse_fields(struct str input, const struct http_head_scan *scan,
                                   const struct head_lines *lines, struct http_field *fields,

@@ -116,6 +116,7 @@ static enum http_parse parse_fields(struct str input, const struct http_head_sca
   if (outcome == HTTP_PARSE_DONE) outcome = parse_expect(ret, &facts, ret_why);
   if (outcome != HTTP_PARSE_DONE) return outcome;
   ret->has_connection_field = facts.connection;
+  ret->nominates = facts.nominates;
   ret->keep_alive = head_keeps_alive(&facts, ret->version_minor);
   /* RFC 9110 7.8: Upgrade in HTTP/1.0 is ignored. */
   ret->upgrade = facts.upgrade && facts.upgrade_option && ret->version_minor >= 1;

@@ -83,6 +83,7 @@ static enum http_parse parse_fields(struct str input, const struct http_head_sca
       head_parse_fields(input, scan, lines, ret->fields, &ret->field_count, &facts, ret_why);
   if (outcome != HTTP_PARSE_DONE) return outcome;
   ret->has_connection_field = facts.connection;
+  ret->nominates = facts.nominates;
   ret->keep_alive = head_keeps_alive(&facts, ret->version_minor);
   ret->upgrade = facts.upgrade && facts.upgrade_option && ret->version_minor >= 1;
   return parse_framing(method, ret, &facts, ret_why);

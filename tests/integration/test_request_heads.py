@@ -105,6 +105,26 @@ def test_nominated_fields_go(bench):
     assert theirs(got) == request("GET / HTTP/1.1", "X-Hope: 1")
 
 
+def test_close_is_a_name_too(bench):
+    client = bench.start().client()
+    got = bench.exchange(client, bench.v1, request("GET / HTTP/1.1", "Close: 1", "Connection: close", "A: 1"))[1]
+    assert theirs(got) == request("GET / HTTP/1.1", "A: 1")
+    client.expect_end()
+
+
+def test_more_options_than_are_looked_at(bench):
+    """None is overlooked: a longer Connection is refused, both ways."""
+    many = [f"x{i}" for i in range(100)]
+    bench.start()
+    fields = [f"{name}: 1" for name in (many[0], many[98], many[99])]
+    got = forwarded(bench, request("GET / HTTP/1.1", *fields, "Connection: " + ",".join(many)))
+    assert theirs(got) == request("GET / HTTP/1.1")
+    assert bench.refused(request("GET / HTTP/1.1", "Connection: " + ",".join([*many, "y"]))).status == 400
+    answer = bench.exchange(bench.client(), bench.v1, answer=message(
+        "HTTP/1.1 200 OK", "Connection: " + ",".join([*many, "y"]), "Content-Length: 0"))[2]
+    assert answer.status == 502
+
+
 def test_protected_fields_stay(bench):
     """What rules, framing and trust rest on cannot be nominated away."""
     bench.start(config={**TRUSTED, "attributes": {"region": {"type": "string", "from": [

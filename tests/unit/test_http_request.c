@@ -367,6 +367,26 @@ START_TEST(field_limit)
 END_TEST
 
 /* What of a refused request can be logged. */
+/* Each option of Connection costs a search through the fields, so they are counted, wherever they
+ * stand. */
+START_TEST(connection_option_limit)
+{
+  static char text[4096];
+  for (unsigned count = HTTP_CONNECTION_OPTIONS_MAX - 1; count <= HTTP_CONNECTION_OPTIONS_MAX + 1;
+       count++) {
+    int n = snprintf(text, sizeof(text), GET "Connection: close, ");
+    for (unsigned i = 2; i < count; i++)
+      n += snprintf(text + n, sizeof(text) - (size_t)n, ", x%u", i);
+    n += snprintf(text + n, sizeof(text) - (size_t)n, "\r\nConnection: last,,\r\n\r\n");
+    const enum http_parse outcome =
+        pieces_parse(parse, str_make(text, (size_t)n), LIMIT, (size_t)n).outcome;
+    ck_assert_msg(
+        outcome == (count <= HTTP_CONNECTION_OPTIONS_MAX ? HTTP_PARSE_DONE : HTTP_PARSE_BAD),
+        "%u options", count);
+  }
+}
+END_TEST
+
 START_TEST(refused_line_is_kept)
 {
   static const struct {
@@ -403,4 +423,4 @@ START_TEST(refused_line_is_kept)
 END_TEST
 
 UNIT_MAIN("http request", targets, facts, fields, early, unfinished, line_limit, head_limit,
-          field_limit, refused_line_is_kept)
+          field_limit, connection_option_limit, refused_line_is_kept)
