@@ -54,11 +54,12 @@ static enum pump request_body_failed(struct exchange *exchange, enum stream_read
   return PUMP_ENDED;
 }
 
-/* Those of the client's body that may go on; none without a chunked body. */
+/* Those of the client's body that may go on: none without a chunked body, and none where Connection
+ * names fields, as it may mean them (RFC 9110 7.6.1). */
 static const struct field_list *request_trailers(struct exchange *exchange) {
   struct field_list *list = exchange->worker->trailers_out;
   list->n = 0;
-  if (exchange->request.body == HTTP_BODY_CHUNKED)
+  if (exchange->request.body == HTTP_BODY_CHUNKED && !exchange->request.nominates)
     exchange->client->operations->read_trailers(exchange->client, list);
   forward_trailers(list, protected_names_hold, exchange->policy->protected_names);
   return list;

@@ -55,7 +55,8 @@ static enum step cut(struct exchange *exchange, const char *why) {
 static const struct field_list *response_trailers(struct exchange *exchange) {
   struct field_list *list = exchange->worker->trailers_out;
   list->n = 0;
-  if (exchange->request.te_trailers && exchange->response.body == HTTP_BODY_CHUNKED)
+  if (exchange->request.te_trailers && exchange->response.body == HTTP_BODY_CHUNKED &&
+      !exchange->response.nominates)
     exchange->origin->operations->read_trailers(exchange->origin, list);
   forward_trailers(list, NULL, NULL);
   return list;

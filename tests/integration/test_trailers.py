@@ -76,6 +76,21 @@ def test_what_may_not_be_one(bench):
         assert got.trailers == [(b"X-A", b"1"), (b"X-B", b"2")], name
 
 
+def test_nominated_ones(bench):
+    """Connection names fields of the trailer section, too: a section that it may mean is dropped."""
+    bench.start()
+    for option in ("x-sum", "foo, X-List"):
+        got = bench.exchange(
+            bench.client(), bench.v1,
+            request("POST / HTTP/1.1", CHUNKED, f"Connection: {option}") + chunked(b"body", last=TRAILERS),
+            response("200 OK", "Connection: close"))[1]
+        assert got.body == b"body" and got.trailers == [], option
+        answer = bench.exchange(
+            bench.client(), bench.v1, request("GET / HTTP/1.1", *WELCOME),
+            message("HTTP/1.1 200 OK", CHUNKED, f"Connection: {option}, close", body=chunked(b"body", last=TRAILERS)))[2]
+        assert answer.body == b"body" and answer.trailers == [], option
+
+
 def test_connections_go_on_behind_them(bench):
     client = bench.start().client()
     origin = None
