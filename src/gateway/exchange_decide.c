@@ -65,6 +65,14 @@ static void note_decision(struct exchange *exchange) {
   decision->set_cookie.p = exchange->set_cookie;
 }
 
+/* RFC 9110 7.4: an https resource is not to be had over a connection that is not secured, unless a
+ * trusted proxy says so. */
+static bool is_misdirected(const struct exchange *exchange) {
+  return exchange->request.form == HTTP_TARGET_ABSOLUTE &&
+         str_starts_with_nocase(exchange->request.target, STR("https:")) &&
+         !exchange->client->secure && !exchange->trusted;
+}
+
 enum step exchange_step_decide(struct exchange *exchange) {
   struct worker *worker = exchange->worker;
   struct http_request *request = &exchange->request;
@@ -77,6 +85,10 @@ enum step exchange_step_decide(struct exchange *exchange) {
   exchange->https = forward_is_https(request, exchange->client->secure, exchange->trusted);
   if (request->method_id == HTTP_METHOD_CONNECT)
     return exchange_answer_and_log(exchange, 405, "CONNECT is not offered here");
+  if (request->method_id == HTTP_METHOD_TRACE && !exchange->request_read) /* RFC 9110 9.3.8 */
+    return exchange_answer_and_log(exchange, 400, "TRACE with a body");
+  if (is_misdirected(exchange))
+    return exchange_answer_and_log(exchange, 421, "https is not offered on this connection");
   if (request->body == HTTP_BODY_LENGTH && exchange_is_too_large(exchange, request->content_length))
     return exchange_answer_and_log(exchange, 413, "the request's body is over the limit");
   exchange->upgrade = upgrade_offer(config, request);

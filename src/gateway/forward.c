@@ -470,7 +470,8 @@ void forward_trace(const struct http_request *request, protected_fn is_secret, v
                    bool close, struct str date, struct scratch *scratch, struct response_out *ret,
                    struct str *ret_body) {
   const char *start = scratch->p + scratch->used;
-  struct str line[] = {request->method, STR(" "), request->target, STR(" HTTP/1.1\r\n")};
+  struct str version = request->version_minor == 0 ? STR(" HTTP/1.0\r\n") : STR(" HTTP/1.1\r\n");
+  struct str line[] = {request->method, STR(" "), request->target, version};
   size_t n = scratch_join(scratch, line, 4).n;
   for (size_t i = 0; i < request->field_count; i++) {
     const struct http_field *field = &request->fields[i];

@@ -51,6 +51,22 @@ def test_trace_ends_here(bench):
     bench.v1.expect_untouched()
 
 
+def test_trace_of_http_1_0(bench):
+    client = bench.start().client()
+    client.send("TRACE /old HTTP/1.0\r\nMax-Forwards: 0\r\n\r\n")
+    assert client.read_response().body == b"TRACE /old HTTP/1.0\r\nMax-Forwards: 0\r\n\r\n"
+    client.expect_end()
+
+
+def test_trace_has_no_content(bench):
+    """RFC 9110 9.3.8: an origin is sent none."""
+    bench.start()
+    for lines in (("Content-Length: 1",), ("Transfer-Encoding: chunked",), ("Max-Forwards: 0", "Content-Length: 1")):
+        assert bench.refused(request("TRACE / HTTP/1.1", *lines)).status == 400, lines
+    bench.v1.expect_untouched()
+    assert forwarded(bench, bench.client(), "Content-Length: 0", method="TRACE").framing() == 0
+
+
 def test_long_trace(bench):
     """Fields that make the answer too long are left out; it is whole all the same."""
     client = bench.start().client()

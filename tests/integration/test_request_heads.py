@@ -66,11 +66,33 @@ def test_absolute_form_becomes_origin_form(bench):
             ("http://one.example.com/a%2f?b", b"/a%2f?b", b"one.example.com"),
             ("HTTP://One.Example.com:81", b"/", b"One.Example.com:81"),
             ("http://one.example.com?x=/", b"/?x=/", b"one.example.com"),
-            ("https://[::1]:8/", b"/", b"[::1]:8")):
+            ("http://[::1]:8/", b"/", b"[::1]:8")):
         got = forwarded(bench, message(f"GET {target} HTTP/1.1", "A: 1", "Host: two.example.com", "B: 2"))
         assert got.target == expected, target
         assert got.fields[:3] == [(b"A", b"1"), (b"Host", host), (b"B", b"2")], target
         assert got.one("X-Forwarded-Host") == host
+
+
+def test_absolute_form_in_http_1_0(bench):
+    """A Host need not be there, and is told all the same."""
+    bench.start()
+    for lines in ((), ("Host: two.example.com",)):
+        got = forwarded(bench, message("GET http://one.example.com:81/a HTTP/1.0", *lines))
+        assert got.target == b"/a" and got.one("Host") == b"one.example.com:81"
+
+
+def test_https_without_tls_is_misdirected(bench):
+    """RFC 9110 7.4. A trusted proxy may have ended the TLS."""
+    bench.start()
+    for target in ("https://shop.example.com/", "HTTPS://shop.example.com"):
+        client = bench.client()
+        client.send(request(f"GET {target} HTTP/1.1"))
+        assert client.read_response().status == 421, target
+        bench.exchange(client, bench.v1)[0].close()
+    bench.v1.expect_untouched()
+    bench.write_files(config=TRUSTED)
+    bench.gateway.reload()
+    assert forwarded(bench, request("GET https://shop.example.com/a HTTP/1.1")).target == b"/a"
 
 
 def test_options_of_the_server(bench):
