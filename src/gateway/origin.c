@@ -204,7 +204,9 @@ static enum stream_write origin_flush(struct origin_stream *stream) {
 
 static bool origin_write_head(struct origin_stream *stream, const struct request_out *head) {
   struct origin *origin = origin_of(stream);
+  const bool last = origin->worker->stop != STOP_NONE && head->upgrade.n == 0; /* RFC 9112 9.6 */
   struct h1_framing framing = {.chunked = head->body == HTTP_BODY_CHUNKED,
+                               .connection = last ? STR("close") : (struct str){0},
                                .upgrade = head->upgrade,
                                .te_trailers = head->te_trailers};
   origin->method = http_method_id(head->method);

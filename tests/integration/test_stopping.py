@@ -114,10 +114,11 @@ def test_request_on_a_kept_connection_while_draining(bench):
     drain(bench, idle)
     client.send(request())
     origin = bench.v1.accept()
-    origin.read_request()
+    assert origin.read_request().one("Connection") == b"close"  # nor is this one to be kept
     origin.send(response())
     assert client.read_response().one("Connection") == b"close"
     client.expect_end()
+    origin.expect_end()
     drained(bench)
 
 
