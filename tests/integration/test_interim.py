@@ -121,6 +121,18 @@ def test_interim_responses_pass(bench):
     bench.exchange(client, origin)
 
 
+def test_unknown_interim_responses_pass(bench):
+    client = bench.start().client()
+    client.send(request())
+    origin = bench.v1.accept()
+    origin.read_request()
+    origin.send(message("HTTP/1.1 199 Odd", "X-A: 1") + message("HTTP/1.1 104 ") + response())
+    odd = client.read_head()
+    assert (odd.first, odd.fields) == (b"HTTP/1.1 199 Odd", [(b"X-A", b"1")])
+    assert client.read_head().first == b"HTTP/1.1 104 "
+    assert client.read_response().status == 200
+
+
 def test_interim_response_is_sent_at_once(bench):
     client = bench.start().client()
     client.send(request())

@@ -39,6 +39,20 @@ def test_fields_stay_as_they_are(bench):
     assert theirs(forwarded(bench.start(), sent)) == sent
 
 
+def test_what_is_meant_for_the_origin_stays(bench):
+    """Conditions, ranges, credentials and what a user agent says of itself are no gateway's to judge."""
+    lines = [
+        "GET /a HTTP/1.1", "Host: shop.example.com", "User-Agent: Shop/1.0 (test)", "From: a@example.com",
+        "Referer: http://shop.example.com/b", "Accept: */*;q=0.1", "Accept-Charset: utf-8", "Accept-Encoding: gzip, br",
+        "Accept-Language: da, en;q=0.7", "Authorization: Basic eDp5", 'If-Match: "a", *', 'If-None-Match: W/"b"',
+        "If-Modified-Since: Sat, 29 Oct 1994 19:43:31 GMT", "If-Unmodified-Since: never", 'If-Range: "c"',
+        "Range: lines=1-2, -3", "Content-Range: bytes 0-1/2", "Content-Location: /c", "Date: some day",
+        "Cache-Control: no-transform, only-if-cached", "Pragma: no-cache", "Trailer: X-Sum", "Close: field",
+        "Content-Encoding: gzip", "Content-Type: text/plain;charset=\"utf-8\"", "Content-Language: mi, en", "Upgraded: 1",
+    ]
+    assert theirs(forwarded(bench.start(), message(*lines))) == message(*lines)
+
+
 def test_only_blanks_around_values_go(bench):
     got = forwarded(bench.start(), b"GET / HTTP/1.1\r\nHost:shop.example.com\r\nA:\t 1 2 \t\r\nB:\r\n\r\n")
     assert theirs(got) == message("GET / HTTP/1.1", "Host: shop.example.com", "A: 1 2", "B: ")

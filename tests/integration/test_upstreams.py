@@ -1,5 +1,6 @@
 """Endpoints in turn, connections that fail, and requests that are sent once more."""
 import select
+import socket
 
 from harness import DEADLINE, message, request, response
 
@@ -42,6 +43,17 @@ def test_endpoint_that_refuses_is_passed_over(bench):
         answer = bench.exchange(
             client, bench.v1, request("POST / HTTP/1.1", body=b"once"), end(response()))[2]
         assert answer.status == 200
+
+
+def test_a_loop_ends(bench):
+    """A gateway that is its own endpoint: each turn adds a Via, and a head has a hundred fields at most."""
+    own = bench.refusing("own")  # has a port; the gateway listens there
+    own.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bench.start(config={"listen": [{"address": own.address}]}, v1=[own])
+    client = bench.client()
+    client.send(request())
+    assert client.read_response().status == 431
+    bench.exchange(client, bench.canary, request("GET / HTTP/1.1", "X-Canary: always"))
 
 
 def test_names_are_resolved(bench):

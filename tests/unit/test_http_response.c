@@ -200,6 +200,7 @@ START_TEST(refused)
       {"chunked twice", HEAD(OK "Transfer-Encoding: chunked, chunked\r\n")},
       {"chunked in two lines",
        HEAD(OK "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n")},
+      {"chunked with parameter", HEAD(OK "Transfer-Encoding: chunked;a=b\r\n")},
       {"gzip, chunked", HEAD(OK "Transfer-Encoding: gzip, chunked\r\n")},
       {"gzip", HEAD(OK "Transfer-Encoding: gzip\r\n")},
       {"identity", HEAD(OK "Transfer-Encoding: identity\r\n")},
