@@ -30,6 +30,8 @@ In expected text `…` stands for anything within a line, and alone on a line fo
 Elsewhere, what stands in backquotes as `name()` or as a path of the repository must be there, and so
 must what a link leads to, headings included.
 
+The tables of docs/http-conformance.md name tests, which must be there (conformance.py).
+
 A table after the line <!-- columns of: COMMAND --> has the rows that the command prints, cell by cell
 (columns stand two blanks apart there); columns of its own may follow.
 
@@ -50,6 +52,7 @@ import subprocess
 import sys
 import tempfile
 
+from conformance import check_conformance
 from markdown import Failure, read_blocks, table_rows, tables
 from references import ROOT, broken_references, compare_names, compare_steps
 from shell import TIMEOUT_SECONDS, Shell, compare
@@ -272,6 +275,10 @@ class Document:
             raise Failure("\n".join(broken))
         return True
 
+    def check_conformance(self):
+        check_conformance(self.path)
+        return True
+
     def run(self):
         shown = self.path.relative_to(ROOT) if self.path.is_relative_to(ROOT) else self.path
         steps = [(block.line, lambda block=block, following=following: self.run_block(block, following))
@@ -279,6 +286,8 @@ class Document:
         steps += [(line, lambda line=line, command=command: self.compare_table(line, command))
                   for line, command in tables(self.path)]
         steps.append((1, self.check_references))
+        if self.path == ROOT / "docs/http-conformance.md":
+            steps.append((1, self.check_conformance))
         for line, step in steps:
             try:
                 self.passed += step()

@@ -106,6 +106,22 @@ def test_force(bench):
     assert not answer.has("X-Adit-Decision"), "a repeated force header counts as absent"
 
 
+def test_requests_of_one_connection_are_strangers(bench):
+    """A proxy sends many users' requests over one connection: neither force nor pin outlives its request."""
+    client = bench.start(rules=ALL).client()
+    origins = {}
+    cookies = set()
+    for line, origin, expected in (
+            ("X-Canary: never", bench.v1, "forced"), ("A: 1", bench.canary, "default"),
+            ("X-Canary: always", bench.canary, "forced"), ("A: 2", bench.canary, "default")):
+        peer, _, answer = bench.exchange(client, origins.get(origin, origin), request("GET / HTTP/1.1", line))
+        origins[origin] = peer
+        assert reason(answer) == expected, line
+        if expected == "default":
+            cookies.add(cookie_of(answer))
+    assert len(cookies) == 2
+
+
 def test_force_token(bench):
     bench.write("token", "a secret of the QA team\n")
     bench.start(rules={"force": {"token_file": "token"}})

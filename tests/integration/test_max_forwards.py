@@ -29,7 +29,7 @@ def test_other_methods_do_not_count(bench):
 def test_options_ends_here(bench):
     client = bench.start().client()
     for target in ("/", "*", "http://other.example.com/"):
-        client.send(request(f"OPTIONS {target} HTTP/1.1", "Max-Forwards: 0"))
+        client.send(request(f"OPTIONS {target} HTTP/1.1", "Max-Forwards: 0", 'If-Match: "no"', "If-None-Match: *"))
         answer = client.read_response()
         assert answer.status == 200 and b"OPTIONS" in answer.one("Allow"), target
     bench.v1.expect_untouched()

@@ -116,9 +116,9 @@ def test_request_lines(bench):
         b"GET / HTTP/1,1", b"GET / HTTP/ 1.1", b"GET / FTP/1.1", b"GET / HTTP/1.1.1", b"G(T / HTTP/1.1",
         b"GET /a b HTTP/1.1", b"GET /\xe9 HTTP/1.1", b"GET /# HTTP/1.1", b"GET /\x7f HTTP/1.1",
         b"GET a HTTP/1.1", b"GET * HTTP/1.1", b"GET shop.example.com:80 HTTP/1.1", b"GET  HTTP/1.1",
-        b"GET ftp://shop.example.com/ HTTP/1.1", b"GET http:///x HTTP/1.1", b"GET http:// HTTP/1.1",
-        b"GET http://user@shop.example.com/ HTTP/1.1", b"GET //\x00 HTTP/1.1", b"GET ?a HTTP/1.1",
-        b"CONNECT / HTTP/1.1", b"CONNECT shop.example.com HTTP/1.1", b"\xff\xfe / HTTP/1.1",
+        b"GET ftp://shop.example.com/ HTTP/1.1", b"GET http:///x HTTP/1.1", b"GET https:///x HTTP/1.1",
+        b"GET http:// HTTP/1.1", b"GET http://user@shop.example.com/ HTTP/1.1", b"GET //\x00 HTTP/1.1",
+        b"GET ?a HTTP/1.1", b"CONNECT / HTTP/1.1", b"CONNECT shop.example.com HTTP/1.1", b"\xff\xfe / HTTP/1.1",
     ]
     expect_all(bench, 400, {repr(line): line + b"\r\n" + HOST + b"\r\n" for line in lines})
 

@@ -28,9 +28,10 @@ def test_fields_stay_as_they_are(bench):
 def test_what_the_origin_says_stays(bench):
     """Challenges, validators, ranges, methods, links: not a gateway's to change."""
     lines = [
-        "HTTP/1.1 405 Method Not Allowed", DATED, "Allow: GET ,, HEAD", "WWW-Authenticate: Basic realm=\"a\", New type=1",
-        "WWW-Authenticate: Newauth", "Authentication-Info: a=1", "Proxy-Authenticate: Basic realm=\"b\"",
-        "Proxy-Authentication-Info: b=1", "Location: /a#b", "Retry-After: 120", "Server: Origin/1.0 (test)",
+        "HTTP/1.1 405 Method Not Allowed", DATED, "Allow: GET ,, HEAD",
+        "WWW-Authenticate: Basic realm=\"a\", New type=1", "WWW-Authenticate: Newauth", "Authentication-Info: a=1",
+        "Proxy-Authenticate: Basic realm=\"b\"", "Proxy-Authentication-Info: b=1", "Location: /a#b",
+        "Retry-After: 120", "Server: Origin/1.0 (test)",
         'ETag: W/"x"', "Last-Modified: tomorrow", "Content-Location: /c", "Content-Range: lines 1-2/*",
         "Accept-Ranges: lines", "Vary: *", "Age: 5", "Expires: 0", "Content-Encoding: br", "Content-Language: da",
         "Content-Type: text/x", "Via: 1.1 inside.example.com:81 (a)", "Link: </a>", "Content-Length: 2",
@@ -49,7 +50,8 @@ def test_status_lines(bench):
     for sent, expected in (
             ("200", b"HTTP/1.1 200 "), ("200 ", b"HTTP/1.1 200 "), ("599 Odd", b"HTTP/1.1 599 Odd"),
             ("418 I'm a teapot", b"HTTP/1.1 418 I'm a teapot"), ("299 New", b"HTTP/1.1 299 New"),
-            ("399", b"HTTP/1.1 399 "), ("471 Odd", b"HTTP/1.1 471 Odd"), ("404 Not\tFound", b"HTTP/1.1 404 Not\tFound")):
+            ("399", b"HTTP/1.1 399 "), ("471 Odd", b"HTTP/1.1 471 Odd"),
+            ("404 Not\tFound", b"HTTP/1.1 404 Not\tFound")):
         assert received(bench, response(sent)).first == expected
 
 

@@ -87,7 +87,8 @@ def test_nominated_ones(bench):
         assert got.body == b"body" and got.trailers == [], option
         answer = bench.exchange(
             bench.client(), bench.v1, request("GET / HTTP/1.1", *WELCOME),
-            message("HTTP/1.1 200 OK", CHUNKED, f"Connection: {option}, close", body=chunked(b"body", last=TRAILERS)))[2]
+            message("HTTP/1.1 200 OK", CHUNKED, f"Connection: {option}, close",
+                    body=chunked(b"body", last=TRAILERS)))[2]
         assert answer.body == b"body" and answer.trailers == [], option
 
 

@@ -269,6 +269,7 @@ START_TEST(answers)
       {413, "413 Content Too Large", "big", "adit: big\n", true, ""},
       {414, "414 URI Too Long", "long", "adit: long\n", true, ""},
       {417, "417 Expectation Failed", "no", "adit: no\n", true, ""},
+      {421, "421 Misdirected Request", "https", "adit: https\n", false, ""},
       {431, "431 Request Header Fields Too Large", "long", "adit: long\n", true, ""},
       {501, "501 Not Implemented", "coding", "adit: coding\n", true, ""},
       {502, "502 Bad Gateway", "refused", "adit: refused\n", false, ""},
