@@ -195,6 +195,27 @@ enum http_parse http_parse_response(struct str input, size_t limit_bytes, enum h
  * Call first with *rest = the value; false at the end. Quoted strings are not split. */
 bool http_list_next(struct str *rest, struct str *element);
 
+/* ---- hop-by-hop fields (RFC 9110 7.6.1) ------------------------------------------------------ */
+
+/* Whether a field of that name stays though Connection names it. */
+typedef bool http_protected_fn(void *context, struct str name);
+
+/* Those that stay in any case: Host, Content-Length, Transfer-Encoding, Cookie, Authorization,
+ * Forwarded, X-Forwarded-* and X-Request-Id (contract §5). */
+bool http_field_is_protected(struct str name);
+
+/*
+ * Removes the hop-by-hop fields of a head and, with `has_connection`, what its Connection fields
+ * name, but for protected names; `is_protected` (NULL: none) says which are beside those that
+ * always are. Returns how many fields are left, in their order.
+ */
+size_t http_remove_hop_by_hop(struct http_field *fields, size_t n, bool has_connection,
+                              http_protected_fn *is_protected, void *context)
+    __attribute__((warn_unused_result));
+/* Removes every field of the name; returns how many are left, in their order. */
+size_t http_remove_field(struct http_field *fields, size_t n, struct str name)
+    __attribute__((warn_unused_result));
+
 /* ---- chunked coding (RFC 9112 7.1) ----------------------------------------------------------- */
 
 struct http_chunked {

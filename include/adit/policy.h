@@ -63,6 +63,14 @@ const struct policy_test *policy_tests(const struct policy *policy, size_t *ret_
 /* A decider for one thread under this policy; refs it not. */
 struct decider *policy_decider_new(const struct policy *policy);
 
+/* Whether Connection may not name a field away (contract §5): it forces a variant, or a declared
+ * attribute is read from it. In any case of letters; an http_protected_fn. */
+bool policy_protects_field(void *policy, struct str name);
+/* Takes from a request of batch, tests or explain the fields that end at the gateway and that `run`
+ * therefore decides without. The fields left are in `arena`. False: memory. */
+bool policy_strip_request(struct policy *policy, struct arena *arena,
+                          struct decide_request *request) __attribute__((warn_unused_result));
+
 /* ---- requests and decisions as JSON (batch, tests, explain) ---------------------------------- */
 
 /*

@@ -10,6 +10,7 @@
 #include "cli/lines.h"
 
 struct batch {
+  struct policy *policy;
   struct decider *decider;
   struct arena *arena; /* of one line */
   struct lines lines;
@@ -56,8 +57,10 @@ static void answer(struct batch *batch, struct str line) {
   }
   struct decide_request request = {0};
   struct json_doc *doc = json_parse(line, "line", JSON_STRICT, diags);
-  if (doc && request_from_json(doc, json_root(doc), batch->arena, clock_wall_ms(), &request, NULL,
-                               diags)) {
+  if (doc &&
+      request_from_json(doc, json_root(doc), batch->arena, clock_wall_ms(), &request, NULL,
+                        diags) &&
+      policy_strip_request(batch->policy, batch->arena, &request)) {
     struct decision decision;
     struct rules_trace trace = {0};
     struct rules_trace *recorded = batch->with_trace ? &trace : NULL;
@@ -106,9 +109,9 @@ static int run_lines(struct batch *batch) {
   }
 }
 
-int explain_batch(const struct cli_command *command, const struct policy *policy, int fd,
+int explain_batch(const struct cli_command *command, struct policy *policy, int fd,
                   bool with_trace) {
-  struct batch batch = {.with_trace = with_trace};
+  struct batch batch = {.policy = policy, .with_trace = with_trace};
   setvbuf(stdout, NULL, _IOFBF, 1 << 16);
   text_init(&batch.out, EXPLAIN_TEXT_BYTES);
   batch.arena = arena_new(EXPLAIN_ARENA_BYTES);

@@ -162,7 +162,7 @@ static int print_explanation(const struct cli_command *command, const struct exp
   return status;
 }
 
-static int explain_one(const struct cli_command *command, const struct policy *policy,
+static int explain_one(const struct cli_command *command, struct policy *policy,
                        const struct options *options, struct arena *arena) {
   struct json_doc *doc = NULL;
   struct decide_request request = {0};
@@ -173,7 +173,7 @@ static int explain_one(const struct cli_command *command, const struct policy *p
   }
   struct decider *decider = policy_decider_new(policy);
   struct attr_reader *reader = attr_reader_new();
-  if (decider && reader) {
+  if (decider && reader && policy_strip_request(policy, arena, &request)) {
     struct decision decision;
     struct rules_trace trace = {0};
     decide(decider, &request, &decision, &trace, arena);

@@ -29,7 +29,7 @@ bool explain_request_to_json(const struct explain_request *request, struct text 
                              struct text *ret_why) __attribute__((warn_unused_result));
 
 /* Answers requests on `fd`, one JSON a line, with decisions on stdout. The exit status. */
-int explain_batch(const struct cli_command *command, const struct policy *policy, int fd,
+int explain_batch(const struct cli_command *command, struct policy *policy, int fd,
                   bool with_trace);
 
 #endif

@@ -11,7 +11,6 @@
 
 #include "exchange_steps.h"
 #include "forward.h"
-#include "protected.h"
 
 enum { SPARE_EXCHANGES_MAX = 1024 };
 
@@ -116,7 +115,7 @@ enum step exchange_answer_as_last(struct exchange *exchange) {
     return exchange_answer(exchange, 200, STR("Max-Forwards lets the request go no further"));
   struct scratch scratch = {.p = worker->scratch, .capacity = worker->scratch_bytes};
   struct str body;
-  forward_trace(&exchange->request, protected_names_hold, exchange->policy->protected_names,
+  forward_trace(&exchange->request, policy_protects_field, exchange->policy->policy,
                 must_close(exchange, 200), worker_date(worker), &scratch, worker->response_out,
                 &body);
   return send_answer(exchange, body);

@@ -4,7 +4,6 @@
 #include "adit/crypto.h"
 #include "exchange_steps.h"
 #include "forward.h"
-#include "protected.h"
 #include "upgrade.h"
 
 /* For anonymous ids, which nobody shall guess. */
@@ -92,7 +91,9 @@ enum step exchange_step_decide(struct exchange *exchange) {
   if (request->body == HTTP_BODY_LENGTH && exchange_is_too_large(exchange, request->content_length))
     return exchange_answer_and_log(exchange, 413, "the request's body is over the limit");
   exchange->upgrade = upgrade_offer(config, request);
-  forward_remove_hop_by_hop(request, protected_names_hold, exchange->policy->protected_names);
+  request->field_count =
+      http_remove_hop_by_hop(request->fields, request->field_count, request->has_connection_field,
+                             policy_protects_field, exchange->policy->policy);
   switch (forward_max_forwards(request)) {
     case MAX_FORWARDS_LEFT:
       break;

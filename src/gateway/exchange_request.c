@@ -5,7 +5,6 @@
  */
 #include "exchange_steps.h"
 #include "forward.h"
-#include "protected.h"
 #include "upgrade.h"
 
 /* One id for all attempts: an origin that sees the request twice can tell that it is the same. */
@@ -61,7 +60,7 @@ static const struct field_list *request_trailers(struct exchange *exchange) {
   list->n = 0;
   if (exchange->request.body == HTTP_BODY_CHUNKED && !exchange->request.nominates)
     exchange->client->operations->read_trailers(exchange->client, list);
-  forward_trailers(list, protected_names_hold, exchange->policy->protected_names);
+  forward_trailers(list, policy_protects_field, exchange->policy->policy);
   return list;
 }
 

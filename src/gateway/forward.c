@@ -2,7 +2,7 @@
  * forward: the heads that go on, built from the heads that came. Pure.
  *
  *   scratch          memory for composed values
- *   hop-by-hop       what ends here
+ *   trailers         what may go on behind a body; Max-Forwards
  *   who is asking    client_ip, https
  *   request          its fields as they were, ours added
  *   response         the same way back, with what the decision adds
@@ -63,76 +63,10 @@ static struct str fields_join(struct scratch *scratch, const struct http_field *
   return scratch_join(scratch, parts, count);
 }
 
-/* ---- hop-by-hop ------------------------------------------------------------------------------ */
+/* ---- trailers and Max-Forwards ----------------------------------------------------------------
+ */
 
-static bool is_hop_by_hop(enum http_field_id id) {
-  return id == HTTP_FIELD_CONNECTION || id == HTTP_FIELD_KEEP_ALIVE ||
-         id == HTTP_FIELD_PROXY_CONNECTION || id == HTTP_FIELD_TE ||
-         id == HTTP_FIELD_TRANSFER_ENCODING || id == HTTP_FIELD_UPGRADE ||
-         id == HTTP_FIELD_HTTP2_SETTINGS;
-}
-
-static bool is_always_protected(struct str name) {
-  enum http_field_id id = http_field_id(name);
-  return id == HTTP_FIELD_HOST || id == HTTP_FIELD_CONTENT_LENGTH ||
-         id == HTTP_FIELD_TRANSFER_ENCODING || id == HTTP_FIELD_COOKIE ||
-         id == HTTP_FIELD_AUTHORIZATION || id == HTTP_FIELD_FORWARDED ||
-         id == HTTP_FIELD_X_REQUEST_ID || str_starts_with_nocase(name, STR("x-forwarded-"));
-}
-
-/* Options whose fields go in any case; the common ones, which spares looking for them. */
-static bool is_hop_option(struct str element) {
-  return str_eq_nocase(element, STR("keep-alive")) || str_eq_nocase(element, STR("upgrade")) ||
-         str_eq_nocase(element, STR("te"));
-}
-
-/* Removes every field of the name; the order of the others stays. */
-static size_t fields_remove(struct http_field *fields, size_t n, struct str name) {
-  size_t kept = 0;
-  for (size_t i = 0; i < n; i++) {
-    if (!str_eq_nocase(fields[i].name, name)) fields[kept++] = fields[i];
-  }
-  return kept;
-}
-
-static size_t hop_by_hop_remove(struct http_field *fields, size_t n) {
-  size_t kept = 0;
-  for (size_t i = 0; i < n; i++) {
-    if (!is_hop_by_hop(fields[i].id)) fields[kept++] = fields[i];
-  }
-  return kept;
-}
-
-typedef bool (*protected_fn)(void *context, struct str name);
-
-/* The work is bounded: a head has at most HTTP_CONNECTION_OPTIONS_MAX of these options. */
-static size_t nominated_remove(struct http_field *fields, size_t n, protected_fn is_protected,
-                               void *context) {
-  struct str values[HTTP_FIELDS_MAX];
-  size_t value_count = 0;
-  for (size_t i = 0; i < n; i++)
-    if (fields[i].id == HTTP_FIELD_CONNECTION) values[value_count++] = fields[i].value;
-  for (size_t i = 0; i < value_count; i++) {
-    struct str rest = values[i], element;
-    while (http_list_next(&rest, &element)) {
-      if (is_hop_option(element)) continue;
-      if (is_always_protected(element) || (is_protected && is_protected(context, element)))
-        continue;
-      n = fields_remove(fields, n, element);
-    }
-  }
-  return n;
-}
-
-void forward_remove_hop_by_hop(struct http_request *request, protected_fn is_protected,
-                               void *context) {
-  size_t n = request->field_count;
-  if (request->has_connection_field)
-    n = nominated_remove(request->fields, n, is_protected, context);
-  request->field_count = hop_by_hop_remove(request->fields, n);
-}
-
-void forward_trailers(struct field_list *list, protected_fn is_protected, void *context) {
+void forward_trailers(struct field_list *list, http_protected_fn *is_protected, void *context) {
   size_t kept = 0;
   for (size_t i = 0; i < list->n; i++) {
     const struct str name = list->items[i].name;
@@ -141,8 +75,6 @@ void forward_trailers(struct field_list *list, protected_fn is_protected, void *
   }
   list->n = kept;
 }
-
-/* ---- Max-Forwards ---------------------------------------------------------------------------- */
 
 static bool heeds_max_forwards(const struct http_request *request) {
   return request->method_id == HTTP_METHOD_OPTIONS || request->method_id == HTTP_METHOD_TRACE;
@@ -377,11 +309,11 @@ bool forward_is_storable(const struct http_request *request, const struct http_r
 static void response_fields_copy(const struct http_response *response, struct field_list *list) {
   memcpy(list->items, response->fields, response->field_count * sizeof(*list->items));
   list->n = response->field_count;
-  if (response->has_connection_field) list->n = nominated_remove(list->items, list->n, NULL, NULL);
-  list->n = hop_by_hop_remove(list->items, list->n);
+  list->n =
+      http_remove_hop_by_hop(list->items, list->n, response->has_connection_field, NULL, NULL);
   /* RFC 9110 8.6: these must not have it, whatever the origin sent. */
   if (response->status < 200 || response->status == 204)
-    list->n = fields_remove(list->items, list->n, STR("content-length"));
+    list->n = http_remove_field(list->items, list->n, STR("content-length"));
 }
 
 static void response_start(const struct http_response *response, struct response_out *ret) {
@@ -460,13 +392,13 @@ void forward_answer(int status, struct str why, bool close, struct str date,
   if (status == 405 || status == 200) fields_add(&ret->fields, STR("Allow"), allowed_methods);
 }
 
-static bool is_traced(const struct http_field *field, protected_fn is_secret, void *context) {
+static bool is_traced(const struct http_field *field, http_protected_fn *is_secret, void *context) {
   if (field->id == HTTP_FIELD_HOST) return true;
-  return field->id != HTTP_FIELD_PROXY_AUTHORIZATION && !is_always_protected(field->name) &&
+  return field->id != HTTP_FIELD_PROXY_AUTHORIZATION && !http_field_is_protected(field->name) &&
          !is_secret(context, field->name);
 }
 
-void forward_trace(const struct http_request *request, protected_fn is_secret, void *context,
+void forward_trace(const struct http_request *request, http_protected_fn *is_secret, void *context,
                    bool close, struct str date, struct scratch *scratch, struct response_out *ret,
                    struct str *ret_body) {
   const char *start = scratch->p + scratch->used;

@@ -21,15 +21,6 @@ struct scratch {
 /* The concatenation of `n` parts. */
 struct str scratch_join(struct scratch *scratch, const struct str *parts, size_t n);
 
-/*
- * Removes the hop-by-hop fields of a request, and what its Connection nominates, before anything
- * else reads its fields (RFC 9110 7.6.1). `is_protected` says which nominated names stay all the
- * same, beside those that always do: Host, Content-Length, Transfer-Encoding, Cookie,
- * Authorization, Forwarded, X-Forwarded-* and X-Request-Id (contract §5).
- */
-void forward_remove_hop_by_hop(struct http_request *request,
-                               bool (*is_protected)(void *context, struct str name), void *context);
-
 /* Removes from a trailer section what may not be there (http_field_may_trail), and protected names;
  * also the force token, which no origin gets to see. */
 void forward_trailers(struct field_list *list, bool (*is_protected)(void *context, struct str name),
@@ -90,9 +81,8 @@ bool forward_is_storable(const struct http_request *request, const struct http_r
 /* The answer to a TRACE that ends here (RFC 9110 9.3.8): its request line and fields but for those
  * that are secret, as far as they fit FORWARD_TRACE_MAX bytes. The body is written to `scratch`. */
 enum { FORWARD_TRACE_MAX = 8192 };
-void forward_trace(const struct http_request *request,
-                   bool (*is_secret)(void *context, struct str name), void *context, bool close,
-                   struct str date, struct scratch *scratch, struct response_out *ret,
+void forward_trace(const struct http_request *request, http_protected_fn *is_secret, void *context,
+                   bool close, struct str date, struct scratch *scratch, struct response_out *ret,
                    struct str *ret_body);
 
 /* An answer of our own: text that says what is wrong. The body is written to `scratch`. */

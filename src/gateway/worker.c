@@ -21,7 +21,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "adit/arena.h"
 #include "adit/crypto.h"
 #include "adit/log.h"
 #include "adit/units.h"
@@ -29,15 +28,13 @@
 #include "exchange.h"
 #include "listeners.h"
 #include "origin.h"
-#include "protected.h"
 
 enum {
   EVENTS_A_TURN = 256,
   ACCEPTS_A_TURN = 64,
   ACCEPT_AGAIN_MS = 100,
   LOG_LINES_A_SECOND = 10,
-  SCRATCH_BASE_BYTES = 64 * 1024,
-  PROTECTED_NAMES_BYTES_MAX = 64 * 1024 * 1024
+  SCRATCH_BASE_BYTES = 64 * 1024
 };
 
 /* ---- helpers --------------------------------------------------------------------------------- */
@@ -104,7 +101,6 @@ bool worker_watch(struct worker *worker, int fd, struct watch *watch) {
 static void worker_policy_free(struct worker_policy *policy) {
   for (size_t i = 0; policy->pools && i < policy->pool_count; i++) pool_free(&policy->pools[i]);
   free(policy->pools);
-  arena_free(&policy->arena);
   decider_free(&policy->decider);
   policy_unref(&policy->policy);
   free(policy);
@@ -141,10 +137,7 @@ static struct worker_policy *worker_policy_new(struct worker *worker, struct pol
   made->refs = 1;
   made->decider = policy_decider_new(policy);
   made->pools = calloc(config->upstream_count, sizeof(struct pool *));
-  made->arena = arena_new(PROTECTED_NAMES_BYTES_MAX);
-  if (made->arena) made->protected_names = protected_names_new(made->arena, policy);
-  bool ok =
-      made->decider && made->pools && made->protected_names && scratch_reserve(worker, config);
+  bool ok = made->decider && made->pools && scratch_reserve(worker, config);
   for (size_t i = 0; ok && i < config->upstream_count; i++) {
     made->pools[i] = pool_new(worker->resolver, worker->targets, &config->upstreams[i]);
     ok = made->pools[i] != NULL;

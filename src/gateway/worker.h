@@ -42,8 +42,6 @@ struct worker_policy {
   struct decider *decider;
   struct pool **pools; /* as config->upstreams */
   size_t pool_count;
-  struct arena *arena; /* of protected_names */
-  struct protected_names *protected_names;
   unsigned refs;
 };
 

@@ -96,5 +96,5 @@ bool link_routes(struct loader *loader) {
   qsort(policy->by_route, policy->route_count, sizeof(const struct policy_file *),
         compare_route_addresses);
   policy->router = router_new(policy->arena, policy->routes, policy->route_count);
-  return policy->router != NULL;
+  return policy->router != NULL && protected_names_collect(policy);
 }

@@ -17,6 +17,7 @@
 
 struct cJSON;
 struct json_doc;
+struct protected_names;
 struct test_case;
 
 enum { DIGEST_BYTES = 32, RANDOM_KEY_BYTES = 32 };
@@ -55,6 +56,7 @@ struct policy {
   size_t route_count;
   const struct policy_file **by_route; /* the same, by the route's address */
   struct router *router;
+  struct protected_names *protected_names;
   struct sticky_key *keys;
   size_t key_count;
   bool has_random_key;
@@ -83,6 +85,9 @@ bool files_find(struct loader *loader);
 bool link_drop_conflicts(struct loader *loader);
 /* Lists what is served, resolves upstreams, builds the router. False: said in `diags`. */
 bool link_routes(struct loader *loader);
+
+/* Fills policy->protected_names for the routes that are linked. False: memory. */
+bool protected_names_collect(struct policy *policy);
 
 /* Parses a file's `tests` into file->tests. False: at least one error was added. */
 bool tests_parse(struct loader *loader, struct policy_file *file);

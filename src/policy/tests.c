@@ -279,7 +279,9 @@ static void compare(const struct test_case *test, const struct decision *decisio
 static bool run_test(struct loader *loader, struct decider *decider, const struct policy_file *file,
                      const struct test_case *test, struct policy_test *ret, bool *ret_timed) {
   struct decision decision;
-  decide(decider, &test->request, &decision, NULL, NULL);
+  struct decide_request request = test->request;
+  if (!policy_strip_request(loader->policy, loader->scratch, &request)) return false;
+  decide(decider, &request, &decision, NULL, NULL);
   *ret_timed = decision.time_was_read && !test->has_now;
   struct text text;
   text_init(&text, 4096);

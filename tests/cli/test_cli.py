@@ -359,6 +359,21 @@ class Explain(Case):
         _, out, _ = self.explain(*cookie, URL)
         self.assertIn("force    qa is there but does not count: client_ip is not in allow_from\n", out)
 
+    def test_fields_that_end_at_the_gateway(self):
+        """`run` decides without them, and so do explain, batch and tests."""
+        request = {"url": URL, "headers": {"Connection": "X-Foo, X-Region", "X-Foo": "1", "TE": "trailers",
+                                           "X-Region": "cn-east"}}
+        rules = {**RULES, "rules": [
+            {"id": "foo", "when": {"header.x-foo": "1"}, "to": "canary"},
+            {"id": "te", "when": {"header.te": {"exists": True}}, "to": "canary"},
+            {"id": "kept", "when": {"region": "cn-east"}, "to": "canary"}],
+            "tests": [{"name": "as run", "request": request, "expect": {"rule": "kept"}}]}
+        self.write("hop.json", rules)
+        lines = [part for name, value in request["headers"].items() for part in ("-H", f"{name}: {value}")]
+        status, out, _ = self.explain("--rules", "hop.json", "--json", *lines, URL)
+        self.assertEqual((status, json.loads(out)["rule"]), (0, "kept"))
+        self.assertEqual(self.adit("test", "-c", "adit.json", "hop.json")[0], 0)
+
     def test_text_without_a_route(self):
         status, out, _ = self.explain("http://other.example.com/")
         self.assertEqual(status, 0)
