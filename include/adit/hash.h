@@ -1,5 +1,6 @@
 /*
- * hash: MurmurHash3 (x86, 32 bit), which the contract names for buckets, and a table of strings.
+ * hash: MurmurHash3 (x86, 32 bit), which the contract names for buckets; SipHash, for tables whose
+ * keys strangers choose; and a table of strings.
  */
 #ifndef ADIT_HASH_H
 #define ADIT_HASH_H
@@ -10,6 +11,9 @@
 uint32_t murmur3_x86_32(const void *data, size_t n, uint32_t seed);
 /* The same of the parts one behind the other, without joining them. */
 uint32_t murmur3_x86_32_parts(const struct str *parts, size_t n, uint32_t seed);
+
+/* SipHash-2-4 of Aumasson and Bernstein: without the key nobody can choose what collides. */
+uint64_t siphash_2_4(const uint64_t key[2], const void *data, size_t n);
 
 /*
  * A set of byte strings that is built once and then only asked; each has the index of its

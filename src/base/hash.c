@@ -56,6 +56,52 @@ uint32_t murmur3_x86_32_parts(const struct str *parts, size_t n, uint32_t seed) 
   return mix_end(add_tail(h, block, held) ^ (uint32_t)total);
 }
 
+/* ---- SipHash ----------------------------------------------------------------------------------
+ */
+
+static inline uint64_t rotate_left_64(uint64_t x, unsigned bits) {
+  return (x << bits) | (x >> (64 - bits));
+}
+
+static inline void sip_rounds(uint64_t v[4], unsigned rounds) {
+  for (; rounds > 0; rounds--) {
+    v[0] += v[1];
+    v[2] += v[3];
+    v[1] = rotate_left_64(v[1], 13) ^ v[0];
+    v[3] = rotate_left_64(v[3], 16) ^ v[2];
+    v[0] = rotate_left_64(v[0], 32);
+    v[2] += v[1];
+    v[0] += v[3];
+    v[1] = rotate_left_64(v[1], 17) ^ v[2];
+    v[3] = rotate_left_64(v[3], 21) ^ v[0];
+    v[2] = rotate_left_64(v[2], 32);
+  }
+}
+
+static inline void sip_word(uint64_t v[4], uint64_t word) {
+  v[3] ^= word;
+  sip_rounds(v, 2);
+  v[0] ^= word;
+}
+
+uint64_t siphash_2_4(const uint64_t key[2], const void *data, size_t n) {
+  const uint8_t *p = data;
+  uint64_t v[4] = {key[0] ^ UINT64_C(0x736f6d6570736575), key[1] ^ UINT64_C(0x646f72616e646f6d),
+                   key[0] ^ UINT64_C(0x6c7967656e657261), key[1] ^ UINT64_C(0x7465646279746573)};
+  size_t left = n;
+  for (; left >= 8; left -= 8, p += 8)
+    sip_word(v, (uint64_t)load_32(p) | (uint64_t)load_32(p + 4) << 32);
+  uint64_t last = (uint64_t)(n & 0xff) << 56;
+  for (size_t i = 0; i < left; i++) last |= (uint64_t)p[i] << (8 * i);
+  sip_word(v, last);
+  v[2] ^= 0xff;
+  sip_rounds(v, 4);
+  return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+/* ---- the set ----------------------------------------------------------------------------------
+ */
+
 /*
  * Open addressing with linear probing, at most half full. A slot holds the whole hash, so that a
  * key is compared only where it nearly certainly is; an entry's number counts from 1, 0 is free.

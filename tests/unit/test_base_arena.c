@@ -363,6 +363,25 @@ START_TEST(murmur3_vectors)
 END_TEST
 
 /* The check that comes with the algorithm: keys {0}, {0,1}, … with falling seeds, hashed again. */
+/* Those of the authors: key 00 01 … 0f, of the first n bytes of 00 01 02 …. */
+START_TEST(siphash_vectors)
+{
+  static const struct {
+    size_t n;
+    uint64_t hash;
+  } cases[] = {
+      {0, 0x726fdb47dd0e0e31},  {1, 0x74f839c593dc67fd},  {7, 0xab0200f58b01d137},
+      {8, 0x93f5f5799a932462},  {15, 0xa129ca6149be45e5}, {16, 0x3f2acc7f57c29bdb},
+      {63, 0x958a324ceb064572},
+  };
+  static const uint64_t key[2] = {0x0706050403020100, 0x0f0e0d0c0b0a0908};
+  uint8_t bytes[64];
+  for (size_t i = 0; i < sizeof(bytes); i++) bytes[i] = (uint8_t)i;
+  for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+    ck_assert_msg(siphash_2_4(key, bytes, cases[i].n) == cases[i].hash, "%zu bytes", cases[i].n);
+}
+END_TEST
+
 START_TEST(murmur3_verification_value)
 {
   uint8_t key[256];
@@ -470,5 +489,5 @@ UNIT_MAIN("base_arena", alloc_is_aligned_zeroed_and_apart, limit_is_exact_and_re
           used_counts_padding, sizes_do_not_wrap_around, no_memory_is_a_refusal, copies_end_in_nul,
           printf_at_every_length, reset_keeps_a_block, large_pieces_do_not_waste_the_block,
           ONLY_WITH_ASAN deferred_last_first, deferred_without_memory_runs_at_once, vec_grows,
-          vec_is_unchanged_when_full, murmur3_vectors, murmur3_verification_value, murmur3_of_parts,
-          set_finds_what_was_added, set_of_few, set_of_long_keys)
+          vec_is_unchanged_when_full, murmur3_vectors, siphash_vectors, murmur3_verification_value,
+          murmur3_of_parts, set_finds_what_was_added, set_of_few, set_of_long_keys)
