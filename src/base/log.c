@@ -1,6 +1,8 @@
 #include "adit/log.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -26,14 +28,45 @@ static struct str prefix_of(enum log_level level) {
   return STR("adit: ");
 }
 
-/* One write; only what a signal or a full pipe left over is tried again. */
-static void write_line(struct str line) {
+static struct {
+  pthread_mutex_t lock; /* one line at a time: what poll() has said of the room holds */
+  bool never_waits;
+  unsigned long lost; /* lines, since the last that was written */
+} out = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+void log_stop_waiting(void) {
+  pthread_mutex_lock(&out.lock);
+  out.never_waits = true;
+  pthread_mutex_unlock(&out.lock);
+}
+
+/* A pipe is ready when it takes PIPE_BUF bytes: a whole line. */
+static bool is_ready(void) {
+  struct pollfd log = {.fd = LOG_FD, .events = POLLOUT};
+  return !out.never_waits || (poll(&log, 1, 0) > 0 && (log.revents & POLLOUT));
+}
+
+/* Only what a signal or a full pipe left over is tried again. False: it is lost. */
+static bool write_all(struct str line) {
   while (line.n > 0) {
     ssize_t written = write(LOG_FD, line.p, line.n);
     if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return;
+    if (written <= 0) return false;
     line = str_skip(line, (size_t)written);
   }
+  return true;
+}
+
+static void write_line(struct str line) {
+  pthread_mutex_lock(&out.lock);
+  if (out.lost > 0 && is_ready()) {
+    char note[64];
+    int n =
+        snprintf(note, sizeof(note), "adit: warning: %lu lines of this log were lost\n", out.lost);
+    if (write_all(str_make(note, (size_t)n))) out.lost = 0;
+  }
+  if (!is_ready() || !write_all(line)) out.lost++;
+  pthread_mutex_unlock(&out.lock);
 }
 
 void log_write(enum log_level level, const char *format, ...) {
