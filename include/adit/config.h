@@ -54,7 +54,14 @@ struct config_key {
 
 struct config_limits {
   uint64_t header_bytes; /* 32 KiB */
-  uint64_t body_bytes;   /* 0: no limit */
+  unsigned header_fields;
+  uint64_t request_line_bytes;
+  uint64_t body_bytes; /* 0: no limit */
+  uint64_t body_rate;  /* bytes a second; 0: any byte will do */
+  uint64_t chunk_extension_bytes;
+  uint64_t trailer_bytes;
+  unsigned connections;             /* of a worker; 0: as many as there are descriptors for */
+  unsigned connections_per_address; /* 0: a half of those */
 };
 
 enum config_log_format { CONFIG_LOG_JSON, CONFIG_LOG_COMBINED };

@@ -132,12 +132,24 @@ struct http_response {
   struct http_field fields[HTTP_FIELDS_MAX];
 };
 
+/* What a request's head may be. */
+struct http_limits {
+  size_t head_bytes; /* all of it, with its empty line */
+  size_t line_bytes; /* the request line, without its CRLF */
+  size_t fields;     /* at most HTTP_FIELDS_MAX */
+};
+
+/* Those that are usual, for a head of so many bytes. */
+static inline struct http_limits http_limits_usual(size_t head_bytes) {
+  return (struct http_limits){head_bytes, HTTP_REQUEST_LINE_MAX, HTTP_FIELDS_MAX};
+}
+
 enum http_parse {
   HTTP_PARSE_DONE,
   HTTP_PARSE_MORE,       /* the head is not complete and not yet wrong */
   HTTP_PARSE_BAD,        /* malformed or ambiguous: 400, close */
-  HTTP_PARSE_LINE_LONG,  /* request line over HTTP_REQUEST_LINE_MAX or limit_bytes: 414 */
-  HTTP_PARSE_HEAD_LONG,  /* over limit_bytes, or more than HTTP_FIELDS_MAX fields: 431 */
+  HTTP_PARSE_LINE_LONG,  /* request line over line_bytes or head_bytes: 414 */
+  HTTP_PARSE_HEAD_LONG,  /* over head_bytes, or more fields than there may be: 431 */
   HTTP_PARSE_VERSION,    /* HTTP/2.0 and the like: 505 */
   HTTP_PARSE_CODING,     /* transfer-coding before chunked: 501 */
   HTTP_PARSE_EXPECTATION /* an Expect other than 100-continue: 417 */
@@ -155,7 +167,7 @@ struct http_head_scan {
  * 9112 2.2). Call again with more bytes after HTTP_PARSE_MORE (`input` begins at the same byte, but
  * may have moved); bytes already searched are not searched again, but once when the head is whole.
  * The outcome does not depend on how the bytes were divided. It is never HTTP_PARSE_MORE when
- * input.n >= limit_bytes.
+ * input.n >= limits->head_bytes.
  *
  * On HTTP_PARSE_DONE *ret_n is where the head with its empty line ends in `input`. On an error
  * *ret_why is a short static text for log and body, and of *ret only `method` and `target` hold, if
@@ -172,7 +184,7 @@ struct http_head_scan {
  * Connection, a Transfer-Encoding whose last coding is not chunked. One of other codings before a
  * final chunked is HTTP_PARSE_CODING.
  */
-enum http_parse http_parse_request(struct str input, size_t limit_bytes,
+enum http_parse http_parse_request(struct str input, const struct http_limits *limits,
                                    struct http_head_scan *scan, struct http_request *ret,
                                    size_t *ret_n, const char **ret_why)
     __attribute__((warn_unused_result));
@@ -218,6 +230,13 @@ size_t http_remove_field(struct http_field *fields, size_t n, struct str name)
 
 /* ---- chunked coding (RFC 9112 7.1) ----------------------------------------------------------- */
 
+/* What is wrong with a chunked body. */
+enum http_chunk_fault {
+  HTTP_CHUNK_MALFORMED,
+  HTTP_CHUNK_LONG_EXTENSIONS,
+  HTTP_CHUNK_LONG_TRAILERS
+};
+
 struct http_chunked {
   int state;
   uint64_t left;          /* bytes of the current chunk still to come */
@@ -225,9 +244,13 @@ struct http_chunked {
   uint32_t trailer_bytes; /* of the trailer section, without the LF of its empty line */
   uint32_t trailer_fields;
   uint32_t size_digits;
+  uint32_t extension_bytes; /* so far, without those that data has outweighed */
+  /* Limits, the usual ones after http_chunked_init; they may be set before the first octet. */
+  uint32_t extension_max, trailer_max;
+  enum http_chunk_fault fault; /* with HTTP_CHUNK_BAD */
 };
 
-enum { HTTP_CHUNK_LINE_MAX = 256, HTTP_TRAILER_MAX = 8192 };
+enum { HTTP_CHUNK_LINE_MAX = 256, HTTP_EXTENSION_MAX = 4096, HTTP_TRAILER_MAX = 8192 };
 
 enum http_chunk {
   HTTP_CHUNK_DATA, /* *ret_data is a run of body bytes */
@@ -241,9 +264,11 @@ void http_chunked_init(struct http_chunked *chunked);
  * Decodes from the start of `input`; *ret_n is what was used, *ret_data (for HTTP_CHUNK_DATA) views
  * into it. Call again with what is left after HTTP_CHUNK_DATA, and with more after HTTP_CHUNK_MORE.
  * Strict CRLF; sizes of at most 16 digits and 2^63-1; HTTP_CHUNK_LINE_MAX bytes of size line
- * without its CRLF (extensions are dropped, unread but for controls). The trailer section is
- * checked as fields are, at most HTTP_FIELDS_MAX of them. At HTTP_CHUNK_END it is the last
- * trailer_bytes + 1 octets that were used: whoever wants its fields keeps those.
+ * without its CRLF (extensions are dropped, unread but for controls); in all, extensions have
+ * extension_max bytes more than there is data (a body of nothing but extensions keeps its reader
+ * busy and goes nowhere). The trailer section is checked as fields are; at most trailer_max bytes
+ * and HTTP_FIELDS_MAX of them. At HTTP_CHUNK_END it is the last trailer_bytes + 1 octets that were
+ * used: whoever wants its fields keeps those.
  */
 enum http_chunk http_chunked_decode(struct http_chunked *chunked, struct str input,
                                     struct str *ret_data, size_t *ret_n)

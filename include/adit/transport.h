@@ -58,6 +58,9 @@ static inline void transport_shutdown_write(struct transport *transport) {
   transport->ops->shutdown_write(transport);
 }
 
+/* Bytes that were sent and that the peer has not yet acknowledged. */
+size_t transport_queued(const struct transport *transport);
+
 /* Closes the descriptor. A closed transport may be closed again. */
 static inline void transport_close(struct transport *transport) {
   transport->ops->close(transport);

@@ -10,6 +10,7 @@
 #include <cjson/cJSON.h>
 #include <stdlib.h>
 
+#include "adit/http.h"
 #include "reader.h"
 
 enum {
@@ -18,6 +19,12 @@ enum {
   WORKERS_MAX = 256,
   HEADER_BYTES_MIN = 1024,
   HEADER_BYTES_MAX = 1024 * 1024,
+  LINE_BYTES_MIN = 64,
+  TRAILER_BYTES_MIN = 64,
+  TRAILER_BYTES_MAX = 64 * 1024, /* they are held until they are whole */
+  EXTENSION_BYTES_MAX = 1024 * 1024,
+  BODY_RATE_MAX = 1024 * 1024,
+  CONNECTIONS_MAX = 1 << 20,
 };
 enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
 
@@ -31,7 +38,18 @@ static void read_limits(struct config_reader *reader, const struct config_scope 
   if (node) (void)config_open_scope(reader, node, "limits", "limits", &scope);
   config_read_size(reader, &scope, "header_bytes", HEADER_BYTES_MIN, HEADER_BYTES_MAX,
                    &limits->header_bytes);
+  config_read_number(reader, &scope, "header_fields", 1, HTTP_FIELDS_MAX, &limits->header_fields);
+  config_read_size(reader, &scope, "request_line_bytes", LINE_BYTES_MIN, HEADER_BYTES_MAX,
+                   &limits->request_line_bytes);
   config_read_size(reader, &scope, "body_bytes", 0, INT64_MAX, &limits->body_bytes);
+  config_read_size(reader, &scope, "body_rate", 0, BODY_RATE_MAX, &limits->body_rate);
+  config_read_size(reader, &scope, "chunk_extension_bytes", 0, EXTENSION_BYTES_MAX,
+                   &limits->chunk_extension_bytes);
+  config_read_size(reader, &scope, "trailer_bytes", TRAILER_BYTES_MIN, TRAILER_BYTES_MAX,
+                   &limits->trailer_bytes);
+  config_read_number(reader, &scope, "connections", 0, CONNECTIONS_MAX, &limits->connections);
+  config_read_number(reader, &scope, "connections_per_address", 0, CONNECTIONS_MAX,
+                     &limits->connections_per_address);
 }
 
 static void read_timeouts(struct config_reader *reader, const struct config_scope *root) {
@@ -178,7 +196,7 @@ static void read_all(struct config_reader *reader) {
   if (!config_open_scope(reader, json_root(reader->doc), "", "configuration", &root)) return;
   config_read_listens(reader, &root);
   config_read_admin(reader, &root);
-  config_read_number(reader, &root, "workers", WORKERS_MAX, &config->workers);
+  config_read_number(reader, &root, "workers", 0, WORKERS_MAX, &config->workers);
   config_read_boolean(reader, &root, "via", &config->via);
   read_upgrades(reader, &root);
   config_read_boolean(reader, &root, "sandbox", &config->sandbox);

@@ -85,20 +85,20 @@ void config_read_boolean(struct config_reader *reader, const struct config_scope
 }
 
 void config_read_number(struct config_reader *reader, const struct config_scope *scope,
-                        const char *key, unsigned max, unsigned *ret) {
+                        const char *key, unsigned min, unsigned max, unsigned *ret) {
   uint64_t value = 0;
   bool has_default =
       str_to_u64(str_from_cstr(config_key_get(scope, key)->default_text), max, &value);
-  *ret = has_default ? (unsigned)value : 0;
+  *ret = has_default ? (unsigned)value : min;
   const cJSON *node = config_find(scope, key);
   if (!node) return;
   const char *name = member_name(reader, scope, key);
   if (!cJSON_IsNumber(node)) {
     fail_kind(reader, node, name, "a number", NULL);
-  } else if (node->valuedouble < 0 || node->valuedouble > max ||
+  } else if (node->valuedouble < min || node->valuedouble > max ||
              (double)(unsigned)node->valuedouble != node->valuedouble) {
-    json_error(reader->doc, node, reader->diags, NULL, "%s must be a whole number from 0 to %u",
-               name, max);
+    json_error(reader->doc, node, reader->diags, NULL, "%s must be a whole number from %u to %u",
+               name, min, max);
   } else {
     *ret = (unsigned)node->valuedouble;
   }

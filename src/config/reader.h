@@ -72,7 +72,7 @@ void config_read_size(struct config_reader *reader, const struct config_scope *s
 void config_read_boolean(struct config_reader *reader, const struct config_scope *scope,
                          const char *key, bool *ret);
 void config_read_number(struct config_reader *reader, const struct config_scope *scope,
-                        const char *key, unsigned max, unsigned *ret);
+                        const char *key, unsigned min, unsigned max, unsigned *ret);
 
 /* A text in the arena, for `what` of scopes and for hints: never NULL, short of memory "…". */
 const char *config_printf(struct config_reader *reader, const char *format, ...)

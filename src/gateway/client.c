@@ -16,6 +16,7 @@
 #include <sys/epoll.h>
 
 #include "client_parts.h"
+#include "peers.h"
 
 enum { LINGER_MS = 2000, LINGER_BYTES_MAX = 1 << 20 };
 
@@ -23,7 +24,7 @@ enum { LINGER_MS = 2000, LINGER_BYTES_MAX = 1 << 20 };
 
 static void client_fire(struct timer *timer);
 
-bool client_open(struct worker *worker, int fd, const struct ip_address *peer) {
+bool client_open(struct worker *worker, int fd, const struct ip_address *peer, bool counted) {
   struct client *client = calloc(1, sizeof(*client));
   if (client) {
     client->watch.kind = WATCH_CLIENT;
@@ -39,6 +40,7 @@ bool client_open(struct worker *worker, int fd, const struct ip_address *peer) {
     free(client);
     return false;
   }
+  client->counted = counted;
   client->next = worker->clients;
   if (client->next) client->next->previous = client;
   worker->clients = client;
@@ -63,6 +65,8 @@ void client_dispose(struct client *client) {
     worker->clients = client->next;
   if (client->next) client->next->previous = client->previous;
   worker->client_count--;
+  if (worker->shed_hand == client) worker->shed_hand = client->next;
+  if (client->counted) peers_remove(worker->peers, &client->stream.peer);
   client->next_closed = worker->closed_clients;
   worker->closed_clients = client;
 }
@@ -79,10 +83,18 @@ void client_close_now(struct client *client) {
   client_dispose(client);
 }
 
-/* The client has left in the middle of an exchange. */
-static void client_leave(struct client *client) {
+/* The client has left, or is given up. */
+static void client_leave(struct client *client, void (*close)(struct transport *transport)) {
   if (client->exchange) COUNT(&client->worker->counters, client_gone);
+  close(&client->transport);
   client_close_now(client);
+}
+
+int64_t client_idle_ms(const struct client *client) {
+  bool idle = client->state == CLIENT_READING && !client->in.p && !client->out.p;
+  if (!idle) return -1;
+  return client->worker->now_ms -
+         (client->read_deadline_ms - client_config(client)->timeouts.idle_ms);
 }
 
 void client_make_runnable(struct client *client) {
@@ -103,6 +115,51 @@ void client_arm(struct client *client) {
   if (first) timer_set(&client->worker->timers, &client->timer, first);
 }
 
+/* Bytes that timeouts.body is enough for. */
+static uint64_t fair_share(const struct client *client) {
+  const struct config *config = client_config(client);
+  uint64_t share = config->limits.body_rate * (uint64_t)config->timeouts.body_ms / 1000;
+  return share > 0 ? share : 1;
+}
+
+void client_await_body(struct client *client) {
+  if (client->waits_since_ms) return;
+  client->waits_since_ms = client->worker->now_ms;
+  client_expect_read(client, client_config(client)->timeouts.body_ms - client->waited_ms);
+}
+
+void client_await_no_body(struct client *client) {
+  client->read_deadline_ms = 0;
+  if (!client->waits_since_ms) return;
+  client->waited_ms += client->worker->now_ms - client->waits_since_ms;
+  client->waits_since_ms = 0;
+  if (client->received_bytes < fair_share(client)) return;
+  client->received_bytes = 0;
+  client->waited_ms = 0;
+}
+
+static void expect_write(struct client *client) {
+  client->sent_bytes = 0;
+  client->queued_bytes = transport_queued(&client->transport);
+  client->write_deadline_ms = client->worker->now_ms + client_config(client)->timeouts.body_ms;
+  client_arm(client);
+}
+
+/* What the client took is what was sent to it and is not in the kernel's hands any more: a socket
+ * of megabytes takes long to be writable again, however well its peer reads. */
+static void write_deadline_passed(struct client *client) {
+  uint64_t given = client->queued_bytes + client->sent_bytes;
+  uint64_t queued = transport_queued(&client->transport);
+  if (given >= queued + fair_share(client)) {
+    expect_write(client);
+    return;
+  }
+  COUNT(&client->worker->counters, readers_slow);
+  /* A clean end could pass for that of the response, and what is queued would stay with the kernel
+   * for as long as the peer likes. */
+  client_leave(client, transport_reset);
+}
+
 void client_expect_read(struct client *client, int64_t within_ms) {
   client->read_deadline_ms = client->worker->now_ms + within_ms;
   client_arm(client);
@@ -116,12 +173,16 @@ static void read_deadline_passed(struct client *client) {
   client->read_deadline_ms = 0;
   switch (client->state) {
     case CLIENT_READING:
-      if (client->head_begun)
+      if (client->head_begun) {
+        COUNT(&client->worker->counters, heads_slow);
         client_refuse(client, 408, "the request's head did not arrive in time");
-      else
+      } else {
+        COUNT(&client->worker->counters, idle_closed);
         client_dispose(client); /* nobody waits for an answer on an idle connection */
+      }
       return;
     case CLIENT_EXCHANGE:
+      COUNT(&client->worker->counters, bodies_slow);
       client->body_is_slow = true;
       exchange_run(client->exchange);
       return;
@@ -136,10 +197,11 @@ static void read_deadline_passed(struct client *client) {
 
 static void client_fire(struct timer *timer) {
   struct client *client = (struct client *)(void *)((char *)timer - offsetof(struct client, timer));
-  if (is_past(client, client->write_deadline_ms) || is_past(client, client->ended_deadline_ms)) {
-    client_leave(client);
+  if (is_past(client, client->ended_deadline_ms)) {
+    client_leave(client, transport_close);
     return;
   }
+  if (is_past(client, client->write_deadline_ms)) write_deadline_passed(client);
   if (is_past(client, client->read_deadline_ms)) read_deadline_passed(client);
   if (client->state != CLIENT_CLOSED) client_arm(client);
 }
@@ -157,6 +219,7 @@ enum fill client_fill(struct client *client, size_t base) {
                          buffer_room(&client->in), &got)) {
     case TRANSPORT_OK:
       client->in.end += got;
+      client->received_bytes += got;
       return FILL_OK;
     case TRANSPORT_WAIT:
       return FILL_WAIT;
@@ -178,6 +241,7 @@ enum stream_write client_send(struct client *client) {
     if (result == TRANSPORT_FAILED) return STREAM_WRITE_FAILED;
     if (result != TRANSPORT_OK) break;
     client->out.start += sent;
+    client->sent_bytes += sent;
     moved = true;
   }
   if (moved && client->ended_deadline_ms)
@@ -188,10 +252,7 @@ enum stream_write client_send(struct client *client) {
     client->write_deadline_ms = 0;
     return STREAM_WRITE_DONE;
   }
-  if (moved || !client->write_deadline_ms) {
-    client->write_deadline_ms = client->worker->now_ms + client_config(client)->timeouts.body_ms;
-    client_arm(client);
-  }
+  if (!client->write_deadline_ms) expect_write(client);
   return STREAM_WRITE_WAIT;
 }
 
@@ -207,7 +268,10 @@ static void client_linger(struct client *client) {
     if (result == TRANSPORT_WAIT) return;
     if (result != TRANSPORT_OK) break;
     client->lingered_bytes += got;
-    if (client->lingered_bytes > LINGER_BYTES_MAX) break;
+    if (client->lingered_bytes > LINGER_BYTES_MAX) {
+      COUNT(&client->worker->counters, bodies_unwanted);
+      break;
+    }
   }
   client_dispose(client);
 }
@@ -265,7 +329,7 @@ void client_handle_event(struct client *client, uint32_t events) {
       return;
     case CLIENT_EXCHANGE:
       if (broken)
-        client_leave(client);
+        client_leave(client, transport_close);
       else
         exchange_event(client);
       return;

@@ -28,11 +28,12 @@ struct client {
   struct client *next_runnable;
   struct client *next_closed;
   bool is_runnable;
+  bool counted; /* among the connections of its address */
   enum client_state state;
   struct timer timer;
   /* Deadlines, 0: none. The timer is set to the first of them. */
   int64_t read_deadline_ms;  /* head, idle time, or body: by state */
-  int64_t write_deadline_ms; /* what is to be sent must move */
+  int64_t write_deadline_ms; /* enough of what is to be sent must have moved */
   int64_t ended_deadline_ms; /* the peer has ended its side: is it there to be written to? */
 
   struct buffer in, out;
@@ -44,7 +45,14 @@ struct client {
   uint64_t body_length;
   bool body_moved; /* some of the body's bytes are no longer held */
   bool body_is_slow;
-  bool awaits_continue; /* the client sends nothing before an interim or final response */
+  /* How fast bytes move while the client is waited for (limits.body_rate): once enough of them
+   * have, the time that was waited is forgiven. */
+  uint64_t received_bytes; /* of the body */
+  int64_t waited_ms;       /* for them */
+  int64_t waits_since_ms;  /* 0: the client is not waited for */
+  uint64_t sent_bytes;     /* since the write deadline was set */
+  uint64_t queued_bytes;   /* that the kernel held when it was set */
+  bool awaits_continue;    /* the client sends nothing before an interim or final response */
 
   /* Of the request that is being answered. */
   int version_minor;
@@ -55,13 +63,17 @@ struct client {
   size_t lingered_bytes;
 };
 
-/* A connection that was accepted; takes the descriptor over. False: memory, it was closed. */
-bool client_open(struct worker *worker, int fd, const struct ip_address *peer);
+/* A connection that was accepted; takes the descriptor over. `counted`: worker->peers has it, and
+ * is told when it ends. False: memory, it was closed. */
+bool client_open(struct worker *worker, int fd, const struct ip_address *peer, bool counted);
 void client_handle_event(struct client *client, uint32_t events);
 /* Goes on with what is buffered: further requests of a pipeline, or an exchange that gave way. */
 void client_run(struct client *client);
 /* The worker drains: an idle one is closed soon, others after their response. */
 void client_drain(struct client *client);
+/* How long it has been without a request; -1: it has one, or the beginning of one, or is not done
+ * with its last. */
+int64_t client_idle_ms(const struct client *client);
 /* Closes it at once, whatever it is doing. */
 void client_close_now(struct client *client);
 /* Frees a CLIENT_CLOSED one. */

@@ -48,15 +48,24 @@ void client_refuse(struct client *client, int status, const char *why) {
   client_continue_closing(client);
 }
 
-static int parse_status(enum http_parse outcome) {
+void client_begin_body(struct client *client, enum http_body_kind kind, uint64_t length) {
+  const struct config_limits *limits = &client_config(client)->limits;
+  h1_body_init(&client->body, kind, length);
+  client->body.chunked.extension_max = (uint32_t)limits->chunk_extension_bytes;
+  client->body.chunked.trailer_max = (uint32_t)limits->trailer_bytes;
+}
+
+static int parse_status(struct counters *counters, enum http_parse outcome) {
   switch (outcome) {
     case HTTP_PARSE_DONE:
     case HTTP_PARSE_MORE:
     case HTTP_PARSE_BAD:
       return 400;
     case HTTP_PARSE_LINE_LONG:
+      COUNT(counters, lines_long);
       return 414;
     case HTTP_PARSE_HEAD_LONG:
+      COUNT(counters, heads_long);
       return 431;
     case HTTP_PARSE_VERSION:
       return 505;
@@ -66,6 +75,11 @@ static int parse_status(enum http_parse outcome) {
       return 417;
   }
   return 400;
+}
+
+static void refuse_for_memory(struct client *client) {
+  COUNT(&client->worker->counters, shortages);
+  client_refuse(client, 503, "out of memory");
 }
 
 /* The head stays where it is while the exchange runs; the body needs some room behind it. A head
@@ -87,7 +101,9 @@ static void client_begin_exchange(struct client *client, struct exchange *exchan
   client->in.start += head_bytes;
   client->head_end = client->in.start;
   client->body_length = request->content_length;
-  h1_body_init(&client->body, request->body, request->content_length);
+  client_begin_body(client, request->body, request->content_length);
+  client->received_bytes = 0;
+  client->waited_ms = client->waits_since_ms = 0;
   client->body_moved = false;
   client->awaits_continue = request->expect_continue;
   client->version_minor = request->version_minor;
@@ -109,14 +125,17 @@ static enum head_step client_take_head(struct client *client) {
   if (buffer_size(&client->in) == 0) return HEAD_MORE;
   struct exchange *exchange = exchange_acquire(worker);
   if (!exchange) {
-    client_refuse(client, 503, "out of memory");
+    refuse_for_memory(client);
     return HEAD_REFUSED;
   }
-  size_t limit = (size_t)client_config(client)->limits.header_bytes;
+  const struct config_limits *configured = &client_config(client)->limits;
+  const struct http_limits limits = {.head_bytes = (size_t)configured->header_bytes,
+                                     .line_bytes = (size_t)configured->request_line_bytes,
+                                     .fields = configured->header_fields};
   for (;;) {
     size_t n = 0;
     const char *why = "";
-    enum http_parse outcome = http_parse_request(buffer_str(&client->in), limit, &client->scan,
+    enum http_parse outcome = http_parse_request(buffer_str(&client->in), &limits, &client->scan,
                                                  &exchange->request, &n, &why);
     if (outcome == HTTP_PARSE_DONE) {
       if (has_body_room(client, &exchange->request, n)) {
@@ -126,12 +145,13 @@ static enum head_step client_take_head(struct client *client) {
       client->scan = (struct http_head_scan){0};
       if (buffer_reserve(&worker->blocks, &client->in, 0, buffer_room(&client->in) + BODY_ROOM_MIN))
         continue;
-      outcome = HTTP_PARSE_BAD;
-      why = "out of memory";
+      exchange_release(worker, exchange);
+      refuse_for_memory(client);
+      return HEAD_REFUSED;
     }
     exchange_release(worker, exchange);
     if (outcome == HTTP_PARSE_MORE) return HEAD_MORE;
-    client_refuse(client, parse_status(outcome), why);
+    client_refuse(client, parse_status(&worker->counters, outcome), why);
     return HEAD_REFUSED;
   }
 }

@@ -30,6 +30,9 @@ void client_make_runnable(struct client *client);
 /* Sets the timer to the first of the deadlines. */
 void client_arm(struct client *client);
 void client_expect_read(struct client *client, int64_t within_ms);
+/* The clock of a body runs while the client is waited for. */
+void client_await_body(struct client *client);
+void client_await_no_body(struct client *client);
 
 enum fill { FILL_OK, FILL_WAIT, FILL_END, FILL_FAILED };
 /* Reads into `in`, without moving the first `base` bytes. */
@@ -43,6 +46,8 @@ void client_continue_closing(struct client *client);
 bool client_append_response(struct client *client, const struct response_out *head,
                             const struct h1_framing *framing);
 bool client_append_bytes(struct client *client, struct str data);
+/* At the first byte of a request's body. */
+void client_begin_body(struct client *client, enum http_body_kind kind, uint64_t length);
 /* Answers a head that cannot be an exchange, and ends the connection. */
 void client_refuse(struct client *client, int status, const char *why);
 

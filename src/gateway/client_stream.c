@@ -11,26 +11,38 @@ static struct client *client_of(struct client_stream *stream) {
   return (struct client *)(void *)((char *)stream - offsetof(struct client, stream));
 }
 
+static enum stream_read bad_body(const struct client *client) {
+  switch (client->body.chunked.fault) {
+    case HTTP_CHUNK_MALFORMED:
+      return STREAM_READ_BAD;
+    case HTTP_CHUNK_LONG_EXTENSIONS:
+      return STREAM_READ_LONG_EXTENSIONS;
+    case HTTP_CHUNK_LONG_TRAILERS:
+      return STREAM_READ_LONG_TRAILERS;
+  }
+  return STREAM_READ_BAD;
+}
+
 static enum stream_read client_read_body(struct client_stream *stream, struct str *ret_data) {
   struct client *client = client_of(stream);
   if (client->body_is_slow) return STREAM_READ_SLOW;
   for (;;) {
     switch (h1_body_next(&client->body, &client->in, ret_data)) {
       case H1_BODY_DATA:
-        client->read_deadline_ms = 0;
+        client_await_no_body(client);
         return STREAM_READ_DATA;
       case H1_BODY_END:
-        client->read_deadline_ms = 0;
+        client_await_no_body(client);
         return STREAM_READ_END;
       case H1_BODY_BAD:
-        return STREAM_READ_BAD;
+        return bad_body(client);
       case H1_BODY_MORE:
         break;
     }
     switch (client_fill(client, client->head_end)) {
       case FILL_OK:
         client->awaits_continue = false;
-        client->read_deadline_ms = 0;
+        client_await_no_body(client);
         continue;
       case FILL_WAIT:
         if (client->is_tunnel) {
@@ -39,8 +51,7 @@ static enum stream_read client_read_body(struct client_stream *stream, struct st
         }
         /* The clock runs only while the client is waited for, and not for one that was told to
          * wait. */
-        if (!client->read_deadline_ms && !client->awaits_continue)
-          client_expect_read(client, client_config(client)->timeouts.body_ms);
+        if (!client->awaits_continue) client_await_body(client);
         return STREAM_READ_WAIT;
       case FILL_END:
         return client->is_tunnel ? STREAM_READ_END : STREAM_READ_BAD;
@@ -59,7 +70,7 @@ static bool client_rewind_body(struct client_stream *stream) {
   struct client *client = client_of(stream);
   if (client->body_moved) return false;
   client->in.start = client->head_end;
-  h1_body_init(&client->body, client->body.kind, client->body_length);
+  client_begin_body(client, client->body.kind, client->body_length);
   return true;
 }
 

@@ -9,26 +9,40 @@
 #include <stdint.h>
 
 /* name, meaning */
-#define COUNTERS(X)                                                           \
-  X(connections, "client connections accepted")                               \
-  X(connections_refused, "connections closed at once: no memory for them")    \
-  X(requests, "requests with a complete head")                                \
-  X(requests_refused, "heads answered with an error of their own")            \
-  X(answers, "responses of our own")                                          \
-  X(responses, "responses forwarded whole")                                   \
-  X(cut, "responses that had to be cut")                                      \
-  X(client_gone, "exchanges that the client left")                            \
-  X(connects, "connections opened to endpoints")                              \
-  X(connect_failures, "connects that failed or timed out")                    \
-  X(reuses, "idle connections used again")                                    \
-  X(tunnels, "connections that changed their protocol")                       \
-  X(retries, "requests sent again")                                           \
-  X(failovers, "canary requests given to stable")                             \
-  X(bad_responses, "responses that broke the protocol")                       \
-  X(limits, "decisions that a limit ended")                                   \
-  X(forced, "decisions that were forced")                                     \
-  X(pinned, "decisions by a pin")                                             \
-  X(cookies_refused, "sticky cookies that were forged, expired or malformed") \
+#define COUNTERS(X)                                                                   \
+  X(connections, "client connections accepted")                                       \
+  X(connections_refused, "connections closed at once: no memory for them")            \
+  X(address_refused, "connections closed at once: too many from their address")       \
+  X(accept_pauses, "times that accepting was paused: no room, or out of something")   \
+  X(idle_shed, "idle connections closed to make room for new ones")                   \
+  X(idle_closed, "idle connections closed after timeouts.idle")                       \
+  X(requests, "requests with a complete head")                                        \
+  X(requests_refused, "heads answered with an error of their own")                    \
+  X(heads_slow, "heads that were not whole after timeouts.header")                    \
+  X(heads_long, "heads over limits.header_bytes or limits.header_fields")             \
+  X(lines_long, "request lines over limits.request_line_bytes")                       \
+  X(bodies_slow, "bodies that were too slow: timeouts.body, limits.body_rate")        \
+  X(bodies_large, "bodies over limits.body_bytes")                                    \
+  X(bodies_unwanted, "connections closed in the middle of a body that nobody wants")  \
+  X(extensions_long, "bodies over limits.chunk_extension_bytes")                      \
+  X(trailers_long, "bodies over limits.trailer_bytes")                                \
+  X(readers_slow, "connections reset: their client takes too little of what is sent") \
+  X(answers, "responses of our own")                                                  \
+  X(shortages, "requests answered 503: no memory, descriptors or ports")              \
+  X(responses, "responses forwarded whole")                                           \
+  X(cut, "responses that had to be cut")                                              \
+  X(client_gone, "exchanges that the client left")                                    \
+  X(connects, "connections opened to endpoints")                                      \
+  X(connect_failures, "connects that failed or timed out")                            \
+  X(reuses, "idle connections used again")                                            \
+  X(tunnels, "connections that changed their protocol")                               \
+  X(retries, "requests sent again")                                                   \
+  X(failovers, "canary requests given to stable")                                     \
+  X(bad_responses, "responses that broke the protocol")                               \
+  X(limits, "decisions that a limit ended")                                           \
+  X(forced, "decisions that were forced")                                             \
+  X(pinned, "decisions by a pin")                                                     \
+  X(cookies_refused, "sticky cookies that were forged, expired or malformed")         \
   X(cookies_set, "sticky cookies set")
 
 struct counters {

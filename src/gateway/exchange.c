@@ -128,6 +128,11 @@ enum step exchange_answer_and_log(struct exchange *exchange, int status, const c
   return exchange_answer(exchange, status, str_from_cstr(why));
 }
 
+enum step exchange_answer_shortage(struct exchange *exchange, const char *why) {
+  COUNT(exchange_counters(exchange), shortages);
+  return exchange_answer_and_log(exchange, 503, why);
+}
+
 /* ---- machine --------------------------------------------------------------------------------- */
 
 static enum step step_over(struct exchange *exchange) {

@@ -88,8 +88,11 @@ enum step exchange_step_decide(struct exchange *exchange) {
     return exchange_answer_and_log(exchange, 400, "TRACE with a body");
   if (is_misdirected(exchange))
     return exchange_answer_and_log(exchange, 421, "https is not offered on this connection");
-  if (request->body == HTTP_BODY_LENGTH && exchange_is_too_large(exchange, request->content_length))
+  if (request->body == HTTP_BODY_LENGTH &&
+      exchange_is_too_large(exchange, request->content_length)) {
+    COUNT(exchange_counters(exchange), bodies_large);
     return exchange_answer_and_log(exchange, 413, "the request's body is over the limit");
+  }
   exchange->upgrade = upgrade_offer(config, request);
   request->field_count =
       http_remove_hop_by_hop(request->fields, request->field_count, request->has_connection_field,

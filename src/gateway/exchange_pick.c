@@ -25,10 +25,29 @@ static void log_unreachable(struct exchange *exchange, struct target *target, in
             has_stable_left(exchange) ? "; its users get stable when no endpoint accepts" : "");
 }
 
-/* Not the endpoint's fault: no descriptor, no memory, no port of our own to connect from. */
+/* Not the endpoint's fault: no descriptor, no memory, no port of our own to connect from. (ENOSPC:
+ * epoll watches no more.) */
 static bool is_own_shortage(int error) {
   return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS ||
-         error == EADDRNOTAVAIL;
+         error == ENOSPC || error == EADDRNOTAVAIL;
+}
+
+/* Closes the connection that has been idle for longest. False: there is none. */
+static bool shed_idle_origin(struct worker *worker) {
+  struct origin *origin = worker->idle_origins;
+  if (!origin) return false;
+  while (origin->next) origin = origin->next;
+  origin_close_idle(origin);
+  return true;
+}
+
+/* A new connection, for which an idle one gives its descriptor where none is left. */
+static struct origin_stream *connect_to(struct exchange *exchange, struct target *target,
+                                        int *ret_error) {
+  struct origin_stream *origin = origin_connect(exchange, target, ret_error);
+  if (!origin && *ret_error == EMFILE && shed_idle_origin(exchange->worker))
+    origin = origin_connect(exchange, target, ret_error);
+  return origin;
 }
 
 /* No endpoint is left to be tried. */
@@ -49,7 +68,7 @@ static enum step out_of_endpoints(struct exchange *exchange) {
   if (exchange->connect_error == 0)
     return exchange_answer(exchange, 503, STR("the service has no endpoint"));
   if (is_own_shortage(exchange->connect_error))
-    return exchange_answer(exchange, 503, STR("the gateway is out of connections"));
+    return exchange_answer_shortage(exchange, "the gateway is out of connections");
   if (exchange->connect_error == ETIMEDOUT)
     return exchange_answer(exchange, 504, STR("the service did not accept a connection in time"));
   return exchange_answer(exchange, 502, STR("the service refused the connection"));
@@ -79,7 +98,7 @@ enum step exchange_step_pick(struct exchange *exchange) {
     }
   }
   int error = 0;
-  exchange->origin = origin_connect(exchange, target, &error);
+  exchange->origin = connect_to(exchange, target, &error);
   if (!exchange->origin) {
     connect_failed(exchange, target, error);
     target_unref(worker->targets, &target);

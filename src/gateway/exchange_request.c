@@ -46,10 +46,27 @@ static int64_t first_byte_timeout_ms(const struct exchange *exchange) {
 }
 
 static enum pump request_body_failed(struct exchange *exchange, enum stream_read why) {
-  if (why == STREAM_READ_SLOW)
-    (void)exchange_answer_and_log(exchange, 408, "the request's body did not arrive in time");
-  else
-    (void)exchange_answer_and_log(exchange, 400, "the request's body is malformed or was cut off");
+  struct counters *counters = exchange_counters(exchange);
+  switch (why) {
+    case STREAM_READ_SLOW:
+      (void)exchange_answer_and_log(exchange, 408, "the request's body did not arrive in time");
+      return PUMP_ENDED;
+    case STREAM_READ_LONG_EXTENSIONS:
+      COUNT(counters, extensions_long);
+      (void)exchange_answer_and_log(exchange, 413, "the request's chunk extensions are too long");
+      return PUMP_ENDED;
+    case STREAM_READ_LONG_TRAILERS:
+      COUNT(counters, trailers_long);
+      (void)exchange_answer_and_log(exchange, 431, "the request's trailers are too long");
+      return PUMP_ENDED;
+    case STREAM_READ_DATA:
+    case STREAM_READ_WAIT:
+    case STREAM_READ_END:
+    case STREAM_READ_BAD:
+    case STREAM_READ_FAILED:
+      break;
+  }
+  (void)exchange_answer_and_log(exchange, 400, "the request's body is malformed or was cut off");
   return PUMP_ENDED;
 }
 
@@ -89,6 +106,7 @@ enum pump exchange_pump_request(struct exchange *exchange) {
     client->operations->consume_body(client, taken);
     exchange->body_bytes += taken;
     if (exchange_is_too_large(exchange, exchange->body_bytes)) {
+      COUNT(exchange_counters(exchange), bodies_large);
       (void)exchange_answer_and_log(exchange, 413, "the request's body is over the limit");
       return PUMP_ENDED;
     }
@@ -154,7 +172,7 @@ static enum step interim_response(struct exchange *exchange) {
   forward_interim(&exchange->response, worker->response_out);
   if (!client->operations->write_interim(client, worker->response_out) ||
       client->operations->flush(client) == STREAM_WRITE_FAILED)
-    return exchange_answer(exchange, 503, STR("out of memory"));
+    return exchange_answer_shortage(exchange, "out of memory");
   return STEP_NEXT;
 }
 
@@ -177,7 +195,7 @@ static void watch_head(struct exchange *exchange, enum pump pumped) {
 
 enum step exchange_step_request(struct exchange *exchange) {
   if (!exchange->head_sent && !send_head(exchange))
-    return exchange_answer(exchange, 503, STR("out of memory"));
+    return exchange_answer_shortage(exchange, "out of memory");
   enum pump pumped = exchange_pump_request(exchange);
   if (pumped == PUMP_ENDED) return STEP_NEXT;
   struct origin_stream *origin = exchange->origin;

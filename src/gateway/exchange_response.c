@@ -33,7 +33,7 @@ enum step exchange_begin_response(struct exchange *exchange) {
   worker->response_out->close = !exchange->request_read;
   if (scratch.failed ||
       !exchange->client->operations->write_head(exchange->client, worker->response_out))
-    return exchange_answer(exchange, 503, STR("out of memory"));
+    return exchange_answer_shortage(exchange, "out of memory");
   exchange->response_begun = true;
   if (decision->set_cookie.p) COUNT(exchange_counters(exchange), cookies_set);
   exchange_wait_no_more(exchange);
@@ -100,6 +100,8 @@ enum step exchange_step_response(struct exchange *exchange) {
         return complete(exchange);
       case STREAM_READ_BAD:
         return cut(exchange, "the service broke off or broke the protocol in mid-body");
+      case STREAM_READ_LONG_EXTENSIONS:
+      case STREAM_READ_LONG_TRAILERS:
       case STREAM_READ_SLOW:
       case STREAM_READ_FAILED:
         return cut(exchange, "the connection to the service broke in mid-body");

@@ -52,6 +52,8 @@ void exchange_drop_origin(struct exchange *exchange, bool clean);
 
 /* Ends the exchange with a response of our own, or by a cut when another has begun. */
 enum step exchange_answer(struct exchange *exchange, int status, struct str why);
+/* The same with 503: something of the gateway's own runs short. */
+enum step exchange_answer_shortage(struct exchange *exchange, const char *why);
 /* The same, with a line in the log. */
 enum step exchange_answer_and_log(struct exchange *exchange, int status, const char *why);
 /* Answers an OPTIONS or TRACE whose Max-Forwards is spent, before an origin was chosen. */

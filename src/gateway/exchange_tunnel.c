@@ -72,6 +72,8 @@ static enum flow pump(struct exchange *exchange, enum tunnel_side from, bool *mo
       case STREAM_READ_END:
         return settle(exchange, to, true);
       case STREAM_READ_BAD:
+      case STREAM_READ_LONG_EXTENSIONS:
+      case STREAM_READ_LONG_TRAILERS:
       case STREAM_READ_SLOW:
       case STREAM_READ_FAILED:
         return FLOW_FAILS;

@@ -10,6 +10,7 @@
 #include "adit/gateway.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -75,6 +76,13 @@ static size_t clients_per_worker(size_t descriptors, unsigned workers) {
   size_t usable = descriptors > RESERVED_DESCRIPTORS + 16 ? descriptors - RESERVED_DESCRIPTORS : 16;
   size_t each = usable / 2 / workers;
   return each > 8 ? each : 8;
+}
+
+/* A descriptor of ours with the number of a standard stream that was closed would get the log. */
+static bool fill_standard_streams(void) {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+    if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd) return false;
+  return true;
 }
 
 /* ---- what is fixed --------------------------------------------------------------------------- */
@@ -210,6 +218,7 @@ static void log_ready(const struct gateway *gateway) {
 }
 
 static bool gateway_start(struct gateway *gateway) {
+  if (!fill_standard_streams()) return false;
   size_t descriptors = raise_descriptor_limit();
   gateway->signals = signals_open();
   if (gateway->signals < 0 || !load_first(gateway)) return false;
@@ -226,6 +235,7 @@ static bool gateway_start(struct gateway *gateway) {
   /* Before the workers run: what they own is theirs alone from then on. */
   struct gateway ready = *gateway;
   if (!workers_start(gateway)) return false;
+  log_stop_waiting();
   log_ready(&ready);
   return true;
 }

@@ -48,12 +48,14 @@ struct response_out {
 /* ---- outcomes -------------------------------------------------------------------------------- */
 
 enum stream_read {
-  STREAM_READ_DATA,  /* *ret_data is a run of body bytes, until it is consumed */
-  STREAM_READ_WAIT,  /* nothing now; exchange_run() will be called when there is */
-  STREAM_READ_END,   /* the body is complete */
-  STREAM_READ_BAD,   /* the peer broke the protocol, or ended in mid-body */
-  STREAM_READ_SLOW,  /* nothing came for too long */
-  STREAM_READ_FAILED /* the peer has gone, or memory is short */
+  STREAM_READ_DATA,            /* *ret_data is a run of body bytes, until it is consumed */
+  STREAM_READ_WAIT,            /* nothing now; exchange_run() will be called when there is */
+  STREAM_READ_END,             /* the body is complete */
+  STREAM_READ_BAD,             /* the peer broke the protocol, or ended in mid-body */
+  STREAM_READ_LONG_EXTENSIONS, /* chunk extensions over their limit */
+  STREAM_READ_LONG_TRAILERS,   /* trailers over theirs */
+  STREAM_READ_SLOW,            /* too little came for too long */
+  STREAM_READ_FAILED           /* the peer has gone, or memory is short */
 };
 
 enum stream_write {

@@ -3,36 +3,30 @@
  *
  *   helpers     dates, random numbers, lines in the log
  *   policy      taking over a new one
- *   listeners   accepting, and not
  *   stopping    drain, then the end
  *   loop        worker_main(): the order of its steps is the one of docs/architecture.md
  */
 #include "worker.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "accept.h"
 #include "adit/crypto.h"
 #include "adit/log.h"
 #include "adit/units.h"
 #include "client.h"
 #include "exchange.h"
-#include "listeners.h"
 #include "origin.h"
 
 enum {
   EVENTS_A_TURN = 256,
-  ACCEPTS_A_TURN = 64,
-  ACCEPT_AGAIN_MS = 100,
   LOG_LINES_A_SECOND = 10,
   SCRATCH_BASE_BYTES = 64 * 1024
 };
@@ -160,111 +154,6 @@ static void take_policy(struct worker *worker) {
   worker->policy = made;
 }
 
-/* ---- listeners ------------------------------------------------------------------------------- */
-
-static void listener_watch(struct worker *worker, struct listener *listener, int operation) {
-  /* Level-triggered: what one turn does not accept, the next is told of again. Exclusive: of those
-   * who share a queue a connection wakes one. */
-  struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.ptr = &listener->watch};
-  if (epoll_ctl(worker->epoll, operation, listener->fd, &event) != 0)
-    log_write(LOG_ERROR, "worker %u cannot watch its listener: %s", worker->number,
-              strerror(errno));
-}
-
-static void accept_again(struct timer *timer) {
-  struct worker *worker =
-      (struct worker *)(void *)((char *)timer - offsetof(struct worker, accept_again));
-  if (worker->accepting || worker->stop != STOP_NONE) return;
-  if (worker->client_count >= worker->client_max) {
-    timer_set(&worker->timers, &worker->accept_again, worker->now_ms + ACCEPT_AGAIN_MS);
-    return;
-  }
-  worker->accepting = true;
-  for (size_t i = 0; i < worker->listener_count; i++)
-    listener_watch(worker, &worker->listeners[i], EPOLL_CTL_ADD);
-}
-
-/* Out of descriptors, memory or places: leaves connections in the kernel's queue for a while, where
- * they cost nothing, instead of spinning on accept(). */
-static void accept_pause(struct worker *worker, const char *why) {
-  if (!worker->accepting) return;
-  worker->accepting = false;
-  worker_log_peer(worker, "accepting is paused: %s", why);
-  for (size_t i = 0; i < worker->listener_count; i++)
-    listener_watch(worker, &worker->listeners[i], EPOLL_CTL_DEL);
-  timer_set(&worker->timers, &worker->accept_again, worker->now_ms + ACCEPT_AGAIN_MS);
-}
-
-static struct ip_address peer_address(const struct sockaddr_storage *address) {
-  struct ip_address ip = {.bytes = {[10] = 0xff, [11] = 0xff}};
-  if (address->ss_family == AF_INET) {
-    const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)address;
-    memcpy(ip.bytes + 12, &in->sin_addr, 4);
-  } else if (address->ss_family == AF_INET6) {
-    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)address;
-    memcpy(ip.bytes, &in6->sin6_addr, 16);
-  }
-  return ip;
-}
-
-/* One connection from the queue. False: none, or accepting was paused. */
-static bool accept_one(struct worker *worker, const struct listener *listener) {
-  if (worker->client_count >= worker->client_max) {
-    accept_pause(worker, "as many connections as this process may have");
-    return false;
-  }
-  struct sockaddr_storage address;
-  socklen_t length = sizeof(address);
-  int fd = accept4(listener->fd, (struct sockaddr *)(void *)&address, &length,
-                   SOCK_NONBLOCK | SOCK_CLOEXEC);
-  if (fd >= 0) {
-    int on = 1;
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    struct ip_address peer = peer_address(&address);
-    COUNT(&worker->counters, connections);
-    if (client_open(worker, fd, &peer)) return true;
-    COUNT(&worker->counters, connections_refused);
-    accept_pause(worker, "out of memory");
-    return false;
-  }
-  if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-    accept_pause(worker, strerror(errno));
-    return false;
-  }
-  /* A connection that broke before it was accepted is no reason to stop (accept(2)). */
-  return errno != EAGAIN && errno != EWOULDBLOCK && errno != EBADF && errno != EINVAL;
-}
-
-/* The kernel wakes whoever has watched a queue longest: without this, the first worker would get
- * every connection that comes while it is idle, and keep them all. */
-static void step_back(struct worker *worker, struct listener *listener) {
-  if (!worker->accepting) return;
-  listener_watch(worker, listener, EPOLL_CTL_DEL);
-  listener_watch(worker, listener, EPOLL_CTL_ADD);
-}
-
-void worker_accept(struct worker *worker, struct listener *listener) {
-  int taken = 0;
-  while (taken < ACCEPTS_A_TURN && accept_one(worker, listener)) taken++;
-  if (listener->shared && taken > 0) step_back(worker, listener);
-}
-
-/* What is queued was accepted by the kernel already: it is served before the listener goes. */
-void worker_stop_accepting(struct worker *worker) {
-  for (size_t i = 0; i < worker->listener_count; i++) {
-    struct listener *listener = &worker->listeners[i];
-    if (listener->fd < 0) continue;
-    while (accept_one(worker, listener)) continue;
-    /* A socket that others have too does not leave the epoll by being closed. */
-    if (worker->accepting) listener_watch(worker, listener, EPOLL_CTL_DEL);
-    (void)close(listener->fd);
-    listener->fd = -1;
-  }
-  worker->accepting = false;
-  worker->listener_count = 0;
-  timer_stop(&worker->timers, &worker->accept_again);
-}
-
 /* ---- stopping -------------------------------------------------------------------------------- */
 
 static void close_idle_origins(struct worker *worker) {
@@ -290,7 +179,7 @@ static void take_stop(struct worker *worker) {
   enum stop_stage wanted = (enum stop_stage)atomic_load(&worker->mailbox.stop);
   if (wanted <= worker->stop) return;
   if (worker->stop == STOP_NONE) {
-    worker_stop_accepting(worker);
+    accept_stop(worker);
     worker->stop = STOP_DRAIN;
     close_idle_origins(worker);
     for (struct client *client = worker->clients; client; client = client->next)
@@ -317,7 +206,7 @@ static void dispatch(struct worker *worker, struct watch *watch, uint32_t events
       read_mailbox(worker);
       return;
     case WATCH_LISTENER:
-      if (worker->accepting) worker_accept(worker, (struct listener *)(void *)watch);
+      accept_event((struct listener *)(void *)watch);
       return;
     case WATCH_CLIENT:
       client_handle_event((struct client *)(void *)watch, events);
@@ -402,22 +291,6 @@ static bool mailbox_init(struct worker *worker) {
   return epoll_ctl(worker->epoll, EPOLL_CTL_ADD, worker->mailbox.fd, &event) == 0;
 }
 
-static bool listeners_init(struct worker *worker, struct listening *listening, size_t n) {
-  worker->listeners = calloc(n, sizeof(*worker->listeners));
-  if (!worker->listeners) return false;
-  worker->listener_count = n;
-  worker->accepting = true;
-  for (size_t i = 0; i < n; i++) {
-    worker->listeners[i] = (struct listener){.watch.kind = WATCH_LISTENER,
-                                             .worker = worker,
-                                             .fd = listening[i].fd,
-                                             .shared = listening[i].shared};
-    listening[i].fd = -1;
-    listener_watch(worker, &worker->listeners[i], EPOLL_CTL_ADD);
-  }
-  return true;
-}
-
 bool worker_init(struct worker *worker, unsigned number, struct policy *policy,
                  struct resolver *resolver, struct listening *listening, size_t listener_count,
                  size_t client_max) {
@@ -429,7 +302,6 @@ bool worker_init(struct worker *worker, unsigned number, struct policy *policy,
   worker->mailbox.fd = -1;
   note_time(worker);
   timer_wheel_init(&worker->timers, worker->now_ms);
-  timer_init(&worker->accept_again, accept_again);
   timer_init(&worker->stop_timer, drain_is_over);
   worker->epoll = epoll_create1(EPOLL_CLOEXEC);
   worker->targets = target_table_new();
@@ -438,7 +310,7 @@ bool worker_init(struct worker *worker, unsigned number, struct policy *policy,
   worker->trailers_out = malloc(sizeof(*worker->trailers_out));
   if (worker->epoll >= 0 && worker->targets && worker->response_out && worker->request_out &&
       worker->trailers_out && crypto_random(worker->random_state, sizeof(worker->random_state)) &&
-      mailbox_init(worker) && listeners_init(worker, listening, listener_count)) {
+      mailbox_init(worker) && accept_init(worker, listening, listener_count)) {
     worker->policy = worker_policy_new(worker, policy_ref(policy));
     if (worker->policy) return true;
   }
@@ -458,9 +330,7 @@ void worker_deinit(struct worker *worker) {
   stop_now(worker);
   run_clients(worker);
   free_closed(worker);
-  for (size_t i = 0; i < worker->listener_count; i++)
-    if (worker->listeners[i].fd >= 0) (void)close(worker->listeners[i].fd);
-  free(worker->listeners);
+  accept_deinit(worker);
   worker_policy_unref(worker, &worker->policy);
   struct policy *unread = atomic_exchange(&worker->mailbox.policy, NULL);
   policy_unref(&unread);

@@ -22,6 +22,7 @@ struct client;
 struct exchange;
 struct listening;
 struct origin;
+struct peers;
 
 /* What epoll's data points at. */
 enum watch_kind { WATCH_MAILBOX, WATCH_LISTENER, WATCH_CLIENT, WATCH_ORIGIN };
@@ -68,7 +69,8 @@ struct worker {
   struct listener *listeners;
   size_t listener_count;
   bool accepting;
-  struct timer accept_again; /* after the process ran out of descriptors */
+  struct timer accept_again; /* after it ran out of descriptors, memory or places */
+  struct peers *peers;       /* connections of each address */
 
   int64_t now_ms;      /* monotonic, of this turn of the loop */
   int64_t now_wall_ms; /* wall clock */
@@ -83,7 +85,8 @@ struct worker {
 
   struct client *clients; /* all, linked */
   size_t client_count;
-  size_t client_max;
+  size_t client_max;             /* that there are descriptors for */
+  struct client *shed_hand;      /* where the search for an idle one goes on; NULL: at the start */
   struct origin *idle_origins;   /* all that no exchange uses */
   struct client *runnable;       /* those that have more to do than one event */
   struct client *closed_clients; /* freed at the end of the turn */
@@ -124,7 +127,5 @@ uint64_t worker_random(struct worker *worker);
 /* A line about what a peer did; at most ten a second, so that no peer can fill the disk. */
 void worker_log_peer(struct worker *worker, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-void worker_accept(struct worker *worker, struct listener *listener);
-void worker_stop_accepting(struct worker *worker);
 
 #endif

@@ -29,7 +29,13 @@ enum chunk_state {
 enum { SIZE_DIGITS_MAX = 16 };
 
 void http_chunked_init(struct http_chunked *chunked) {
-  *chunked = (struct http_chunked){.state = CHUNK_SIZE};
+  *chunked = (struct http_chunked){
+      .state = CHUNK_SIZE, .extension_max = HTTP_EXTENSION_MAX, .trailer_max = HTTP_TRAILER_MAX};
+}
+
+static enum chunk_state too_long(struct http_chunked *chunked, enum http_chunk_fault fault) {
+  chunked->fault = fault;
+  return CHUNK_BAD;
 }
 
 /* ---- size lines ------------------------------------------------------------------------------ */
@@ -57,7 +63,8 @@ static enum chunk_state in_size(struct http_chunked *chunked, char c) {
 }
 
 static enum chunk_state in_size_line(struct http_chunked *chunked, enum chunk_state state, char c) {
-  if (c != '\r' && ++chunked->line_bytes > HTTP_CHUNK_LINE_MAX) return CHUNK_BAD;
+  if (c != '\r' && ++chunked->line_bytes > HTTP_CHUNK_LINE_MAX)
+    return too_long(chunked, HTTP_CHUNK_LONG_EXTENSIONS);
   if (state == CHUNK_SIZE) return in_size(chunked, c);
   if (state == CHUNK_BLANK) return c == '\r' ? CHUNK_BAD : after_size(c);
   if (c == '\r') return CHUNK_SIZE_LF;
@@ -66,6 +73,11 @@ static enum chunk_state in_size_line(struct http_chunked *chunked, enum chunk_st
 
 static enum chunk_state end_size_line(struct http_chunked *chunked, char c) {
   if (c != '\n') return CHUNK_BAD;
+  chunked->extension_bytes += chunked->line_bytes - chunked->size_digits;
+  chunked->extension_bytes -=
+      chunked->left < chunked->extension_bytes ? (uint32_t)chunked->left : chunked->extension_bytes;
+  if (chunked->extension_bytes > chunked->extension_max)
+    return too_long(chunked, HTTP_CHUNK_LONG_EXTENSIONS);
   chunked->line_bytes = 0;
   chunked->size_digits = 0;
   return chunked->left > 0 ? CHUNK_DATA : CHUNK_LINE;
@@ -74,7 +86,8 @@ static enum chunk_state end_size_line(struct http_chunked *chunked, char c) {
 /* ---- trailers -------------------------------------------------------------------------------- */
 
 static enum chunk_state in_trailer(struct http_chunked *chunked, enum chunk_state state, char c) {
-  if (++chunked->trailer_bytes > HTTP_TRAILER_MAX) return CHUNK_BAD;
+  if (++chunked->trailer_bytes > chunked->trailer_max)
+    return too_long(chunked, HTTP_CHUNK_LONG_TRAILERS);
   if (state == CHUNK_VALUE_LF) return c == '\n' ? CHUNK_LINE : CHUNK_BAD;
   if (state == CHUNK_VALUE) {
     if (c == '\r') return CHUNK_VALUE_LF;
@@ -82,7 +95,8 @@ static enum chunk_state in_trailer(struct http_chunked *chunked, enum chunk_stat
   }
   if (state == CHUNK_LINE) {
     if (c == '\r') return CHUNK_LAST_LF;
-    if (++chunked->trailer_fields > HTTP_FIELDS_MAX) return CHUNK_BAD;
+    if (++chunked->trailer_fields > HTTP_FIELDS_MAX)
+      return too_long(chunked, HTTP_CHUNK_LONG_TRAILERS);
   }
   if (state == CHUNK_NAME && c == ':') return CHUNK_VALUE;
   return http_char_is(c, HTTP_CHAR_TOKEN) ? CHUNK_NAME : CHUNK_BAD;

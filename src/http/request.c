@@ -124,14 +124,14 @@ static enum http_parse parse_fields(struct str input, const struct http_head_sca
   return HTTP_PARSE_DONE;
 }
 
-enum http_parse http_parse_request(struct str input, size_t limit_bytes,
+enum http_parse http_parse_request(struct str input, const struct http_limits *limits,
                                    struct http_head_scan *scan, struct http_request *ret,
                                    size_t *ret_n, const char **ret_why) {
   const struct head_bounds bounds = {
       .start = str_starts_with(input, STR("\r\n")) ? 2 : 0, /* RFC 9112 2.2: one empty line */
-      .start_line_max = HTTP_REQUEST_LINE_MAX,
+      .start_line_max = limits->line_bytes,
       .line_long = HTTP_PARSE_LINE_LONG,
-      .limit_bytes = limit_bytes,
+      .limit_bytes = limits->head_bytes,
   };
   *ret_why = NULL;
   memset(ret, 0, offsetof(struct http_request, fields)); /* the fields alone are 4 KiB */
@@ -154,5 +154,8 @@ enum http_parse http_parse_request(struct str input, size_t limit_bytes,
   }
   if (scanned != HTTP_PARSE_DONE) return scanned;
   *ret_n = lines.head_end;
-  return parse_fields(input, scan, &lines, ret, ret_why);
+  const enum http_parse parsed = parse_fields(input, scan, &lines, ret, ret_why);
+  if (parsed != HTTP_PARSE_DONE || ret->field_count <= limits->fields) return parsed;
+  *ret_why = "too many fields";
+  return HTTP_PARSE_HEAD_LONG;
 }

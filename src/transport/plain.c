@@ -1,5 +1,7 @@
 #include <errno.h>
+#include <linux/sockios.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -73,6 +75,11 @@ void transport_reset(struct transport *transport) {
   if (transport->fd >= 0)
     (void)setsockopt(transport->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
   transport_close(transport);
+}
+
+size_t transport_queued(const struct transport *transport) {
+  int queued = 0;
+  return ioctl(transport->fd, SIOCOUTQ, &queued) == 0 && queued > 0 ? (size_t)queued : 0;
 }
 
 void transport_note_events(struct transport *transport, uint32_t events) {

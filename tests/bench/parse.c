@@ -18,10 +18,11 @@ struct head {
 
 static void parse_request(void *context) {
   struct head *head = context;
+  const struct http_limits limits = http_limits_usual(LIMIT_BYTES);
   struct http_head_scan scan = {0};
   const char *why;
   head->outcome =
-      http_parse_request(head->text, LIMIT_BYTES, &scan, &head->request, &head->parsed, &why);
+      http_parse_request(head->text, &limits, &scan, &head->request, &head->parsed, &why);
 }
 
 static void parse_response(void *context) {

@@ -15,11 +15,12 @@ static void require(bool holds) {
 
 static enum http_parse parse(struct str input, size_t limit_bytes, size_t step,
                              struct http_request *ret, size_t *ret_n, const char **ret_why) {
+  const struct http_limits limits = http_limits_usual(limit_bytes);
   struct http_head_scan scan = {0};
   enum http_parse outcome = HTTP_PARSE_MORE;
   for (size_t given = 0; given < input.n && outcome == HTTP_PARSE_MORE;) {
     given = input.n - given > step ? given + step : input.n;
-    outcome = http_parse_request(str_take(input, given), limit_bytes, &scan, ret, ret_n, ret_why);
+    outcome = http_parse_request(str_take(input, given), &limits, &scan, ret, ret_n, ret_why);
     if (outcome == HTTP_PARSE_MORE) require(given < limit_bytes);
   }
   return outcome;

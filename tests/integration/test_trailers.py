@@ -126,5 +126,5 @@ def test_more_than_may_come(bench):
         client = bench.client()
         client.send(request("PUT / HTTP/1.1", CHUNKED) + chunked(b"body", last=last))
         origin = bench.v1.accept()
-        assert client.read_response().status == 400
+        assert client.read_response().status == 431
         assert b"\r\n0\r\n" not in origin.expect_gone()

@@ -365,6 +365,14 @@ static inline void say_put_bad(struct str text) {
   (void)text;
   bench.request.then = STREAM_READ_BAD;
 }
+static inline void say_put_extensions(struct str text) {
+  (void)text;
+  bench.request.then = STREAM_READ_LONG_EXTENSIONS;
+}
+static inline void say_put_trailers(struct str text) {
+  (void)text;
+  bench.request.then = STREAM_READ_LONG_TRAILERS;
+}
 static inline void say_put_slow(struct str text) {
   (void)text;
   bench.request.then = STREAM_READ_SLOW;
@@ -461,6 +469,8 @@ static const struct {
     {"put", say_put},
     {"put-end", say_put_end},
     {"put-bad", say_put_bad},
+    {"put-extensions", say_put_extensions},
+    {"put-trailers", say_put_trailers},
     {"put-slow", say_put_slow},
     {"forgets", say_forgets},
     {"full", say_full},
@@ -540,9 +550,10 @@ static inline void bench_play(const char *lines, const char *before, const char 
   size_t used;
   const char *why = "";
   int n = snprintf(text, sizeof(text), "%s\r\n", lines);
+  const struct http_limits limits = http_limits_usual(sizeof(text));
   bench.exchange = exchange_acquire(&bench.worker);
   ck_assert_ptr_nonnull(bench.exchange);
-  enum http_parse outcome = http_parse_request(str_make(text, (size_t)n), sizeof(text), &scan,
+  enum http_parse outcome = http_parse_request(str_make(text, (size_t)n), &limits, &scan,
                                                &bench.exchange->request, &used, &why);
   ck_assert_msg(outcome == HTTP_PARSE_DONE, "%s: %s", lines, why);
   say_all(str_from_cstr(before));

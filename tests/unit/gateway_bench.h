@@ -15,12 +15,13 @@
 /* Parses the head of `lines` (each with its CRLF); the views hold until the next call. */
 static inline void bench_request(const char *lines, struct http_request *ret) {
   static char text[1 << 15];
+  const struct http_limits limits = http_limits_usual(sizeof(text));
   int n = snprintf(text, sizeof(text), "%s\r\n", lines);
   struct http_head_scan scan = {0};
   size_t used;
   const char *why = "";
   enum http_parse outcome =
-      http_parse_request(str_make(text, (size_t)n), sizeof(text), &scan, ret, &used, &why);
+      http_parse_request(str_make(text, (size_t)n), &limits, &scan, ret, &used, &why);
   ck_assert_msg(outcome == HTTP_PARSE_DONE && used == (size_t)n, "%s: %s", lines, why);
 }
 

@@ -107,7 +107,13 @@ START_TEST(has_defaults)
   ck_assert_ptr_null(config->segments);
   ck_assert_uint_eq(config->key_count, 0);
   ck_assert(config->limits.header_bytes == 32 * 1024);
+  ck_assert(config->limits.header_fields == 100);
+  ck_assert(config->limits.request_line_bytes == 8 * 1024);
   ck_assert(config->limits.body_bytes == 0);
+  ck_assert(config->limits.body_rate == 100);
+  ck_assert(config->limits.chunk_extension_bytes == 4 * 1024);
+  ck_assert(config->limits.trailer_bytes == 8 * 1024);
+  ck_assert(config->limits.connections == 0 && config->limits.connections_per_address == 0);
   ck_assert_int_eq(config->timeouts.header_ms, 10000);
   ck_assert_int_eq(config->timeouts.idle_ms, 60000);
   ck_assert_int_eq(config->timeouts.body_ms, 30000);
@@ -159,7 +165,10 @@ static const char example[] =
     "  },\n"
     "  \"sticky\": { \"keys\": [{ \"id\": \"2026-11\", \"file\": \"sticky.key\" }, { \"id\": "
     "\"2026-10\", \"file\": \"old.key\" }] },\n"
-    "  \"limits\": { \"header_bytes\": \"64KiB\", \"body_bytes\": \"10MiB\" /* 0: no limit */ },\n"
+    "  \"limits\": { \"header_bytes\": \"64KiB\", \"body_bytes\": \"10MiB\" /* 0: no limit */,\n"
+    "    \"header_fields\": 50, \"request_line_bytes\": \"16KiB\", \"body_rate\": \"1KiB\",\n"
+    "    \"chunk_extension_bytes\": \"0B\", \"trailer_bytes\": \"1KiB\",\n"
+    "    \"connections\": 5000, \"connections_per_address\": 20 },\n"
     "  \"timeouts\": { \"header\": \"5s\", \"idle\": \"1m\", \"body\": \"1h\", \"drain\": \"0s\", "
     "\"drain_delay\": \"10s\", \"tunnel\": \"7d\" },\n"
     "  \"via\": false, \"upgrades\": [\"websocket\", \"x-mux\"],\n"
@@ -239,7 +248,12 @@ START_TEST(reads_the_example)
   ck_assert_view_eq(config->keys[0].id, "2026-11");
   ck_assert_view_eq(config->keys[0].secret, "0123456789abcdef0123456789abcdef");
   ck_assert_view_eq(config->keys[1].secret, "0123456789abcdef0123456789ABCDEF\n");
-  ck_assert(config->limits.header_bytes == 65536 && config->limits.body_bytes == 10485760);
+  const struct config_limits *limits = &config->limits;
+  ck_assert(limits->header_bytes == 65536 && limits->body_bytes == 10485760);
+  ck_assert(limits->header_fields == 50 && limits->request_line_bytes == 16384);
+  ck_assert(limits->body_rate == 1024 && limits->chunk_extension_bytes == 0);
+  ck_assert(limits->trailer_bytes == 1024 && limits->connections == 5000);
+  ck_assert(limits->connections_per_address == 20);
   ck_assert_int_eq(config->timeouts.header_ms, 5000);
   ck_assert_int_eq(config->timeouts.idle_ms, 60000);
   ck_assert_int_eq(config->timeouts.body_ms, 3600000);
@@ -251,7 +265,7 @@ START_TEST(reads_the_example)
   ck_assert(!config->via);
   ck_assert_str_eq(config->user, "adit");
   ck_assert(!config->sandbox);
-  ck_assert(config->has_access_log && config->access_log_at.line == 24);
+  ck_assert(config->has_access_log && config->access_log_at.line == 27);
   ck_assert_str_eq(config->access_log.path, "etc/log/access");
   ck_assert_int_eq(config->access_log.format, CONFIG_LOG_COMBINED);
   config_free(&config);
@@ -340,6 +354,16 @@ START_TEST(refuses_fragments)
       {"\"limits\": {\"body_bytes\": \"none\"}",
        "26: error: limits: 'body_bytes': 'none' is not a size (a whole number and one of B KiB MiB "
        "GiB, like \"64KiB\")"},
+      {"\"limits\": {\"header_fields\": 0}",
+       "29: error: limits: 'header_fields' must be a whole number from 1 to 100"},
+      {"\"limits\": {\"header_fields\": 101}",
+       "29: error: limits: 'header_fields' must be a whole number from 1 to 100"},
+      {"\"limits\": {\"request_line_bytes\": \"63B\"}",
+       "34: error: limits: 'request_line_bytes' must be from 64B to 1MiB"},
+      {"\"limits\": {\"trailer_bytes\": \"65KiB\"}",
+       "29: error: limits: 'trailer_bytes' must be from 64B to 64KiB"},
+      {"\"limits\": {\"connections\": -1}",
+       "27: error: limits: 'connections' must be a whole number from 0 to 1048576"},
       /* Admin. */
       {"\"admin\": {}",
        "1: error: admin: 'address' is missing (add \"address\": \"127.0.0.1:9901\")"},

@@ -90,7 +90,8 @@ START_TEST(decide_walks)
       {"CONNECT", "CONNECT shop:80 HTTP/1.1\r\nHost: shop:80\r\n", "", "",
        "head 405 close; body adit: CONNECT is not offered here; end; [answers]"},
       {"a length over the limit", "POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: 9\r\n", "", "",
-       "head 413 close; body adit: the request's body is over the limit; end; [answers]"},
+       "head 413 close; body adit: the request's body is over the limit; end; [bodies_large "
+       "answers]"},
       {"memory", "GET / HTTP/1.1\r\nHost: other\r\n", "short", "", "head 404; cut; [answers]"},
   };
   PLAY(walks);
@@ -194,13 +195,19 @@ START_TEST(request_walks)
        "connect :1; send POST / to v1; put 123; done; head 200; end; release clean; [responses]"},
       {"over the limit in mid-body", CHUNKS, "", "up put:12345678 put:9",
        "connect :1; send POST / to v1; put 12345678; put 9; release; head 413 close; "
-       "body adit: the request's body is over the limit; end; [answers]"},
+       "body adit: the request's body is over the limit; end; [bodies_large answers]"},
       {"as much as the limit", CHUNKS, "put:12345678,put-end", "up head:200,end",
        "connect :1; send POST / to v1; put 12345678; done; head 200; end; release clean; "
        "[responses]"},
       {"malformed in mid-body", CHUNKS, "", "up put:12 put-bad",
        "connect :1; send POST / to v1; put 12; release; head 400 close; "
        "body adit: the request's body is malformed or was cut off; end; [answers]"},
+      {"too many chunk extensions", CHUNKS, "", "up put:12 put-extensions",
+       "connect :1; send POST / to v1; put 12; release; head 413 close; "
+       "body adit: the request's chunk extensions are too long; end; [extensions_long answers]"},
+      {"too many trailers", CHUNKS, "", "up put:12 put-trailers",
+       "connect :1; send POST / to v1; put 12; release; head 431 close; "
+       "body adit: the request's trailers are too long; end; [trailers_long answers]"},
       {"too slow", POST, "", "up put:b put-slow",
        "connect :1; send POST / to v1; put b; release; head 408 close; "
        "body adit: the request's body did not arrive in time; end; [answers]"},
@@ -230,7 +237,7 @@ START_TEST(request_walks)
        "[answers bad_responses]"},
       {"memory", GET, "", "short,up",
        "connect :1; send GET / to v1; release; head 503; cut; "
-       "[answers]"},
+       "[answers shortages]"},
   };
   PLAY(walks);
 }
@@ -382,13 +389,14 @@ START_TEST(response_walks)
        "connect :1; send POST / to v1; put bo; head 200 close; body h; release; cut; [cut]"},
       {"the rest is over the limit", CHUNKS, "", "up put:12345678 head:200,data:h put:9",
        "connect :1; send POST / to v1; put 12345678; head 200 close; body h; put 9; release; cut; "
-       "[cut]"},
+       "[bodies_large cut]"},
       {"the rest is not wanted", POST, "",
        "up put:bo head:200,data:h origin-write-failed,put:d data:i,end",
        "connect :1; send POST / to v1; put bo; head 200 close; body h; put d; body i; end; "
        "release; "
        "[responses]"},
-      {"memory", GET, "", "up short,head:200", SENT "head 200; release; head 503; cut; [answers]"},
+      {"memory", GET, "", "up short,head:200",
+       SENT "head 200; release; head 503; cut; [answers shortages]"},
   };
   PLAY(walks);
 }

@@ -1,5 +1,7 @@
 /* The chunked coding: bodies that end well, bodies that are refused, each in all divisions. */
+#include <stdio.h>
 #include "adit/http.h"
+
 #include "unit.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
@@ -161,23 +163,77 @@ START_TEST(unfinished)
 END_TEST
 
 /* Gives the section up to its size; the outcome of the last byte. */
-static enum http_chunk feed_trailer(size_t section_n) {
+static enum http_chunk feed_trailer(size_t section_n, uint32_t limit) {
   struct http_chunked chunked;
   struct str data;
   size_t n;
   http_chunked_init(&chunked);
+  if (limit > 0) chunked.trailer_max = limit;
   ck_assert_int_eq(http_chunked_decode(&chunked, STR("0\r\nname:"), &data, &n), HTTP_CHUNK_MORE);
   enum http_chunk outcome = HTTP_CHUNK_MORE;
   for (size_t given = 5; given < section_n && outcome == HTTP_CHUNK_MORE; given++) {
     outcome = http_chunked_decode(&chunked, STR("v"), &data, &n);
   }
+  if (outcome == HTTP_CHUNK_BAD) ck_assert_int_eq(chunked.fault, HTTP_CHUNK_LONG_TRAILERS);
   return outcome;
 }
 
 START_TEST(trailer_limit)
 {
-  ck_assert_int_eq(feed_trailer(HTTP_TRAILER_MAX), HTTP_CHUNK_MORE);
-  ck_assert_int_eq(feed_trailer(HTTP_TRAILER_MAX + 1), HTTP_CHUNK_BAD);
+  ck_assert_int_eq(feed_trailer(HTTP_TRAILER_MAX, 0), HTTP_CHUNK_MORE);
+  ck_assert_int_eq(feed_trailer(HTTP_TRAILER_MAX + 1, 0), HTTP_CHUNK_BAD);
+  ck_assert_int_eq(feed_trailer(100, 100), HTTP_CHUNK_MORE);
+  ck_assert_int_eq(feed_trailer(101, 100), HTTP_CHUNK_BAD);
+}
+END_TEST
+
+/* Feeds `n` chunks of one size line each, with `data_n` bytes; the outcome of the last. */
+static enum http_chunk feed_extensions(struct http_chunked *chunked, unsigned n, size_t data_n) {
+  char text[512];
+  enum http_chunk outcome = HTTP_CHUNK_MORE;
+  for (unsigned i = 0; i < n && outcome == HTTP_CHUNK_MORE; i++) {
+    int line = snprintf(text, sizeof(text), "%zx;%s\r\n", data_n, "extension=123456789");
+    memset(text + line, 'x', data_n);
+    memcpy(text + (size_t)line + data_n, "\r\n", 2);
+    struct str rest = str_make(text, (size_t)line + data_n + 2);
+    while (rest.n > 0 && (outcome == HTTP_CHUNK_MORE || outcome == HTTP_CHUNK_DATA)) {
+      struct str data;
+      size_t used;
+      outcome = http_chunked_decode(chunked, rest, &data, &used);
+      rest = str_skip(rest, used);
+    }
+  }
+  return outcome;
+}
+
+START_TEST(extension_limit)
+{
+  enum { EXTENSION = 20, LIMIT = 100 };
+  struct http_chunked chunked;
+  http_chunked_init(&chunked);
+  chunked.extension_max = LIMIT;
+  /* Each of one byte outweighs one of the extension's. */
+  ck_assert_int_eq(feed_extensions(&chunked, LIMIT / (EXTENSION - 1), 1), HTTP_CHUNK_MORE);
+  ck_assert_int_eq(feed_extensions(&chunked, 1, 1), HTTP_CHUNK_BAD);
+  ck_assert_int_eq(chunked.fault, HTTP_CHUNK_LONG_EXTENSIONS);
+  /* As much data as extensions: for ever. */
+  http_chunked_init(&chunked);
+  chunked.extension_max = 0;
+  ck_assert_int_eq(feed_extensions(&chunked, 10000, EXTENSION), HTTP_CHUNK_MORE);
+  ck_assert_int_eq(feed_extensions(&chunked, 1, EXTENSION - 1), HTTP_CHUNK_BAD);
+  /* One line that is too long, and one that is malformed. */
+  char line[HTTP_CHUNK_LINE_MAX + 8];
+  memset(line, 'x', sizeof(line));
+  memcpy(line, "5;", 2);
+  struct str data;
+  size_t n;
+  http_chunked_init(&chunked);
+  ck_assert_int_eq(http_chunked_decode(&chunked, str_make(line, sizeof(line)), &data, &n),
+                   HTTP_CHUNK_BAD);
+  ck_assert_int_eq(chunked.fault, HTTP_CHUNK_LONG_EXTENSIONS);
+  http_chunked_init(&chunked);
+  ck_assert_int_eq(http_chunked_decode(&chunked, STR("5;\n"), &data, &n), HTTP_CHUNK_BAD);
+  ck_assert_int_eq(chunked.fault, HTTP_CHUNK_MALFORMED);
 }
 END_TEST
 
@@ -215,4 +271,5 @@ START_TEST(ends_stay)
 }
 END_TEST
 
-UNIT_MAIN("http chunked", bodies, refused, unfinished, trailer_limit, large_chunk, ends_stay)
+UNIT_MAIN("http chunked", bodies, refused, unfinished, trailer_limit, extension_limit, large_chunk,
+          ends_stay)

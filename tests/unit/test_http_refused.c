@@ -9,7 +9,8 @@
 static enum http_parse parse(struct str input, size_t limit_bytes, struct http_head_scan *scan,
                              size_t *ret_n, const char **ret_why) {
   static struct http_request request;
-  return http_parse_request(input, limit_bytes, scan, &request, ret_n, ret_why);
+  const struct http_limits limits = http_limits_usual(limit_bytes);
+  return http_parse_request(input, &limits, scan, &request, ret_n, ret_why);
 }
 
 struct refused {

@@ -11,8 +11,11 @@
 static enum http_parse parse(struct str input, size_t limit_bytes, struct http_head_scan *scan,
                              size_t *ret_n, const char **ret_why) {
   static struct http_request request;
-  return http_parse_request(input, limit_bytes, scan, &request, ret_n, ret_why);
+  const struct http_limits limits = http_limits_usual(limit_bytes);
+  return http_parse_request(input, &limits, scan, &request, ret_n, ret_why);
 }
+
+static const struct http_limits usual = {LIMIT, HTTP_REQUEST_LINE_MAX, HTTP_FIELDS_MAX};
 
 /* ---- taken ----------------------------------------------------------------------------------- */
 
@@ -84,7 +87,7 @@ START_TEST(targets)
     struct http_request request;
     size_t n;
     const char *why;
-    ck_assert_int_eq(http_parse_request(test->head, LIMIT, &scan, &request, &n, &why),
+    ck_assert_int_eq(http_parse_request(test->head, &usual, &scan, &request, &n, &why),
                      HTTP_PARSE_DONE);
     ck_assert_view_eq(request.method, test->method);
     ck_assert_view_eq(request.target, test->target);
@@ -168,7 +171,7 @@ START_TEST(facts)
     size_t n;
     const char *why;
     const enum http_parse outcome =
-        http_parse_request(cases[i].head, LIMIT, &scan, &request, &n, &why);
+        http_parse_request(cases[i].head, &usual, &scan, &request, &n, &why);
     const char *name = cases[i].name;
     const int flags = cases[i].flags;
     ck_assert_msg(outcome == HTTP_PARSE_DONE, "%s: %s", name, why);
@@ -205,7 +208,7 @@ START_TEST(fields)
   struct http_request request;
   size_t n;
   const char *why;
-  ck_assert_int_eq(http_parse_request(head, LIMIT, &scan, &request, &n, &why), HTTP_PARSE_DONE);
+  ck_assert_int_eq(http_parse_request(head, &usual, &scan, &request, &n, &why), HTTP_PARSE_DONE);
   ck_assert_uint_eq(request.field_count, COUNT(expected));
   for (size_t i = 0; i < COUNT(expected); i++) {
     ck_assert_view_eq(request.fields[i].name, expected[i].name);
@@ -291,6 +294,32 @@ static struct str long_head(char *text, size_t target_n, size_t value_n, const c
   memcpy(text + n, tail.p, tail.n);
   return str_make(text, n + tail.n);
 }
+
+/* Limits other than the usual ones. */
+START_TEST(given_limits)
+{
+  static const struct {
+    const char *head;
+    struct http_limits limits;
+    enum http_parse outcome;
+  } cases[] = {
+      {"GET /123 HTTP/1.1\r\nHost: a\r\n\r\n", {1024, 17, 1}, HTTP_PARSE_DONE},
+      {"GET /1234 HTTP/1.1\r\nHost: a\r\n\r\n", {1024, 17, 1}, HTTP_PARSE_LINE_LONG},
+      {"GET /1234 HTTP/1.1", {1024, 17, 1}, HTTP_PARSE_LINE_LONG},
+      {"GET / HTTP/1.1\r\nHost: a\r\nA: 1\r\n\r\n", {1024, 17, 2}, HTTP_PARSE_DONE},
+      {"GET / HTTP/1.1\r\nHost: a\r\nA: 1\r\n\r\n", {1024, 17, 1}, HTTP_PARSE_HEAD_LONG},
+  };
+  static struct http_request request;
+  for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    struct http_head_scan scan = {0};
+    size_t n;
+    const char *why;
+    ck_assert_int_eq(http_parse_request(str_from_cstr(cases[i].head), &cases[i].limits, &scan,
+                                        &request, &n, &why),
+                     cases[i].outcome);
+  }
+}
+END_TEST
 
 START_TEST(line_limit)
 {
@@ -407,9 +436,9 @@ START_TEST(refused_line_is_kept)
       size_t n;
       const char *why;
       enum http_parse outcome =
-          http_parse_request(str_take(cases[i].head, first), LIMIT, &scan, &request, &n, &why);
+          http_parse_request(str_take(cases[i].head, first), &usual, &scan, &request, &n, &why);
       if (outcome == HTTP_PARSE_MORE) {
-        outcome = http_parse_request(cases[i].head, LIMIT, &scan, &request, &n, &why);
+        outcome = http_parse_request(cases[i].head, &usual, &scan, &request, &n, &why);
       }
       ck_assert_msg(outcome != HTTP_PARSE_MORE && outcome != HTTP_PARSE_DONE, "case %zu", i);
       ck_assert_msg((request.target.p == NULL) == (cases[i].target == NULL), "case %zu", i);
@@ -422,5 +451,5 @@ START_TEST(refused_line_is_kept)
 }
 END_TEST
 
-UNIT_MAIN("http request", targets, facts, fields, early, unfinished, line_limit, head_limit,
-          field_limit, connection_option_limit, refused_line_is_kept)
+UNIT_MAIN("http request", targets, facts, fields, early, unfinished, given_limits, line_limit,
+          head_limit, field_limit, connection_option_limit, refused_line_is_kept)
