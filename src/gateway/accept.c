@@ -203,7 +203,11 @@ static bool accept_one(struct worker *worker, const struct listener *listener) {
     struct ip_address peer = peer_address(&address);
     return let_in(worker, fd, &peer);
   }
-  if (errno == EMFILE && shed_idle(worker)) return true;
+  if (errno == EMFILE) { /* said without a look at the queue */
+    if (!is_awaited(listener)) return false;
+    if (shed_idle(worker)) return true;
+    errno = EMFILE;
+  }
   if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
     accept_pause(worker, strerror(errno));
     return false;

@@ -128,6 +128,25 @@ class Gateway:
     def is_running(self):
         return self.process.poll() is None
 
+    def cpu_seconds(self):
+        """What it has used so far, in user and system mode."""
+        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as file:
+            fields = file.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def resident_bytes(self):
+        with open(f"/proc/{self.process.pid}/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def descriptors(self):
+        """The numbers of those that are open."""
+        return sorted(int(name) for name in os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def limit_descriptors(self, most):
+        """From now on a new one must be below `most`."""
+        hard = resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE)[1]
+        resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, (most, hard))
+
     def said_by_sanitizers(self):
         return [line for line in self.lines if SANITIZER.search(line)]
 
@@ -261,6 +280,12 @@ class Bench:
             assert not said, said[0]
         for origin in self.origins:
             assert not origin.failures, f"{origin.name}: {origin.failures[0]!r}"
+
+    def counters(self):
+        """Stops; what the gateway has counted."""
+        self.stop()
+        said = self.gateway.wait_line(r"adit: stopped:(.*)")[1]
+        return {name: int(n) for name, n in (pair.split("=") for pair in said.split())}
 
     def release(self):
         """Leaves nothing behind, whatever happened."""

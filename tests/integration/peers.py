@@ -171,6 +171,15 @@ class Peer:
     def read_response(self, answers="GET"):
         return self.read_body(self.read_head(), answers)
 
+    def expect_cut_off(self, piece, most):
+        """What is sent now, piece by piece, is taken by nobody before it is `most` bytes."""
+        for _ in range(0, most, len(piece)):
+            try:
+                self.send(piece)
+            except (BrokenPipeError, ConnectionResetError):
+                return
+        raise AssertionError(f"{self.name}: {most} bytes were taken")
+
     # ---- ends
 
     def expect_end(self):

@@ -129,7 +129,7 @@ def test_long_heads_in_a_pipeline(bench):
 def test_more_connections_than_descriptors_wait(bench):
     """They are left in the kernel's queue, and served when others have gone; nothing spins."""
     bench.v1.serve(lambda _: response())
-    bench.start(descriptors=100)
+    bench.start(descriptors=100, config={"limits": {"connections_per_address": 1000}})
     clients = [bench.client() for _ in range(60)]
     for client in clients:
         client.send(request())

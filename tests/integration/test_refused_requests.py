@@ -219,7 +219,8 @@ def test_bad_chunks(bench):
         assert origin.read_chunk() == b"good", name
         client.send(sent)
         answer = client.read_response()
-        assert answer.status == 400 and answer.one("Connection") == b"close", name
+        status = {"long extension": 413, "long trailers": 431}.get(name, 400)
+        assert answer.status == status and answer.one("Connection") == b"close", name
         client.expect_end()
         rest = origin.expect_gone()
         assert b"0\r\n" not in rest, f"{name}: the origin got an end: {rest!r}"
