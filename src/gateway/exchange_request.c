@@ -3,6 +3,8 @@
  *
  * Both directions are open at once: an origin may respond while the client still sends.
  */
+#include <errno.h>
+
 #include "exchange_steps.h"
 #include "forward.h"
 #include "upgrade.h"
@@ -99,7 +101,13 @@ enum pump exchange_pump_request(struct exchange *exchange) {
     if (result == STREAM_READ_END) {
       exchange->request_read = true;
       exchange->request_sent = origin->operations->end_body(origin, request_trailers(exchange));
-      break;
+      if (exchange->request_sent) break;
+      if (origin->operations->flush(origin) != STREAM_WRITE_DONE) return PUMP_AWAITS_ORIGIN;
+      /* All was sent before, so there is room, or no memory: nothing more would tell of any. */
+      exchange->request_sent = origin->operations->end_body(origin, request_trailers(exchange));
+      if (exchange->request_sent) break;
+      (void)exchange_answer_shortage(exchange, "out of memory");
+      return PUMP_ENDED;
     }
     if (result != STREAM_READ_DATA) return request_body_failed(exchange, result);
     size_t taken = origin->operations->write_body(origin, data);
@@ -130,6 +138,7 @@ static bool may_retry(struct exchange *exchange) {
 }
 
 static enum step origin_closed(struct exchange *exchange) {
+  if (exchange->origin->error == ENOMEM) return exchange_answer_shortage(exchange, "out of memory");
   if (may_retry(exchange)) {
     COUNT(exchange_counters(exchange), retries);
     exchange->retried = true;
