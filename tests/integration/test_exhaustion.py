@@ -63,10 +63,10 @@ def test_idle_client_gives_its_descriptor(bench):
 
 
 def test_no_descriptor_for_an_origin(bench):
-    bench.start()
+    bench.start(rules={"match": {"hosts": ["shop.example.com"]}})
     client = bench.client()
-    client.send(request("CONNECT a:1 HTTP/1.1"))  # so that it has been accepted
-    assert client.read_response().status == 405
+    client.send(request("GET / HTTP/1.1", "Host: other"))  # so that it has been accepted
+    assert client.read_response().status == 404
     gateway = bench.gateway
     gateway.limit_descriptors(len(gateway.descriptors()))
     for _ in range(3):
