@@ -169,7 +169,10 @@ struct attr_request {
   struct str scheme; /* "http" or "https" */
   struct str host;   /* lower case, without port and trailing dot */
   struct str path;   /* normalised (http_path_normalise) */
-  struct str query;  /* raw; p == NULL: none */
+  /* How upstreams may read it else (http_path_other_readings); attributes don't see these. */
+  struct str other_paths[HTTP_PATH_OTHERS_MAX];
+  size_t other_path_count;
+  struct str query; /* raw; p == NULL: none */
   struct ip_address client_ip;
   bool trusted; /* whether sources that need a trusted proxy count */
   int64_t now_ms;

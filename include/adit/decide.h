@@ -11,6 +11,7 @@ struct arena;
 
 enum decide_reason {
   REASON_NO_ROUTE,
+  REASON_AMBIGUOUS, /* the path's other readings are another rule's, or another route's */
   REASON_OFF,
   REASON_FORCED,
   REASON_FULL,
@@ -20,7 +21,7 @@ enum decide_reason {
   REASON_LIMIT,
   REASON_FAILOVER /* given by the gateway, never by decide() */
 };
-const char *decide_reason_name(enum decide_reason reason); /* "no_route", "off", … */
+const char *decide_reason_name(enum decide_reason reason); /* "no_route", … */
 
 /* ---- the sticky cookie ----------------------------------------------------------------------- */
 
@@ -67,7 +68,7 @@ struct decide_request {
 };
 
 struct decision {
-  const struct route *route; /* NULL: REASON_NO_ROUTE, and all else is meaningless */
+  const struct route *route; /* NULL: REASON_NO_ROUTE, REASON_AMBIGUOUS; all else is meaningless */
   uint16_t variant;
   enum decide_reason reason;
   const struct rule *rule; /* NULL: none decided */

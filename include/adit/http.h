@@ -298,6 +298,16 @@ bool http_path_normalise(struct str raw, char *scratch, struct str *ret)
     __attribute__((warn_unused_result));
 
 /*
+ * The other readings of a path with encoded slashes or backslashes, by upstreams that take these
+ * for slashes: the encoded slashes alone (as nginx does), then the backslashes too. ret[0..*ret_n)
+ * are views of `scratch` (at least HTTP_PATH_OTHERS_MAX * raw.n bytes); none for most paths. `raw`
+ * must be one that http_path_normalise takes. False, 400: above the root in one of them.
+ */
+enum { HTTP_PATH_OTHERS_MAX = 2 };
+bool http_path_other_readings(struct str raw, char *scratch, struct str ret[HTTP_PATH_OTHERS_MAX],
+                              size_t *ret_n) __attribute__((warn_unused_result));
+
+/*
  * uri-host [":" port] (RFC 3986 3.2): splits and validates. *ret_host is a reg-name, an IPv4
  * address or an IPv6 address in its brackets, as received; *ret_port is absent without ':', empty
  * when nothing follows it, and at most 65535. Refused: userinfo, an empty host, the host ".",

@@ -43,6 +43,10 @@ static void format_reason(const struct explanation *shown, struct text *out) {
     case REASON_NO_ROUTE:
       text_add(out, STR("no route has this host and path; the gateway answers 404"));
       break;
+    case REASON_AMBIGUOUS:
+      text_add(out, STR("with its encoded slashes or backslashes as slashes the path is another "
+                        "rule's or route's; the gateway answers 400"));
+      break;
     case REASON_OFF:
       text_add(out, STR("the route is off, everyone gets stable"));
       break;

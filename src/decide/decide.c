@@ -15,6 +15,8 @@ const char *decide_reason_name(enum decide_reason reason) {
   switch (reason) {
     case REASON_NO_ROUTE:
       return "no_route";
+    case REASON_AMBIGUOUS:
+      return "ambiguous";
     case REASON_OFF:
       return "off";
     case REASON_FORCED:
@@ -128,14 +130,41 @@ static bool decide_route(struct decider *decider, const struct decide_request *r
   return true;
 }
 
+/* Finds the route, and decides by it. Whether the rules were asked. */
+static bool decide_request(struct decider *decider, const struct decide_request *request,
+                           struct decision *ret) {
+  *ret = (struct decision){.variant = VARIANT_NONE, .reason = REASON_NO_ROUTE, .bucket = -1};
+  ret->route = router_find(decider->router, request->attr.host, request->attr.path);
+  if (!ret->route) return false;
+  attr_reader_begin(decider->reader, ret->route->table, &request->attr);
+  return decide_route(decider, request, ret);
+}
+
+/* Whether the same rule of the same route decides however the path is read: an upstream that takes
+ * an encoded slash for a slash must not serve what another rule was to keep from it. */
+static bool readings_agree(struct decider *decider, const struct decide_request *request) {
+  struct decide_request reading = *request;
+  reading.draw = false;
+  struct decision first, other;
+  decide_request(decider, &reading, &first);
+  for (size_t i = 0; i < request->attr.other_path_count; i++) {
+    reading.attr.path = request->attr.other_paths[i];
+    decide_request(decider, &reading, &other);
+    if (other.route != first.route || other.rule != first.rule || other.reason != first.reason)
+      return false;
+  }
+  return true;
+}
+
 void decide(struct decider *decider, const struct decide_request *request, struct decision *ret,
             struct rules_trace *trace, struct arena *trace_arena) {
-  *ret = (struct decision){.variant = VARIANT_NONE, .reason = REASON_NO_ROUTE, .bucket = -1};
   if (trace) *trace = (struct rules_trace){0};
-  ret->route = router_find(decider->router, request->attr.host, request->attr.path);
+  if (request->attr.other_path_count > 0 && !readings_agree(decider, request)) {
+    *ret = (struct decision){.variant = VARIANT_NONE, .reason = REASON_AMBIGUOUS, .bucket = -1};
+    return;
+  }
+  bool asked = decide_request(decider, request, ret);
   if (!ret->route) return;
-  attr_reader_begin(decider->reader, ret->route->table, &request->attr);
-  bool asked = decide_route(decider, request, ret);
   ret->time_was_read = attr_reader_time_was_read(decider->reader);
   ret->private_response =
       ret->set_cookie.p || ret->reason == REASON_FORCED || ret->reason == REASON_PINNED;

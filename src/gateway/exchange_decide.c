@@ -20,21 +20,25 @@ static struct str lower_host(struct scratch *scratch, struct str host) {
   return copy;
 }
 
+/* The path in all its readings. False: it cannot be normalised. */
+static bool read_path(struct str raw, struct scratch *scratch, struct attr_request *ret) {
+  const size_t need = (1 + HTTP_PATH_OTHERS_MAX) * raw.n;
+  char *at = scratch->p + scratch->used;
+  if (need > scratch->capacity - scratch->used) return false;
+  scratch->used += need;
+  return http_path_normalise(raw, at, &ret->path) &&
+         http_path_other_readings(raw, at + raw.n, ret->other_paths, &ret->other_path_count);
+}
+
 /* Fills what is asked. False: the path cannot be normalised. */
 static bool question(struct exchange *exchange, struct scratch *scratch,
                      struct decide_request *ret) {
   struct http_request *request = &exchange->request;
   struct worker *worker = exchange->worker;
-  struct str path;
-  char *path_scratch = scratch->p + scratch->used;
-  if (request->raw_path.n > scratch->capacity - scratch->used) return false;
-  if (!http_path_normalise(request->raw_path, path_scratch, &path)) return false;
-  scratch->used += request->raw_path.n;
   *ret = (struct decide_request){
       .attr = {.method = request->method,
                .scheme = exchange->https ? STR("https") : STR("http"),
                .host = lower_host(scratch, request->host),
-               .path = path,
                .query = request->query,
                .client_ip = exchange->client_ip,
                .trusted = exchange->trusted,
@@ -44,7 +48,7 @@ static bool question(struct exchange *exchange, struct scratch *scratch,
       .draw = true,
       .random = random_bytes,
   };
-  return true;
+  return read_path(request->raw_path, scratch, &ret->attr);
 }
 
 static void note_decision(struct exchange *exchange) {
@@ -110,6 +114,8 @@ enum step exchange_step_decide(struct exchange *exchange) {
   if (!question(exchange, &scratch, &asked))
     return exchange_answer_and_log(exchange, 400, "the path is malformed or leads above the root");
   decide(exchange->policy->decider, &asked, &exchange->decision, NULL, NULL);
+  if (exchange->decision.reason == REASON_AMBIGUOUS)
+    return exchange_answer_and_log(exchange, 400, "the path's encoded slashes are ambiguous");
   if (!exchange->decision.route)
     return exchange_answer(exchange, 404, STR("no route for this host and path"));
   note_decision(exchange);

@@ -4,12 +4,17 @@
  * The output is a stack of segments. An octet is decoded and pushed; a slash (only ever a literal
  * one: decoding makes none) first resolves the segment before it. Within a segment, encoded slashes
  * and backslashes divide pieces: an upstream that takes them for slashes would resolve a piece
- * ".." where we don't, so such a path is refused.
+ * ".." where we don't, so such a path is refused. Where they are to be read as slashes (`slashes`)
+ * they end a segment as one does.
  */
 #include "adit/http.h"
 #include "chars.h"
 
+/* What is a slash beside the literal one. */
+enum path_slashes { ENCODED_SLASH = 1, BACKSLASH = 2 };
+
 struct path_builder {
+  unsigned slashes; /* of enum path_slashes */
   char *out;
   size_t n;
   size_t segment; /* where the segment begins, behind its slash */
@@ -67,8 +72,10 @@ static bool take(struct path_builder *path, struct str raw, size_t *i) {
   if (encoded) octet = http_percent_octet(raw, *i);
   if (octet <= 0) return false;
   *i += encoded ? 3 : 1;
-  if (octet == '/') return divide(path, STR("%2F"));
-  if (octet == '\\') return divide(path, STR("\\"));
+  if (octet == '/')
+    return path->slashes & ENCODED_SLASH ? begin_segment(path) : divide(path, STR("%2F"));
+  if (octet == '\\')
+    return path->slashes & BACKSLASH ? begin_segment(path) : divide(path, STR("\\"));
   push(path, (char)octet);
   return true;
 }
@@ -83,6 +90,17 @@ static bool is_plain(struct str raw) {
   return true;
 }
 
+/* `raw` begins with a slash. */
+static bool build(struct str raw, unsigned slashes, char *scratch, struct str *ret) {
+  struct path_builder path = {.slashes = slashes, .out = scratch};
+  for (size_t i = 0; i < raw.n;) {
+    if (!take(&path, raw, &i)) return false;
+  }
+  if (!end_segment(&path)) return false;
+  *ret = str_make(scratch, path.n);
+  return true;
+}
+
 bool http_path_normalise(struct str raw, char *scratch, struct str *ret) {
   if (str_eq(raw, STR("*"))) {
     *ret = raw;
@@ -93,12 +111,31 @@ bool http_path_normalise(struct str raw, char *scratch, struct str *ret) {
     *ret = raw;
     return true;
   }
-  struct path_builder path = {.out = scratch};
-  for (size_t i = 0; i < raw.n;) {
-    if (!take(&path, raw, &i)) return false;
-  }
-  if (!end_segment(&path)) return false;
-  const struct str normal = str_make(scratch, path.n);
+  struct str normal;
+  if (!build(raw, 0, scratch, &normal)) return false;
   *ret = str_eq(normal, raw) ? raw : normal;
+  return true;
+}
+
+/* Those that are there, of enum path_slashes. */
+static unsigned slashes_in(struct str raw) {
+  unsigned found = 0;
+  for (size_t i = 0; i < raw.n; i++) {
+    const int octet = raw.p[i] == '%' ? http_percent_octet(raw, i) : raw.p[i];
+    if (octet == '\\') found |= BACKSLASH;
+    if (octet == '/' && raw.p[i] == '%') found |= ENCODED_SLASH;
+  }
+  return found;
+}
+
+bool http_path_other_readings(struct str raw, char *scratch, struct str ret[HTTP_PATH_OTHERS_MAX],
+                              size_t *ret_n) {
+  *ret_n = 0;
+  const unsigned found = slashes_in(raw);
+  if (found & ENCODED_SLASH) {
+    if (!build(raw, ENCODED_SLASH, scratch, &ret[(*ret_n)++])) return false;
+    scratch += raw.n;
+  }
+  if (found & BACKSLASH) return build(raw, found, scratch, &ret[(*ret_n)++]);
   return true;
 }

@@ -70,14 +70,17 @@ bool request_from_url(struct str url, struct arena *arena, struct decide_request
   struct str raw_path = str_take(rest, query_at);
   ret->attr.query = query_at < rest.n ? str_skip(rest, query_at + 1) : (struct str){0};
   *ret_why = "not enough memory";
-  char *scratch = arena_alloc(arena, raw_path.n);
+  char *scratch = arena_alloc_array(arena, 1 + HTTP_PATH_OTHERS_MAX, raw_path.n);
   struct http_field *fields = ARENA_NEW(arena, struct http_field);
   if (!scratch || !fields) return false;
   if (raw_path.n == 0) raw_path = STR("/");
   *ret_why =
       "its path cannot be normalised: a malformed '%', '%00', or '..' above the root or beside an "
       "encoded slash";
-  if (!http_path_normalise(raw_path, scratch, &ret->attr.path)) return false;
+  if (!http_path_normalise(raw_path, scratch, &ret->attr.path) ||
+      !http_path_other_readings(raw_path, scratch + raw_path.n, ret->attr.other_paths,
+                                &ret->attr.other_path_count))
+    return false;
   *fields = host_field(authority);
   ret->attr.fields = fields;
   ret->attr.field_count = 1;

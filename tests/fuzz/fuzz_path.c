@@ -1,6 +1,7 @@
 /*
  * fuzz_path: a path that is taken has no empty and no dot segment left, and is its own normal form
- * unless decoding made a '%' of it. Authorities, queries and cookies beside it.
+ * unless decoding made a '%' of it; so are its other readings, which have no encoded slash left.
+ * Authorities, queries and cookies beside it.
  */
 #include <stdlib.h>
 
@@ -22,11 +23,23 @@ static void require_normal(struct str path) {
   }
 }
 
+static void try_other_readings(struct str raw, char *scratch) {
+  struct str others[HTTP_PATH_OTHERS_MAX];
+  size_t n = 0;
+  if (!http_path_other_readings(raw, scratch, others, &n)) return;
+  require(n <= HTTP_PATH_OTHERS_MAX);
+  for (size_t i = 0; i < n; i++) {
+    require(others[i].n <= raw.n);
+    require_normal(others[i]);
+  }
+}
+
 static void try_path(struct str raw, char *scratch, char *second) {
   struct str path, again;
   if (!http_path_normalise(raw, scratch, &path) || str_eq(path, STR("*"))) return;
   require(path.n <= raw.n);
   require_normal(path);
+  try_other_readings(raw, second);
   if (memchr(path.p, '%', path.n) != NULL) return;
   require(http_path_normalise(path, second, &again) && again.p == path.p && again.n == path.n);
 }
@@ -51,7 +64,7 @@ static void try_pairs(struct str s, char *scratch) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   const struct str s = str_make((const char *)data, size);
   char *scratch = malloc(size + 1);
-  char *second = malloc(size + 1);
+  char *second = malloc(HTTP_PATH_OTHERS_MAX * size + 1);
   if (scratch != NULL && second != NULL && size > 0) {
     try_path(s, scratch, second);
     try_pairs(s, scratch);

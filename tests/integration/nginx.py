@@ -7,7 +7,7 @@ import threading
 
 from peers import DEADLINE
 
-CONFIG = """\
+SERVER = """\
 daemon off;
 master_process off;
 pid {directory}/nginx.pid;
@@ -26,15 +26,18 @@ http {{
   gzip_proxied any;
   server {{
     listen {address};
-    location / {{
+    LOCATIONS
+  }}
+}}
+"""
+CONFIG = SERVER.replace("LOCATIONS", """location / {{
       add_header X-Told-Variant $http_x_adit_variant;
       add_header X-Told-Rule $http_x_adit_rule;
       return 200 {name};
     }}
-    location /files/ {{ root {directory}; }}
-  }}
-}}
-"""
+    location /files/ {{ root {directory}; }}""")
+# Says who it is, and which path it reads in the request.
+READER = SERVER.replace("LOCATIONS", """location / {{ return 200 "{name} $uri"; }}""")
 
 
 class Nginx:

@@ -135,8 +135,8 @@ END_TEST
 
 START_TEST(test_names)
 {
-  static const char *const reasons[] = {"no_route", "off",     "forced", "full",    "rule",
-                                        "pinned",   "default", "limit",  "failover"};
+  static const char *const reasons[] = {"no_route", "ambiguous", "off",     "forced", "full",
+                                        "rule",     "pinned",    "default", "limit",  "failover"};
   for (int i = 0; i <= REASON_FAILOVER; i++)
     ck_assert_str_eq(decide_reason_name((enum decide_reason)i), reasons[i]);
   for (int i = 0; i <= COOKIE_MALFORMED; i++)

@@ -304,6 +304,55 @@ static bool reference_resolve(const char *p, size_t n, char *ret, size_t *ret_n)
   return true;
 }
 
+/* The result's octets, with those that stand for an encoded slash and a backslash as they are
+ * written. */
+static void check_octets(struct str raw, struct str got, const char *resolved, size_t n) {
+  size_t at = 0;
+  for (size_t i = 0; i < n; i++) {
+    struct str octet = str_make(&resolved[i], 1);
+    if (resolved[i] == '\x01') octet = STR("%2F");
+    if (resolved[i] == '\x02') octet = STR("\\");
+    ck_assert_msg(str_starts_with(str_skip(got, at), octet), "'%.*s' became '%.*s'", STR_ARG(raw),
+                  STR_ARG(got));
+    at += octet.n;
+  }
+  ck_assert_msg(at == got.n, "'%.*s' became '%.*s'", STR_ARG(raw), STR_ARG(got));
+}
+
+/* What is a slash in a reading takes the place of one before the path is resolved. */
+static bool reference_reading(const char *decoded, size_t n, bool backslash, char *ret,
+                              size_t *ret_n) {
+  char plain[16];
+  size_t plain_n = 0;
+  for (size_t i = 0; i < n; i++) {
+    bool slash = decoded[i] == '/' || decoded[i] == '\x01' || (backslash && decoded[i] == '\x02');
+    if (slash && plain_n > 0 && plain[plain_n - 1] == '/') continue;
+    plain[plain_n++] = slash ? '/' : decoded[i];
+  }
+  return reference_resolve(plain, plain_n, ret, ret_n);
+}
+
+static void check_other_readings(struct str raw, const char *decoded, size_t n) {
+  char scratch[128];
+  char resolved[16];
+  size_t resolved_n = 0;
+  struct str others[HTTP_PATH_OTHERS_MAX];
+  size_t count = 0;
+  const bool has[] = {memchr(decoded, 1, n) != NULL, memchr(decoded, 2, n) != NULL};
+  bool possible = true;
+  for (size_t i = 0; i < 2; i++)
+    possible &= !has[i] || reference_reading(decoded, n, i == 1, resolved, &resolved_n);
+  const bool taken = http_path_other_readings(raw, scratch, others, &count);
+  ck_assert_msg(taken == possible, "'%.*s': %s", STR_ARG(raw), taken ? "taken" : "refused");
+  if (!taken) return;
+  ck_assert_uint_eq(count, (size_t)has[0] + (size_t)has[1]);
+  for (size_t i = 0, k = 0; i < 2; i++) {
+    if (!has[i]) continue;
+    reference_reading(decoded, n, i == 1, resolved, &resolved_n);
+    check_octets(raw, others[k++], resolved, resolved_n);
+  }
+}
+
 static void check_against_reference(const size_t *picked, size_t count) {
   char raw[64];
   size_t raw_n = 0;
@@ -322,16 +371,8 @@ static void check_against_reference(const size_t *picked, size_t count) {
   const bool taken = http_path_normalise(str_make(raw, raw_n), scratch, &normal);
   ck_assert_msg(taken == expected, "'%.*s': %s", (int)raw_n, raw, taken ? "taken" : "refused");
   if (!taken) return;
-  size_t at = 0;
-  for (size_t i = 0; i < resolved_n; i++) {
-    struct str octet = str_make(&resolved[i], 1);
-    if (resolved[i] == '\x01') octet = STR("%2F");
-    if (resolved[i] == '\x02') octet = STR("\\");
-    ck_assert_msg(str_starts_with(str_skip(normal, at), octet), "'%.*s' became '%.*s'", (int)raw_n,
-                  raw, STR_ARG(normal));
-    at += octet.n;
-  }
-  ck_assert_msg(at == normal.n, "'%.*s' became '%.*s'", (int)raw_n, raw, STR_ARG(normal));
+  check_octets(str_make(raw, raw_n), normal, resolved, resolved_n);
+  check_other_readings(str_make(raw, raw_n), decoded, decoded_n);
 }
 
 START_TEST(paths_by_reference)
