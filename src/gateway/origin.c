@@ -187,8 +187,8 @@ static enum stream_write origin_flush(struct origin_stream *stream) {
       /* What the origin said before it closed is still to be read; the read tells the rest. */
       origin->transport.readable = true;
       origin->out.start = origin->out.end = 0;
+      if (!stream->failed) stream->error = origin->transport.error; /* the first says what it was */
       stream->failed = true;
-      stream->error = origin->transport.error;
       return STREAM_WRITE_FAILED;
     }
     if (result != TRANSPORT_OK) break;
@@ -270,9 +270,12 @@ static enum origin_head origin_read_head(struct origin_stream *stream, struct ht
   }
 }
 
-/* What the end of the connection means for the body. */
+/* What the end of the connection means for the body. A reset is told to one call only: when a write
+ * was told of it the read sees an end. EPIPE is the reset of a peer that had ended its side before,
+ * and said all (tcp_reset() in the kernel). */
 static enum stream_read body_ended(struct origin *origin) {
   if (origin->body.kind != HTTP_BODY_UNTIL_CLOSE) return STREAM_READ_BAD;
+  if (origin->stream.failed && origin->stream.error != EPIPE) return STREAM_READ_FAILED;
   origin->body.complete = true;
   return STREAM_READ_END;
 }
