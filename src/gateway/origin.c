@@ -108,19 +108,6 @@ struct origin_stream *origin_connect(struct exchange *exchange, struct target *t
   return &origin->stream;
 }
 
-struct origin_stream *origin_reuse(struct exchange *exchange, struct target *target) {
-  struct idle_link *link = target_idle_pop(target);
-  if (!link) return NULL;
-  struct origin *origin = (struct origin *)(void *)((char *)link - offsetof(struct origin, idle));
-  assert(origin->state == ORIGIN_IDLE);
-  idle_unlink(origin);
-  origin->state = ORIGIN_ACTIVE;
-  origin->stream.reused = true;
-  origin_begin(origin, exchange);
-  COUNT(&exchange->worker->counters, reuses);
-  return &origin->stream;
-}
-
 /* Whether the kernel holds nothing more of the peer's. The flag says so in all but the rare case
  * that the last read filled its room to the brim. */
 static bool is_silent(struct origin *origin) {
@@ -128,6 +115,27 @@ static bool is_silent(struct origin *origin) {
   char byte;
   size_t got;
   return transport_recv(&origin->transport, &byte, 1, &got) == TRANSPORT_WAIT;
+}
+
+struct origin_stream *origin_reuse(struct exchange *exchange, struct target *target) {
+  struct origin *origin;
+  for (;;) {
+    struct idle_link *link = target_idle_pop(target);
+    if (!link) return NULL;
+    origin = (struct origin *)(void *)((char *)link - offsetof(struct origin, idle));
+    assert(origin->state == ORIGIN_IDLE);
+    idle_unlink(origin);
+    /* What came since the loop last heard of it cannot be the answer to a request that is still to
+     * be sent, and once that is sent nobody could tell. */
+    origin->transport.readable = true;
+    if (is_silent(origin)) break;
+    origin_dispose(origin);
+  }
+  origin->state = ORIGIN_ACTIVE;
+  origin->stream.reused = true;
+  origin_begin(origin, exchange);
+  COUNT(&exchange->worker->counters, reuses);
+  return &origin->stream;
 }
 
 static void origin_rest(struct origin *origin) {

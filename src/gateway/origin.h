@@ -43,7 +43,8 @@ struct origin {
  * the errno, and the reference stays with the caller. */
 struct origin_stream *origin_connect(struct exchange *exchange, struct target *target,
                                      int *ret_error);
-/* The idle connection to `target` that was used last, for an exchange. NULL: there is none. */
+/* The idle connection to `target` that was used last and on which nothing has come since, for an
+ * exchange; others are closed on the way. NULL: there is none. */
 struct origin_stream *origin_reuse(struct exchange *exchange, struct target *target);
 /* An idle connection has news: it is closed. Also called for all idle ones when the worker stops.
  */
