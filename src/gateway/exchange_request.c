@@ -118,8 +118,8 @@ enum pump exchange_pump_request(struct exchange *exchange) {
       (void)exchange_answer_and_log(exchange, 413, "the request's body is over the limit");
       return PUMP_ENDED;
     }
-    /* Progress of an upload moves the wait for a first byte of the response. */
-    if (taken > 0 && !exchange->response_begun && !exchange->head_is_timed)
+    /* Progress of an upload moves the wait for the response, but for the rest of its head. */
+    if (taken > 0 && (exchange->response_begun || !exchange->head_is_timed))
       exchange_wait_no_more(exchange);
     if (taken == data.n) continue;
     if (origin->operations->flush(origin) != STREAM_WRITE_DONE) return PUMP_AWAITS_ORIGIN;

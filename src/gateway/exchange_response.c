@@ -76,8 +76,12 @@ static enum step await_origin(struct exchange *exchange) {
   if (exchange->client->operations->flush(exchange->client) == STREAM_WRITE_FAILED)
     return cut(exchange, NULL);
   if (exchange->timed_out) return cut(exchange, "the service sent nothing more for too long");
-  if (!exchange->request_sent && exchange_pump_request(exchange) == PUMP_ENDED) return STEP_NEXT;
-  if (!exchange->timer.next)
+  enum pump pumped = exchange->request_sent ? PUMP_DONE : exchange_pump_request(exchange);
+  if (pumped == PUMP_ENDED) return STEP_NEXT;
+  /* Its clock stands still while it may be waiting for the rest of the upload. */
+  if (pumped == PUMP_AWAITS_CLIENT)
+    exchange_wait_no_more(exchange);
+  else if (!exchange->timer.next)
     exchange_wait_at_most(exchange, exchange_config(exchange)->timeouts.body_ms);
   return STEP_WAIT;
 }

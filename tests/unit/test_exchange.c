@@ -385,6 +385,16 @@ START_TEST(response_walks)
        "up put:bo full:1,head:200,data:hi,end put:dy,put-end drained",
        "connect :1; send POST / to v1; put bo; head 200 close; body h; put dy; done; body i; "
        "end; release clean; [responses]"},
+      {"the origin waits for the rest", POST, "",
+       "up put:bo head:200,data:h +60000 put:dy,put-end +29000 data:i,end",
+       "connect :1; send POST / to v1; put bo; head 200 close; body h; put dy; done; body i; "
+       "end; release clean; [responses]"},
+      {"the rest does not come", POST, "", "up put:bo head:200,data:h +60000 put-slow",
+       "connect :1; send POST / to v1; put bo; head 200 close; body h; release; cut; [cut]"},
+      {"the origin falls silent behind the rest", POST, "",
+       "up put:bo head:200,data:h +60000 put:dy,put-end +29999 +17",
+       "connect :1; send POST / to v1; put bo; head 200 close; body h; put dy; done; release; cut; "
+       "[cut]"},
       {"the rest is malformed", CHUNKS, "", "up put:bo head:200,data:h put-bad",
        "connect :1; send POST / to v1; put bo; head 200 close; body h; release; cut; [cut]"},
       {"the rest is over the limit", CHUNKS, "", "up put:12345678 head:200,data:h put:9",
