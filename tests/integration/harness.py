@@ -120,10 +120,18 @@ class Gateway:
         status = self.wait_end()
         assert status == 0, f"the gateway ended with status {status}"
 
-    def resident_kib(self):
+    def resident_kib(self, which="VmRSS"):
         """Its memory, as the kernel counts it."""
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as file:
-            return int(re.search(r"VmRSS:\s+(\d+)", file.read())[1])
+            return int(re.search(rf"{which}:\s+(\d+)", file.read())[1])
+
+    def peak_resident_kib(self):
+        """The most there was of it, since the start or forget_peak()."""
+        return self.resident_kib("VmHWM")
+
+    def forget_peak(self):
+        with open(f"/proc/{self.process.pid}/clear_refs", "w", encoding="ascii") as file:
+            file.write("5")
 
     def is_running(self):
         return self.process.poll() is None
