@@ -235,6 +235,7 @@ enum stream_write client_send(struct client *client) {
   bool moved = false;
   while (buffer_size(&client->out) > 0) {
     size_t sent = 0;
+    if (client->transport.error) return STREAM_WRITE_FAILED; /* the kernel tells it only once */
     if (!client->transport.writable) break;
     enum transport_result result = transport_send(
         &client->transport, client->out.p + client->out.start, buffer_size(&client->out), &sent);
@@ -321,7 +322,8 @@ void client_handle_event(struct client *client, uint32_t events) {
   bool broken = (events & breaks) != 0;
   switch (client->state) {
     case CLIENT_READING:
-      if (buffer_size(&client->out) > 0 && client_send(client) == STREAM_WRITE_FAILED) {
+      /* A reset is told of once: a request that came with it would be an exchange of nobody. */
+      if (broken || (buffer_size(&client->out) > 0 && client_send(client) == STREAM_WRITE_FAILED)) {
         client_dispose(client);
         return;
       }

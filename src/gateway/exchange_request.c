@@ -179,9 +179,9 @@ static enum step interim_response(struct exchange *exchange) {
     return bad_response(exchange, "too many interim responses");
   if (exchange->request.version_minor == 0) return STEP_NEXT; /* RFC 9110 15.2 */
   forward_interim(&exchange->response, worker->response_out);
-  if (!client->operations->write_interim(client, worker->response_out) ||
-      client->operations->flush(client) == STREAM_WRITE_FAILED)
+  if (!client->operations->write_interim(client, worker->response_out))
     return exchange_answer_shortage(exchange, "out of memory");
+  (void)client->operations->flush(client); /* a client that has gone is told of by its own event */
   return STEP_NEXT;
 }
 

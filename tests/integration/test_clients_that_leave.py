@@ -43,6 +43,34 @@ def test_leaving_in_the_middle_of_a_response(bench):
     bench.exchange(bench.client(), bench.v1)
 
 
+def test_reset_right_after_the_request(bench):
+    """Nobody is there to be answered: no origin hears of it."""
+    bench.start()
+    client = bench.client()
+    bench.gateway.freeze()
+    client.send(request("GET /gone HTTP/1.1"))
+    client.reset()
+    bench.gateway.thaw()
+    _, got, _ = bench.exchange(bench.client(), bench.v1, request("GET /there HTTP/1.1"))
+    assert got.target == b"/there"
+
+
+def test_reset_behind_a_response_that_comes(bench):
+    """The gateway finds out when it sends, before it is told: nothing is left of the connection."""
+    bench.start()
+    for answer in (message("HTTP/1.1 103 Early Hints"), response(), message("HTTP/1.1 200 OK", body="some")):
+        client = bench.client()
+        client.send(request())
+        origin = bench.v1.accept()
+        origin.read_request()
+        bench.gateway.freeze()
+        origin.send(answer)
+        client.reset()
+        bench.gateway.thaw()
+        origin.close()
+    bench.exchange(bench.client(), bench.v1)
+
+
 def test_leaving_between_requests(bench):
     bench.start()
     client = bench.client()
