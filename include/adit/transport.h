@@ -58,7 +58,7 @@ static inline void transport_shutdown_write(struct transport *transport) {
   transport->ops->shutdown_write(transport);
 }
 
-/* Bytes that were sent and that the peer has not yet acknowledged. */
+/* Bytes that were sent and that the peer has not acknowledged; 0 when there is no connection. */
 size_t transport_queued(const struct transport *transport);
 
 /* Closes the descriptor. A closed transport may be closed again. */

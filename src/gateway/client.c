@@ -18,11 +18,12 @@
 #include "client_parts.h"
 #include "peers.h"
 
-enum { LINGER_MS = 2000, LINGER_BYTES_MAX = 1 << 20 };
+enum { LINGER_MS = 2000, LINGER_BYTES_MAX = 1 << 20, LINGER_READS_A_TURN_MAX = 64 };
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
 static void client_fire(struct timer *timer);
+static void linger_on(struct client *client);
 
 bool client_open(struct worker *worker, int fd, const struct ip_address *peer, bool counted) {
   struct client *client = calloc(1, sizeof(*client));
@@ -187,8 +188,10 @@ static void read_deadline_passed(struct client *client) {
       exchange_run(client->exchange);
       return;
     case CLIENT_CLOSING:
-    case CLIENT_LINGERING:
       client_dispose(client);
+      return;
+    case CLIENT_LINGERING:
+      linger_on(client);
       return;
     case CLIENT_CLOSED:
       return;
@@ -259,28 +262,47 @@ enum stream_write client_send(struct client *client) {
 
 /* ---- closing --------------------------------------------------------------------------------- */
 
-static void client_linger(struct client *client) {
+void client_linger(struct client *client) {
   char waste[4096];
   size_t got = 0;
-  for (;;) {
-    if (!client->transport.readable && client->transport.peer_ended) break; /* it was read */
-    if (!client->transport.readable) return;
-    enum transport_result result = transport_recv(&client->transport, waste, sizeof(waste), &got);
-    if (result == TRANSPORT_WAIT) return;
-    if (result != TRANSPORT_OK) break;
-    client->lingered_bytes += got;
-    if (client->lingered_bytes > LINGER_BYTES_MAX) {
-      COUNT(&client->worker->counters, bodies_unwanted);
+  bool ended = client->transport.peer_ended;
+  for (unsigned reads = 0; client->transport.readable; reads++) {
+    ended = false; /* not before that was read */
+    if (reads == LINGER_READS_A_TURN_MAX) {
+      client_make_runnable(client);
       break;
     }
+    enum transport_result result = transport_recv(&client->transport, waste, sizeof(waste), &got);
+    if (result == TRANSPORT_WAIT) break;
+    ended = result != TRANSPORT_OK;
+    if (ended) break;
+    client->lingered_bytes += got;
   }
-  client_dispose(client);
+  const bool unwanted =
+      client->lingered_bytes > LINGER_BYTES_MAX && transport_queued(&client->transport) == 0;
+  if (unwanted) COUNT(&client->worker->counters, bodies_unwanted);
+  if (ended || unwanted) client_dispose(client);
+}
+
+/* A peer that is still taking the response has as long for it as it had while we sent. */
+static void linger_on(struct client *client) {
+  size_t left = transport_queued(&client->transport);
+  if (left == 0) {
+    client_dispose(client);
+    return;
+  }
+  if (left != client->unacknowledged)
+    client->write_deadline_ms = client->worker->now_ms + client_config(client)->timeouts.body_ms;
+  client->unacknowledged = left;
+  client_expect_read(client, LINGER_MS);
 }
 
 /* Everything is sent: ends our side, and reads on until the peer has ended too, so that what it
- * still sends does not reset the connection and eat the response (RFC 9112 9.6). */
+ * still sends does not reset the connection and eat the response (RFC 9112 9.6). The kernel may
+ * hold megabytes of it: there is no end before the peer's kernel has them. */
 static void client_shut(struct client *client) {
   client->state = CLIENT_LINGERING;
+  client->unacknowledged = 0;
   client->write_deadline_ms = client->ended_deadline_ms = 0;
   buffer_release(&client->worker->blocks, &client->in);
   buffer_release(&client->worker->blocks, &client->out);

@@ -61,6 +61,7 @@ struct client {
   bool close_delimited; /* the response's end is the connection's end */
   bool is_tunnel;       /* the protocol has changed */
   size_t lingered_bytes;
+  size_t unacknowledged; /* LINGERING: of what was sent, when it was last looked at */
 };
 
 /* A connection that was accepted; takes the descriptor over. `counted`: worker->peers has it, and

@@ -181,6 +181,7 @@ static void client_ended_reading(struct client *client) {
 
 void client_run(struct client *client) {
   if (client->state == CLIENT_EXCHANGE) exchange_run(client->exchange);
+  if (client->state == CLIENT_LINGERING) client_linger(client);
   unsigned requests = 0, reads = 0;
   while (client->state == CLIENT_READING) {
     /* A client that does not read its answers gets no more of them: they would pile up here. */

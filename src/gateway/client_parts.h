@@ -48,6 +48,8 @@ bool client_append_response(struct client *client, const struct response_out *he
 bool client_append_bytes(struct client *client, struct str data);
 /* At the first byte of a request's body. */
 void client_begin_body(struct client *client, enum http_body_kind kind, uint64_t length);
+/* LINGERING: reads on, and throws away. */
+void client_linger(struct client *client);
 /* Answers a head that cannot be an exchange, and ends the connection. */
 void client_refuse(struct client *client, int status, const char *why);
 

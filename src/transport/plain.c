@@ -78,8 +78,9 @@ void transport_reset(struct transport *transport) {
 }
 
 size_t transport_queued(const struct transport *transport) {
-  int queued = 0;
-  return ioctl(transport->fd, SIOCOUTQ, &queued) == 0 && queued > 0 ? (size_t)queued : 0;
+  int bytes = 0;
+  if (transport->fd < 0 || ioctl(transport->fd, SIOCOUTQ, &bytes) != 0 || bytes < 0) return 0;
+  return (size_t)bytes;
 }
 
 void transport_note_events(struct transport *transport, uint32_t events) {

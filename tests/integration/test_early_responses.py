@@ -42,6 +42,24 @@ def test_response_is_whole_while_the_client_sends_on(bench):
     bench.exchange(bench.client(), bench.v1)
 
 
+def test_response_is_whole_for_a_slow_reader(bench):
+    """The gateway is done with a response that waits in its kernel, and the upload comes and comes: an
+    end now would be a reset, and take away what was not read yet."""
+    bench.start()
+    body = LARGE_ANSWER[: 2 * MEGABYTE]
+    client = bench.client(receive_buffer=65536)
+    client.send(request("PUT / HTTP/1.1", f"Content-Length: {64 * MEGABYTE}"))
+    origin = bench.v1.accept()
+    origin.read_head()
+    answer = Task(origin.send, response("413 Content Too Large", body=body))
+    upload = Task(send_until_refused, client, bytes(64 * MEGABYTE))
+    answer.result()
+    origin.expect_gone()
+    upload.result()
+    assert client.read_response().body == body
+    client.expect_gone()
+
+
 def test_upload_goes_on_while_the_response_does(bench):
     """The origin reads on: nothing is taken away from it before its response is complete."""
     bench.start()
