@@ -51,6 +51,34 @@ def test_bad_heads(bench):
     bench.exchange(client, bench.v1)
 
 
+def test_head_of_a_megabyte(bench):
+    """The gateway reads no further than its limit, and keeps nothing of it."""
+    bench.start()
+    client = bench.client()
+    megabyte = b"x" * (1 << 20)
+    shapes = {
+        "a status line": b"HTTP/1.1 200 " + megabyte,
+        "a name": b"HTTP/1.1 200 OK\r\n" + megabyte,
+        "a value": b"HTTP/1.1 200 OK\r\nX-A: " + megabyte,
+        "values": b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: %b\r\n" % (i, b"x" * 16000) for i in range(64)),
+        "short fields": b"HTTP/1.1 200 OK\r\n" + b"X: 1\r\n" * 180_000,
+        "interim": b"HTTP/1.1 103 Early Hints\r\nX-A: " + megabyte,
+    }
+    for name, head in shapes.items():
+        client.send(request())
+        origin = bench.v1.accept()
+        origin.read_request()
+        try:
+            origin.send(head + b"\r\nContent-Length: 0\r\n\r\n")
+        except OSError:
+            pass  # the gateway has heard enough
+        answer = client.read_response()
+        assert answer.status == 502 and not answer.has("Connection"), name
+        origin.expect_gone()
+    assert bench.gateway.peak_resident_kib() - bench.gateway.resident_kib() < 2048
+    bench.exchange(client, bench.v1)
+
+
 def test_long_head_that_is_allowed(bench):
     lines = [f"X-{i}: " + "x" * 6000 for i in range(10)]
     answer = bench.exchange(bench.start().client(), bench.v1, answer=response("200 OK", *lines))[2]

@@ -1,5 +1,8 @@
 """Clients that are cut off, go away, or end only their own side."""
-from harness import chunked, message, request, response
+import select
+import time
+
+from harness import DEADLINE, chunked, message, request, response
 
 
 def test_leaving_while_the_origin_works(bench):
@@ -69,6 +72,71 @@ def test_reset_behind_a_response_that_comes(bench):
         bench.gateway.thaw()
         origin.close()
     bench.exchange(bench.client(), bench.v1)
+
+
+def test_leaving_with_an_upload_that_is_not_taken(bench):
+    """Its end stands behind bytes that nobody reads, and is seen all the same."""
+    bench.start()
+    for how in ("close", "reset"):
+        client = bench.client()
+        client.send(request("PUT / HTTP/1.1", "Content-Length: 50000000"))
+        origin = bench.v1.accept()
+        origin.read_head()
+        client.sock.setblocking(False)
+        while select.select([], [client.sock], [], 0.3)[1]:
+            client.sock.send(bytes(1 << 20))
+        getattr(client, how)()
+        # What the kernels hold still comes, and then the end.
+        assert len(origin.expect_gone()) < 50_000_000, how
+    bench.exchange(bench.client(), bench.v1)
+
+
+def test_leaving_with_a_response_that_is_not_taken(bench):
+    bench.start()
+    for how in ("close", "reset"):
+        client = bench.client(receive_buffer=4096)
+        client.send(request())
+        origin = bench.v1.accept()
+        origin.read_request()
+        origin.send(message("HTTP/1.1 200 OK", "Content-Length: 50000000"))
+        origin.sock.setblocking(False)
+        while select.select([], [origin.sock], [], 0.3)[1]:
+            origin.sock.send(bytes(1 << 20))
+        origin.sock.settimeout(DEADLINE)
+        getattr(client, how)()
+        origin.expect_gone()
+    bench.exchange(bench.client(), bench.v1)
+
+
+def test_leaving_a_long_poll(bench):
+    """Of many that wait only those that leave are ended, at once and without a time-out."""
+    bench.start(config={"upstreams": {"shop-v1": {"timeout": "1d"}}, "timeouts": {"body": "1d", "idle": "1d"}})
+    polls = []
+    for _ in range(20):
+        client = bench.client()
+        client.send(request())
+        origin = bench.v1.accept()
+        origin.read_request()
+        polls.append((client, origin))
+    for i, (client, origin) in enumerate(polls[::2]):
+        client.close() if i % 2 else client.reset()
+        assert origin.expect_gone() == b""
+    for client, origin in polls[1::2]:
+        origin.send(response(body=b"news"))
+        assert client.read_response().body == b"news"
+
+
+def test_leaving_with_a_pipeline(bench):
+    """Who has left gets no further answers: the requests behind the first are asked of nobody."""
+    bench.start()
+    client = bench.client()
+    client.send(request("GET /1 HTTP/1.1") + request("GET /2 HTTP/1.1"))
+    origin = bench.v1.accept()
+    assert origin.read_request().target == b"/1"
+    client.reset()
+    assert origin.expect_gone() == b""
+    _, got, _ = bench.exchange(bench.client(), bench.v1, request("GET /3 HTTP/1.1"))
+    assert got.target == b"/3"
 
 
 def test_leaving_between_requests(bench):
@@ -182,11 +250,30 @@ def test_pipeline_of_a_client_that_ends_its_side(bench):
     client.expect_end()
 
 
+def connecting(port):
+    """How many connects to the port are under way, as the kernel knows."""
+    with open("/proc/net/tcp", encoding="ascii") as file:
+        rows = [line.split() for line in file]
+    return sum(row[2].endswith(f":{port:04X}") and row[3] == "02" for row in rows)
+
+
+def wait_for(holds, what):
+    """Of the kernel's tables nobody is told."""
+    end = time.monotonic() + DEADLINE
+    while not holds():
+        assert time.monotonic() < end, what
+
+
 def test_leaving_while_a_connect_hangs(bench):
-    bench.start(v1=[bench.full()], config={"upstreams": {"shop-v1": {"connect_timeout": "60s"}}})
-    client = bench.client()
-    client.send(request())
-    client.reset()
+    """The connect is given up, too."""
+    full = bench.full()
+    bench.start(v1=[full], config={"upstreams": {"shop-v1": {"connect_timeout": "60s"}}})
+    for how in ("reset", "close"):
+        client = bench.client()
+        client.send(request())
+        wait_for(lambda: connecting(full.port) == 1, "there is no connect")
+        getattr(client, how)()
+        wait_for(lambda: connecting(full.port) == 0, f"{how}: the connect is still under way")
     # The gateway goes on, and can stop at once: nothing is left of it.
     other = bench.client()
     other.send(request("CONNECT a:1 HTTP/1.1"))
