@@ -76,15 +76,17 @@ def test_upload_goes_on_while_the_response_does(bench):
 
 
 def test_large_response_and_slow_upload(bench):
-    """A response of megabytes, of which the client reads nothing before its upload was taken. In the
-    end both messages were whole, so that the origin's connection may be used again."""
+    """A body of megabytes, of which the client reads nothing before its upload was taken. In the end
+    both messages were whole, so that the origin's connection may be used again."""
     bench.start()
     client, origin = begin_upload(bench, f"Content-Length: {4 * MEGABYTE + 11}")
-    answer = Task(origin.send, response("200 OK", body=LARGE_ANSWER))
+    origin.send(message("HTTP/1.1 200 OK", f"Content-Length: {len(LARGE_ANSWER)}"))
+    assert client.read_head().one("Connection") == b"close"
+    answer = Task(origin.send, LARGE_ANSWER)
     upload = Task(client.send, bytes(4 * MEGABYTE))
     origin.read_exact(4 * MEGABYTE)
     upload.result()
-    assert client.read_response().body == LARGE_ANSWER
+    assert client.read_exact(len(LARGE_ANSWER)) == LARGE_ANSWER
     answer.result()
     client.expect_end()
     bench.exchange(bench.client(), origin)
@@ -96,10 +98,10 @@ def test_origin_that_closes_behind_its_answer(bench):
     for answer in (response("401 Unauthorized", body=b"who?"), message(
             "HTTP/1.1 401 Unauthorized", "Transfer-Encoding: chunked", body=chunked(b"who", b"?"))):
         client = bench.client()
-        client.send(request("PUT / HTTP/1.1", f"Content-Length: {4 * MEGABYTE}"))
+        client.send(request("PUT / HTTP/1.1", f"Content-Length: {64 * MEGABYTE}"))
         origin = bench.v1.accept()
         origin.read_head()
-        upload = Task(send_until_refused, client, bytes(4 * MEGABYTE))
+        upload = Task(send_until_refused, client, bytes(64 * MEGABYTE))
         origin.fill("the upload")
         origin.send(answer)
         origin.close()
@@ -160,7 +162,7 @@ def test_no_byte_of_the_upload_is_a_request(bench):
     """What is left of it goes to nobody: not to the origin, and not as a request of its own."""
     bench.start()
     inner = request("GET /inner HTTP/1.1") * 1000
-    client, origin = begin_upload(bench, f"Content-Length: {len(inner) + 11}")
+    client, origin = begin_upload(bench, f"Content-Length: {2 * len(inner)}")
     origin.send(response("403 Forbidden"))
     send_until_refused(client, inner)
     assert client.read_response().status == 403
