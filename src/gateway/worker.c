@@ -25,11 +25,7 @@
 #include "exchange.h"
 #include "origin.h"
 
-enum {
-  EVENTS_A_TURN = 256,
-  LOG_LINES_A_SECOND = 10,
-  SCRATCH_BASE_BYTES = 64 * 1024
-};
+enum { EVENTS_A_TURN = 256, LOG_LINES_A_SECOND = 10, SCRATCH_BASE_BYTES = 64 * 1024 };
 
 /* ---- helpers --------------------------------------------------------------------------------- */
 
