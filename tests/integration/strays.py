@@ -5,15 +5,17 @@ asked for carries a mark. What an origin does with a request follows from the se
 id, so that the client knows what it may get: its own answer whole; or, where the origin broke off,
 a 502 or a cut. Anything else, above all a mark or another's id, is a failure.
 
-The rounds have a barrier between them. There the origin sends strays on connections that rest: a
-byte which is there before the next request is sent must never be taken for its answer. (One that
-comes later, while the request is on its way, could not be told from it by anybody.)
+The rounds have a barrier between them, where no request is under way, those of clients that have
+left included. There the origin sends strays on connections that rest: a byte which is there before
+the next request is sent must never be taken for its answer. (One that comes later, while the request
+is on its way, could not be told from it by anybody.)
 """
 import random
 import threading
 
 from harness import Task, chunked, message, request, response
 from peers import EarlyEnd
+from sockets import CLOSE_WAIT, ESTABLISHED, tcp_sockets, wait_for
 
 MARK = b"stray"
 STRAY = response("200 OK", "X-Stray: 1", body=MARK)
@@ -154,11 +156,11 @@ class Visitor:
         self.whole = self.broken = self.left = 0
 
     def visit(self, requests):
-        for _ in range(requests):
+        for i in range(requests):
             number, self.next = self.next, self.next + self.step
-            self.ask(number)
+            self.ask(number, is_last=i + 1 == requests)
 
-    def ask(self, number):
+    def ask(self, number, is_last):
         method, body, act, dice = plan(self.seed, number)
         client = self.client = self.client or self.bench.client()
         line = f"{method} /{number} HTTP/1.1"
@@ -173,7 +175,8 @@ class Visitor:
         if dice.random() < 0.05:
             self.left += 1
             self.client = None
-            client.reset() if dice.random() < 0.5 else client.close()
+            # A connection that was reset is gone from the kernel's tables before the gateway knows.
+            client.reset() if dice.random() < 0.5 and not is_last else client.close()
             return
         self.read(client, number, method, act)
 
@@ -211,6 +214,14 @@ class Visitor:
             f"{number}, {act}: {answer.body[:80]!r}")
 
 
+def is_settled(bench, people):
+    """Whether the gateway has no connection but those of clients that are there: what others have
+    asked for is over."""
+    there = {person.client.sock.getsockname()[1] for person in people if person.client}
+    return all(local != bench.port or remote in there
+               for local, remote, state in tcp_sockets() if state in (ESTABLISHED, CLOSE_WAIT))
+
+
 def run(bench, seed, visitors, rounds, requests):
     """`visitors` at once in each round, `requests` each; what there was of each kind."""
     origin = StrayOrigin(bench.v1, seed)
@@ -223,6 +234,7 @@ def run(bench, seed, visitors, rounds, requests):
         tasks = [Task(person.visit, requests) for person in people]
         for task in tasks:
             task.result()
+        wait_for(lambda: is_settled(bench, people), "the gateway keeps clients that have left")
         strays += origin.send_strays(dice)
     return {"whole": sum(p.whole for p in people), "broken": sum(p.broken for p in people),
             "left": sum(p.left for p in people), "strays at rest": strays}

@@ -1,8 +1,8 @@
 """Clients that are cut off, go away, or end only their own side."""
 import select
-import time
 
 from harness import DEADLINE, chunked, message, request, response
+from sockets import SYN_SENT, tcp_sockets, wait_for
 
 
 def test_leaving_while_the_origin_works(bench):
@@ -251,17 +251,8 @@ def test_pipeline_of_a_client_that_ends_its_side(bench):
 
 
 def connecting(port):
-    """How many connects to the port are under way, as the kernel knows."""
-    with open("/proc/net/tcp", encoding="ascii") as file:
-        rows = [line.split() for line in file]
-    return sum(row[2].endswith(f":{port:04X}") and row[3] == "02" for row in rows)
-
-
-def wait_for(holds, what):
-    """Of the kernel's tables nobody is told."""
-    end = time.monotonic() + DEADLINE
-    while not holds():
-        assert time.monotonic() < end, what
+    """How many connects to the port are under way."""
+    return sum(remote == port and state == SYN_SENT for _, remote, state in tcp_sockets())
 
 
 def test_leaving_while_a_connect_hangs(bench):
