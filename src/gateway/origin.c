@@ -16,7 +16,10 @@
 
 #include "h1_write.h"
 
-enum { RESPONSE_HEAD_MAX = 64 * 1024 };
+enum {
+  RESPONSE_HEAD_MAX = 64 * 1024,
+  HEARD_OF_NOW_MAX = 4 /* events since the loop asked the kernel */
+};
 
 static const struct origin_stream_operations origin_operations;
 
@@ -117,6 +120,14 @@ static bool is_silent(struct origin *origin) {
   return transport_recv(&origin->transport, &byte, 1, &got) == TRANSPORT_WAIT;
 }
 
+/* Whether the loop heard of it so lately that looking again would tell nothing new. What it says
+ * while a request is on its way to it cannot be told from an answer in any case; but a turn may be
+ * long, and a second response comes right behind the first. */
+static bool was_heard_of_now(const struct origin *origin) {
+  const struct worker *worker = origin->worker;
+  return origin->idle_since < worker->turn && worker->dispatched <= HEARD_OF_NOW_MAX;
+}
+
 struct origin_stream *origin_reuse(struct exchange *exchange, struct target *target) {
   struct origin *origin;
   for (;;) {
@@ -125,8 +136,9 @@ struct origin_stream *origin_reuse(struct exchange *exchange, struct target *tar
     origin = (struct origin *)(void *)((char *)link - offsetof(struct origin, idle));
     assert(origin->state == ORIGIN_IDLE);
     idle_unlink(origin);
-    /* What came since the loop last heard of it cannot be the answer to a request that is still to
-     * be sent, and once that is sent nobody could tell. */
+    if (was_heard_of_now(origin)) break;
+    /* What came since cannot be the answer to a request that is still to be sent, and once that is
+     * sent nobody could tell. */
     origin->transport.readable = true;
     if (is_silent(origin)) break;
     origin_dispose(origin);
@@ -141,6 +153,7 @@ struct origin_stream *origin_reuse(struct exchange *exchange, struct target *tar
 static void origin_rest(struct origin *origin) {
   struct worker *worker = origin->worker;
   origin->state = ORIGIN_IDLE;
+  origin->idle_since = worker->turn;
   origin->exchange = NULL;
   buffer_release(&worker->blocks, &origin->in);
   buffer_release(&worker->blocks, &origin->out);

@@ -27,6 +27,7 @@ struct origin {
   enum origin_state state;
   struct idle_link idle;
   struct timer timer;             /* of an idle one */
+  uint64_t idle_since;            /* the worker's turn */
   struct origin *previous, *next; /* of the worker's idle ones */
   struct origin *next_closed;
 

@@ -74,7 +74,10 @@ void worker_log_peer(struct worker *worker, const char *format, ...) {
   log_write(LOG_INFO, "%s", line);
 }
 
-static void note_time(struct worker *worker) {
+/* A turn begins: what the kernel knows was just asked. */
+static void begin_turn(struct worker *worker) {
+  worker->turn++;
+  worker->dispatched = 0;
   worker->now_ms = clock_monotonic_ms();
   worker->now_wall_ms = clock_wall_ms();
 }
@@ -197,6 +200,7 @@ static void read_mailbox(struct worker *worker) {
 
 /* The watch is the first member of what it watches. */
 static void dispatch(struct worker *worker, struct watch *watch, uint32_t events) {
+  worker->dispatched++;
   switch (watch->kind) {
     case WATCH_MAILBOX:
       read_mailbox(worker);
@@ -230,6 +234,7 @@ static void run_clients(struct worker *worker) {
     struct client *client = list;
     list = client->next_runnable;
     client->is_runnable = false;
+    worker->dispatched++;
     client_run(client);
   }
 }
@@ -262,12 +267,12 @@ static bool is_done(const struct worker *worker) {
 static void *worker_main(void *argument) {
   struct worker *worker = argument;
   struct epoll_event events[EVENTS_A_TURN];
-  note_time(worker);
+  begin_turn(worker);
   while (!is_done(worker)) {
     bool more = worker->runnable != NULL || worker->closed_clients != NULL;
     int wait_ms = more ? 0 : timer_wheel_wait(&worker->timers, worker->now_ms);
     int n = epoll_wait(worker->epoll, events, EVENTS_A_TURN, wait_ms);
-    note_time(worker);
+    begin_turn(worker);
     note_idle_origins(events, n);
     for (int i = 0; i < n; i++) dispatch(worker, events[i].data.ptr, events[i].events);
     run_clients(worker);
@@ -296,7 +301,7 @@ bool worker_init(struct worker *worker, unsigned number, struct policy *policy,
   worker->client_max = client_max;
   worker->date_second = -1;
   worker->mailbox.fd = -1;
-  note_time(worker);
+  begin_turn(worker);
   timer_wheel_init(&worker->timers, worker->now_ms);
   timer_init(&worker->stop_timer, drain_is_over);
   worker->epoll = epoll_create1(EPOLL_CLOEXEC);

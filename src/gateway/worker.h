@@ -72,6 +72,8 @@ struct worker {
   struct timer accept_again; /* after it ran out of descriptors, memory or places */
   struct peers *peers;       /* connections of each address */
 
+  uint64_t turn;       /* of the loop, counted from 1 */
+  unsigned dispatched; /* events and clients of this turn that had their go */
   int64_t now_ms;      /* monotonic, of this turn of the loop */
   int64_t now_wall_ms; /* wall clock */
   int64_t date_second;

@@ -147,11 +147,13 @@ static void send_news(int peer, enum news news) {
   }
 }
 
-/* The loop has not been told, and another exchange wants a connection. */
+/* The loop has not been told, and another exchange wants a connection: in the turn in which it came
+ * to rest, or late in another. */
 START_TEST(news_that_nobody_told_of)
 {
   endpoint_open();
-  for (enum news news = 0; news < NEWS_COUNT; news++) {
+  for (int i = 0; i < 2 * NEWS_COUNT; i++) {
+    enum news news = (enum news)(i % NEWS_COUNT);
     int silent_peer, peer;
     struct origin_stream *silent = connect_one(&silent_peer);
     struct origin_stream *stream = connect_one(&peer);
@@ -159,6 +161,10 @@ START_TEST(news_that_nobody_told_of)
     exchange_one(stream, peer, answer); /* used last: the first to be picked */
     send_news(peer, news);
     await(origin_of(stream), POLLIN);
+    if (i >= NEWS_COUNT) {
+      endpoint.worker.turn++;
+      endpoint.worker.dispatched = 5;
+    }
     ck_assert_ptr_eq(origin_reuse(&endpoint.exchange, endpoint.target), silent);
     ck_assert_int_eq(origin_of(stream)->state, ORIGIN_CLOSED);
     ck_assert_uint_eq(endpoint.target->idle_count, 0);
