@@ -193,6 +193,24 @@ def test_reset_of_a_body_until_close(bench):
     assert client.expect_gone() == b""
 
 
+def test_reset_that_a_write_meets_first(bench):
+    """Reading then sees an end, for the write has taken the error: it is none."""
+    bench.start()
+    client = bench.client()
+    client.send(request("POST / HTTP/1.1", "Content-Length: 10") + b"01")
+    origin = bench.v1.accept()
+    origin.read_head()
+    assert origin.read_exact(2) == b"01"
+    origin.send(message("HTTP/1.1 200 OK", body="abc"))
+    assert client.read_head().framing() == "chunked"
+    assert client.read_chunk() == b"abc"
+    bench.gateway.freeze()
+    client.send(b"23")
+    origin.reset()
+    bench.gateway.thaw()
+    assert client.expect_gone() == b""
+
+
 def test_pipeline_behind_a_cut_is_not_answered(bench):
     bench.start()
     client, origin = begin(bench, message("HTTP/1.1 200 OK", "Content-Length: 10", body="12345"),
