@@ -76,6 +76,7 @@ static void origin_begin(struct origin *origin, struct exchange *exchange) {
   origin->scan = (struct http_head_scan){0};
   origin->chunked_out = false;
   origin->keep_alive = false;
+  origin->asked = false;
   origin->stream.received = origin->stream.head_begun = false;
 }
 
@@ -214,6 +215,7 @@ static enum stream_write origin_flush(struct origin_stream *stream) {
     }
     if (result != TRANSPORT_OK) break;
     origin->out.start += sent;
+    origin->asked = true;
   }
   if (buffer_size(&origin->out) > 0) return STREAM_WRITE_WAIT;
   origin->out.start = origin->out.end = 0;
@@ -273,6 +275,8 @@ static enum origin_head origin_take_head(struct origin *origin, struct http_resp
 static enum origin_head origin_read_head(struct origin_stream *stream, struct http_response *ret,
                                          const char **ret_why) {
   struct origin *origin = origin_of(stream);
+  /* What comes before a byte of the request has gone answers something else. */
+  if (!origin->asked) return origin->transport.readable ? ORIGIN_HEAD_CLOSED : ORIGIN_HEAD_WAIT;
   for (;;) {
     if (buffer_size(&origin->in) > 0) {
       enum origin_head head = origin_take_head(origin, ret, ret_why);

@@ -34,6 +34,7 @@ struct origin {
   struct buffer in, out;
   struct http_head_scan scan;
   enum http_method method; /* of the request, which the response's framing depends on */
+  bool asked;              /* a byte of the request has gone */
   bool chunked_out;
   bool keep_alive; /* what the final response's head said */
   bool is_tunnel;  /* the protocol has changed */
