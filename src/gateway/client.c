@@ -79,15 +79,16 @@ void client_free(struct client *client) {
 
 void client_close_now(struct client *client) {
   struct exchange *exchange = client->exchange;
+  bool cuts_body = client->close_delimited && (exchange || buffer_size(&client->out) > 0);
   client->exchange = NULL;
   if (exchange) exchange_abandon(exchange);
+  if (cuts_body) transport_reset(&client->transport); /* as client_cut() does */
   client_dispose(client);
 }
 
 /* The client has left, or is given up. */
-static void client_leave(struct client *client, void (*close)(struct transport *transport)) {
+static void client_leave(struct client *client) {
   if (client->exchange) COUNT(&client->worker->counters, client_gone);
-  close(&client->transport);
   client_close_now(client);
 }
 
@@ -158,7 +159,8 @@ static void write_deadline_passed(struct client *client) {
   COUNT(&client->worker->counters, readers_slow);
   /* A clean end could pass for that of the response, and what is queued would stay with the kernel
    * for as long as the peer likes. */
-  client_leave(client, transport_reset);
+  transport_reset(&client->transport);
+  client_leave(client);
 }
 
 void client_expect_read(struct client *client, int64_t within_ms) {
@@ -201,7 +203,7 @@ static void read_deadline_passed(struct client *client) {
 static void client_fire(struct timer *timer) {
   struct client *client = (struct client *)(void *)((char *)timer - offsetof(struct client, timer));
   if (is_past(client, client->ended_deadline_ms)) {
-    client_leave(client, transport_close);
+    client_leave(client);
     return;
   }
   if (is_past(client, client->write_deadline_ms)) write_deadline_passed(client);
@@ -353,7 +355,7 @@ void client_handle_event(struct client *client, uint32_t events) {
       return;
     case CLIENT_EXCHANGE:
       if (broken)
-        client_leave(client, transport_close);
+        client_leave(client);
       else
         exchange_event(client);
       return;

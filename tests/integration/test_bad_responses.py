@@ -1,5 +1,7 @@
 """Origins that break the protocol: 502 before a byte of it went on, a visible cut afterwards; their
 connection is never used again."""
+import signal
+
 from harness import chunked, message, request, response
 
 
@@ -209,6 +211,18 @@ def test_reset_that_a_write_meets_first(bench):
     origin.reset()
     bench.gateway.thaw()
     assert client.expect_gone() == b""
+
+
+def test_stop_where_close_would_end_the_body(bench):
+    bench.start()
+    client, _ = begin(bench, message("HTTP/1.0 200 OK", body="abc"), request("GET / HTTP/1.0"))
+    assert client.read_head().framing() == "close"
+    assert client.read_exact(3) == b"abc"
+    bench.gateway.signal(signal.SIGTERM)
+    bench.gateway.wait_line("draining")
+    bench.gateway.signal(signal.SIGTERM)
+    client.expect_reset()
+    bench.gateway.expect_clean_end()
 
 
 def test_pipeline_behind_a_cut_is_not_answered(bench):
