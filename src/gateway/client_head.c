@@ -28,6 +28,13 @@ bool client_append_bytes(struct client *client, struct str data) {
   return true;
 }
 
+/* Of a head that may be malformed or cut off. */
+static bool asks_for_head_only(const struct client *client) {
+  struct str begun = buffer_str(&client->in);
+  if (str_starts_with(begun, STR("\r\n"))) begun = str_skip(begun, 2);
+  return str_starts_with(begun, STR("HEAD "));
+}
+
 void client_refuse(struct client *client, int status, const char *why) {
   struct worker *worker = client->worker;
   struct scratch scratch = {.p = worker->scratch, .capacity = worker->scratch_bytes};
@@ -40,6 +47,7 @@ void client_refuse(struct client *client, int status, const char *why) {
   forward_answer(status, str_from_cstr(why), true, worker_date(worker), &scratch,
                  worker->response_out, &body);
   struct h1_framing framing = {.connection = STR("close")};
+  if (asks_for_head_only(client)) body = STR(""); /* RFC 9110 9.3.2 */
   if (!client_append_response(client, worker->response_out, &framing) ||
       !client_append_bytes(client, body)) {
     client_dispose(client);

@@ -263,11 +263,11 @@ class Bench:
         peer.send(answer or response())
         return peer, got, client.read_response(answers)
 
-    def refused(self, sent):
+    def refused(self, sent, answers="GET"):
         """The answer to bytes that must be answered by the gateway itself, and end the connection."""
         client = self.client()
         client.send(sent)
-        answer = client.read_response()
+        answer = client.read_response(answers)
         client.expect_end()
         assert answer.one("Connection") == b"close", answer.head
         return answer

@@ -236,3 +236,16 @@ def test_next_request_after_bad_chunks_is_clean(bench):
     client.close()
     origin.expect_gone()
     assert bench.exchange(bench.client(), bench.v1)[1].first == b"GET / HTTP/1.1"
+
+
+def test_no_content_for_head(bench):
+    """Nor where the head is malformed behind its method, or never whole (RFC 9110 9.3.2)."""
+    bench.start()
+    malformed = head(b"A : b", line=b"HEAD / HTTP/1.1")
+    for sent in (malformed, b"\r\n" + malformed, head(line=b"HEAD / HTTP/2.0"), malformed[:40]):
+        client = bench.client()
+        client.send(sent)
+        client.half_close()
+        answer = client.read_response("HEAD")
+        assert answer.status in (400, 505), answer.head
+        client.expect_end()
