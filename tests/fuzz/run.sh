@@ -3,6 +3,7 @@
 #
 #   tests/fuzz/run.sh BUILD_FOLDER            a few seconds each: what tests/run.sh calls
 #   tests/fuzz/run.sh BUILD_FOLDER SECONDS    so long each, at night or before a release
+#   tests/fuzz/run.sh BUILD_FOLDER SECONDS NAME…   only these
 #
 # Each fuzzer counts twice: once for its seeds (corpus/NAME) and what once crashed it
 # (regressions/NAME), once for new inputs. An input that crashes is left in regressions/NAME: mend the
@@ -10,7 +11,7 @@
 # and goes on from there; README.md says how that becomes seeds.
 set -uo pipefail
 
-[ $# -ge 1 ] && [ $# -le 2 ] || { echo "usage: tests/fuzz/run.sh BUILD_FOLDER [SECONDS]" >&2; exit 2; }
+[ $# -ge 1 ] || { echo "usage: tests/fuzz/run.sh BUILD_FOLDER [SECONDS [NAME…]]" >&2; exit 2; }
 build=$(cd "$1" && pwd) || exit 2
 cd "$(dirname "$0")" || exit 2
 here=$PWD
@@ -73,10 +74,14 @@ export -f fuzz verdict
 
 at_once=2
 [ -n "$seconds" ] && at_once=$(nproc)
-for source in fuzz_*.c; do
-  name=${source#fuzz_}
-  echo "${name%.c}"
-done | xargs -P "$at_once" -I{} bash -c 'fuzz {}'
+names=("${@:3}")
+if [ ${#names[@]} = 0 ]; then
+  for source in fuzz_*.c; do
+    name=${source#fuzz_}
+    names+=("${name%.c}")
+  done
+fi
+printf '%s\n' "${names[@]}" | xargs -P "$at_once" -I{} bash -c 'fuzz {}'
 
 passed=$(cat "$results"/*.seeds "$results"/*.new 2>/dev/null | grep -c passed)
 failed=$(cat "$results"/*.seeds "$results"/*.new 2>/dev/null | grep -c failed)

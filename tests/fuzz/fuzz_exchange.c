@@ -1,0 +1,73 @@
+/*
+ * fuzz_exchange: a worker with its clients and origins, under any bytes from both sides, in any
+ * pieces and any order. exchange/check.h says what must be true of what it sends; beyond that, when
+ * nobody says anything more, every connection must end by itself and everything be freed.
+ *
+ * An input is a script, a step to a line. A line ends at a line feed without a carriage return
+ * before it, so that heads can be written as they are. A step happens when the worker has nothing
+ * more to do; with ',' before it one turn of the loop after the step before, with '&' in the same.
+ *
+ *   c0 BYTES   client 0 says this (0..7; it connects first; 4..7 are trusted proxies)
+ *   b0 N       it says N bytes of a pattern
+ *   e0 r0      it ends its side; it resets
+ *   w0 N       it takes N more bytes and then no more; without N: all again
+ *   o0 B0 E0 R0 W0   the same of an origin: the n-th connection that was opened to one; without a
+ *              number the one that was last sent something
+ *   k LETTERS  how the next connects go: see exchange/kernel.c
+ *   + N        N milliseconds pass
+ *   p d        a new policy comes; the worker is to drain
+ *
+ * In BYTES, \n \r \0 and \\ stand for these octets. With FUZZ_SHOW in the environment a run prints
+ * what went over the lines.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "adit/diag.h"
+#include "adit/policy.h"
+#include "adit/text.h"
+#include "exchange/check.h"
+#include "exchange/kernel.h"
+#include "exchange/script.h"
+#include "gateway/worker.h"
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { CLIENTS_AT_ONCE = 6 };
+
+static struct policy *policy;
+static struct worker worker;
+static bool shows;
+
+int LLVMFuzzerInitialize(int *argc, char ***argv) {
+  (void)argc, (void)argv;
+  shows = getenv("FUZZ_SHOW") != NULL;
+  struct diags *diags = diags_new();
+  struct policy_options options = {.config_path = FUZZ_EXCHANGE_CONFIG};
+  policy = policy_load(&options, diags);
+  if (!policy) {
+    struct text said;
+    text_init(&said, 1 << 16);
+    diags_format(diags, &said);
+    struct str text = text_str(&said);
+    fprintf(stderr, "%.*s", STR_ARG(text));
+    abort();
+  }
+  diags_free(&diags);
+  return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  static const int listener = KERNEL_LISTENER;
+  kernel_reset();
+  script_begin(str_make((const char *)data, size), &worker, policy);
+  if (!worker_init(&worker, 0, policy, NULL, &listener, 1, CLIENTS_AT_ONCE)) return 0;
+  if (!worker_start(&worker)) abort();
+  (void)kernel.thread(&worker);
+  worker_deinit(&worker);
+  if (shows) check_print();
+  if (kernel.open != 0) check_failed(NULL, "a descriptor is left");
+  check_lines();
+  return 0;
+}
