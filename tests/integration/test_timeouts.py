@@ -60,6 +60,17 @@ def test_body_that_does_not_come(bench):
         assert b"0\r\n\r\n" not in origin.expect_gone()
 
 
+def test_body_that_was_not_asked_for(bench):
+    """Who has begun it does not wait to be asked: its rest is due as any body's is."""
+    bench.start(config=timeouts(body="200ms"))
+    for framing, begun in (("Content-Length: 6", b"abc"), ("Transfer-Encoding: chunked", b"6\r\nabc")):
+        client = bench.client()
+        client.send(request("PUT / HTTP/1.1", "Expect: 100-continue", framing) + begun)
+        assert client.read_response().status == 408
+        client.expect_end()
+        bench.v1.accept().expect_gone()
+
+
 def test_origin_that_does_not_answer(bench):
     client = bench.start(config=timeouts(upstream="200ms")).client()
     for sent in (request(), request("POST / HTTP/1.1", body=b"once")):
