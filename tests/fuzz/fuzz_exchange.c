@@ -29,6 +29,7 @@
 #include "exchange/check.h"
 #include "exchange/kernel.h"
 #include "exchange/script.h"
+#include "gateway/listeners.h"
 #include "gateway/worker.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -59,10 +60,10 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  static const int listener = KERNEL_LISTENER;
+  struct listening listening = {.fd = KERNEL_LISTENER};
   kernel_reset();
   script_begin(str_make((const char *)data, size), &worker, policy);
-  if (!worker_init(&worker, 0, policy, NULL, &listener, 1, CLIENTS_AT_ONCE)) return 0;
+  if (!worker_init(&worker, 0, policy, NULL, &listening, 1, CLIENTS_AT_ONCE)) return 0;
   if (!worker_start(&worker)) abort();
   (void)kernel.thread(&worker);
   worker_deinit(&worker);
