@@ -365,7 +365,8 @@ static void read_sent(const struct line *line) {
     attempt.upgrade = strict_field_count(&head.fields, "Upgrade") > 0;
     note_attempt(line, asked, attempt);
     out = str_skip(out, head.n + body.n);
-    next = body.verdict == STRICT_WHOLE ? next_start(&attempt, head.method) : SIZE_MAX;
+    bool goes_on = body.verdict == STRICT_WHOLE && !head.close;
+    next = goes_on ? next_start(&attempt, head.method) : SIZE_MAX;
     strict_body_free(&body);
     if (body.verdict != STRICT_WHOLE) return;
     if (attempt.upgrade && opens_tunnel(&attempt, head.method)) {
@@ -391,7 +392,8 @@ static bool is_own_trace(const struct asked *asked) {
 
 /* An answer of the gateway's own. */
 static bool is_own(const struct asked *asked) {
-  static const int statuses[] = {400, 404, 405, 408, 413, 414, 417, 431, 501, 502, 503, 504, 505};
+  static const int statuses[] = {400, 404, 405, 408, 413, 414, 417,
+                                 421, 431, 501, 502, 503, 504, 505};
   const struct answer *answer = &asked->answer;
   struct str type = strict_field(&answer->head.fields, "Content-Type");
   struct str caching = strict_field(&answer->head.fields, "Cache-Control");

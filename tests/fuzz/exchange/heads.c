@@ -52,6 +52,7 @@ static const char *fields_wrong(const struct strict_fields *came, const struct s
   for (size_t i = 0; i < sent->n; i++) {
     const struct strict_field *field = &sent->items[i];
     if (is_one_of(field->name, forbidden)) return "a field that must not be sent on";
+    if (str_eq_nocase(field->name, STR("Max-Forwards"))) continue; /* counted down, one by one */
     size_t at = find(came, field, next);
     if (at == came->n && !is_one_of(field->name, added)) return "a field that did not come";
     if (at == came->n) continue;
@@ -86,7 +87,7 @@ bool heads_nominate(const struct strict_head *head, const char *name) {
          strict_list_has(&head->fields, "Connection", str_from_cstr(name));
 }
 
-/* Connection says Upgrade or TE, or is not there; and the client has said so too. */
+/* Connection says Upgrade or TE, and the client has said so too; or close; or it is not there. */
 static const char *connection_wrong(const struct strict_head *came,
                                     const struct strict_head *sent) {
   static const char *const names[] = {"Upgrade", "TE"};
@@ -97,7 +98,8 @@ static const char *connection_wrong(const struct strict_head *came,
     bool same = count == 1 && heads_nominate(sent, names[i]) && heads_nominate(came, names[i]);
     if (count > 0 && !same) return "a hop-by-hop field that did not come";
   }
-  bool alone = said <= 1 && strict_field_count(&sent->fields, "Connection") == said;
+  size_t closes = strict_list_has(&sent->fields, "Connection", STR("close"));
+  bool alone = said <= 1 && strict_field_count(&sent->fields, "Connection") == said + closes;
   return alone ? NULL : "a Connection that names something else";
 }
 
