@@ -232,8 +232,10 @@ static void read_responses(const struct line *line, struct visitor *visitor) {
     asked->answer_start = at;
     size_t said = kernel_bytes_before(line, false, time_of(line, true, at));
     require(said > asked->start, line, "a response before its request");
-    /* A method can be known of a head that is not good. */
-    read_answer(str_skip(out, at), asked->head.method, ended, answer);
+    /* A method can be known of a head that is not good, and of one that came too late it is not. */
+    struct str method = asked->head.method;
+    if (!method.p || method.p + method.n >= line->in.p + said) method = (struct str){0};
+    read_answer(str_skip(out, at), method, ended, answer);
     require(answer->verdict != STRICT_BAD, line, "a malformed response");
     check_interims(line, asked);
     if (answer->begun) check_final_head(line, asked);
