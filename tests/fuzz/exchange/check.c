@@ -252,6 +252,7 @@ static void check_answered(const struct line *line, const struct visitor *visito
   if (line->in_ended || line->in_reset || line->excused) return;
   for (size_t i = 0; i < visitor->n; i++) {
     const struct asked *asked = &visitor->asked[i];
+    if (line->read <= asked->start) return; /* it crossed the end of an idle connection */
     require(asked->answer.begun || asked->answer.tunnel, line, "a request was not answered");
     if (asked->answer.verdict != STRICT_WHOLE || asked->answer.head.close) return;
   }

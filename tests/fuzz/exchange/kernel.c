@@ -10,12 +10,15 @@
 #include "kernel.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -152,6 +155,7 @@ ssize_t __wrap_send(int fd, const void *data, size_t n, int flags);
 int __wrap_shutdown(int fd, int how);
 int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t size);
 int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *size);
+int __wrap_ioctl(int fd, unsigned long request, int *ret);
 int __wrap_close(int fd);
 int __real_close(int fd);
 
@@ -283,6 +287,13 @@ int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *size)
   return 0;
 }
 
+/* SIOCOUTQ: what is sent has arrived. */
+int __wrap_ioctl(int fd, unsigned long request, int *ret) {
+  require(request == SIOCOUTQ && !line_of(fd)->closed);
+  *ret = 0;
+  return 0;
+}
+
 static void close_line(struct line *line) {
   require(!line->closed);
   line->closed = true;
@@ -303,6 +314,7 @@ int __wrap_close(int fd) {
 
 /* ---- events ---------------------------------------------------------------------------------- */
 
+int __wrap_poll(struct pollfd *fds, nfds_t n, int wait_ms);
 int __wrap_epoll_create1(int flags);
 int __wrap_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event);
 int __wrap_epoll_wait(int epoll, struct epoll_event *events, int max, int wait_ms);
@@ -355,10 +367,20 @@ static uint32_t line_events(const struct line *line) {
 }
 
 static bool has_queued(void) {
-  if (!kernel.listener_watched) return false;
   for (unsigned i = 0; i < kernel.client_count; i++)
     if (!kernel.clients[i].accepted) return true;
   return false;
+}
+
+/* Only ever asked of the listener, without waiting. */
+int __wrap_poll(struct pollfd *fds, nfds_t n, int wait_ms) {
+  require(n == 1 && fds->fd == KERNEL_LISTENER && fds->events == POLLIN && wait_ms == 0);
+  fds->revents = has_queued() ? POLLIN : 0;
+  return fds->revents != 0;
+}
+
+static bool listener_has_news(void) {
+  return kernel.listener_watched && has_queued();
 }
 
 /* A connect whose time has come. */
@@ -376,7 +398,7 @@ static void decide_connects(void) {
 }
 
 bool kernel_has_events(void) {
-  if (kernel.mailbox > 0 || has_queued()) return true;
+  if (kernel.mailbox > 0 || listener_has_news()) return true;
   for (unsigned i = 0; i < kernel.client_count; i++)
     if (kernel.clients[i].watch && kernel.clients[i].has_news) return true;
   for (unsigned i = 0; i < kernel.origin_count; i++) {
@@ -404,7 +426,7 @@ int __wrap_epoll_wait(int epoll, struct epoll_event *events, int max, int wait_m
   kernel.sleep(wait_ms);
   int n = 0;
   if (kernel.mailbox > 0) events[n++] = (struct epoll_event){EPOLLIN, {kernel.mailbox_watch}};
-  if (has_queued()) events[n++] = (struct epoll_event){EPOLLIN, {kernel.listener_watch}};
+  if (listener_has_news()) events[n++] = (struct epoll_event){EPOLLIN, {kernel.listener_watch}};
   n += take_news(kernel.clients, kernel.client_count, events + n);
   n += take_news(kernel.origins, kernel.origin_count, events + n);
   return n;
