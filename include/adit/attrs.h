@@ -161,6 +161,40 @@ bool attr_table_is_path(const struct attr_table *table, uint16_t slot);
 size_t attr_table_request_fields(const struct attr_table *table, uint16_t slot, size_t k,
                                  struct str *ret);
 
+/*
+ * Where a slot's value comes from, for whoever makes up a request that has a certain value, or
+ * proves that there is none.
+ */
+enum attr_channel {
+  ATTR_FROM_METHOD,
+  ATTR_FROM_SCHEME,
+  ATTR_FROM_HOST,
+  ATTR_FROM_PATH,
+  ATTR_FROM_CLIENT_IP,
+  ATTR_FROM_NOW,
+  ATTR_FROM_AGE,    /* of the slot attr_table_base */
+  ATTR_FROM_SOURCES /* headers, cookies, query keys */
+};
+enum attr_channel attr_table_channel(const struct attr_table *table, uint16_t slot);
+/* Of ATTR_FROM_AGE: the slot of T. */
+uint16_t attr_table_base(const struct attr_table *table, uint16_t slot);
+/* Whether a request never gives the slot more than one value, and whether it always gives one. */
+bool attr_table_is_single(const struct attr_table *table, uint16_t slot);
+bool attr_table_is_always(const struct attr_table *table, uint16_t slot);
+
+enum attr_source_kind { SOURCE_HEADER, SOURCE_COOKIE, SOURCE_QUERY };
+
+/* One source of ATTR_FROM_SOURCES; views the table. */
+struct attr_source_info {
+  enum attr_source_kind kind;
+  struct str name;
+  struct str pattern; /* p == NULL: the whole value */
+  bool from_anyone;
+};
+/* The k-th source of a slot, in order of preference. False: there are no more. */
+bool attr_table_source(const struct attr_table *table, uint16_t slot, size_t k,
+                       struct attr_source_info *ret);
+
 /* ---- reader: one request --------------------------------------------------------------------- */
 
 /* What the reader reads. All views must outlive the reading. */

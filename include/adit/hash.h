@@ -31,5 +31,8 @@ struct str_set *str_set_new(struct arena *arena, size_t capacity)
 bool str_set_add(struct str_set *set, struct str key, size_t value);
 /* The key's value, or STR_SET_NONE. */
 size_t str_set_find(const struct str_set *set, struct str key);
+/* The number of keys, and the i-th of them in the order of addition. */
+size_t str_set_size(const struct str_set *set);
+struct str str_set_key(const struct str_set *set, size_t i);
 
 #endif

@@ -25,12 +25,17 @@ struct policy_test {
   struct diag_place at;
 };
 
+/* What a loading looks for beside mistakes (adit/findings.h). */
+enum policy_findings { POLICY_FINDINGS_NONE, POLICY_FINDINGS_WARNINGS, POLICY_FINDINGS_ALL };
+
 struct policy_options {
   const char *config_path;
   const char *const
       *rule_paths; /* instead of those that adit.json names (check, test); NULL: those */
   size_t rule_path_count;
   struct policy *previous; /* reload: what a broken file's route is taken from; NULL at start */
+  enum policy_findings findings; /* added to the diagnostics; notes only by _ALL */
+  int64_t now_ms;                /* for findings: what is over by now */
 };
 
 /*

@@ -56,7 +56,7 @@ struct rule {
   const struct condition *when; /* NULL: matches everything */
   uint16_t to;                  /* VARIANT_NONE: split holds */
   struct split split;
-  unsigned line; /* in the file */
+  unsigned line, column; /* in the file */
 };
 
 struct force_value {
@@ -223,6 +223,8 @@ struct rules_outcome {
  */
 struct rules_outcome rules_eval(const struct route *route, struct attr_reader *reader,
                                 struct rules_trace *trace, struct arena *trace_arena);
+/* What one rule says by itself, whatever stands before it. As above; a limit gives RULE_UNKNOWN. */
+enum rule_result rule_ask(const struct rule *rule, struct attr_reader *reader);
 /* A trace in which every rule is skipped (off, forced, full). */
 void rules_trace_skipped(const struct route *route, struct rules_trace *trace,
                          struct arena *trace_arena);

@@ -13,12 +13,11 @@
 #include "adit/attrs.h"
 #include "adit/hash.h"
 
-enum attr_source_kind { SOURCE_HEADER, SOURCE_COOKIE, SOURCE_QUERY };
-
 struct attr_source {
   enum attr_source_kind kind;
   struct str name;     /* of a header: any case */
   struct regex *regex; /* NULL: the whole value */
+  struct str pattern;  /* of the regex */
   bool from_anyone;    /* false: counts only when a trusted proxy sent it */
 };
 

@@ -179,7 +179,9 @@ static bool parse_regex(const struct declaration *declaration, const cJSON *node
     return false;
   }
   source->regex = regex;
-  return true;
+  source->pattern = arena_dup(declaration->catalog->arena, json_str(pattern));
+  if (!source->pattern.p) report_memory(declaration, pattern);
+  return source->pattern.p != NULL;
 }
 
 static bool parse_source(const struct declaration *declaration, const cJSON *node,

@@ -132,6 +132,62 @@ bool attr_table_is_path(const struct attr_table *table, uint16_t slot) {
   return table->slots.items[slot].origin == ORIGIN_PATH;
 }
 
+/* ---- where values come from ------------------------------------------------------------------ */
+
+enum attr_channel attr_table_channel(const struct attr_table *table, uint16_t slot) {
+  switch (table->slots.items[slot].origin) {
+    case ORIGIN_METHOD:
+      return ATTR_FROM_METHOD;
+    case ORIGIN_SCHEME:
+      return ATTR_FROM_SCHEME;
+    case ORIGIN_HOST:
+      return ATTR_FROM_HOST;
+    case ORIGIN_PATH:
+      return ATTR_FROM_PATH;
+    case ORIGIN_CLIENT_IP:
+      return ATTR_FROM_CLIENT_IP;
+    case ORIGIN_NOW:
+      return ATTR_FROM_NOW;
+    case ORIGIN_AGE:
+      return ATTR_FROM_AGE;
+    case ORIGIN_HEADER:
+    case ORIGIN_COOKIE:
+    case ORIGIN_QUERY:
+    case ORIGIN_DECLARED:
+      break;
+  }
+  return ATTR_FROM_SOURCES;
+}
+
+uint16_t attr_table_base(const struct attr_table *table, uint16_t slot) {
+  return table->slots.items[slot].base;
+}
+
+bool attr_table_is_always(const struct attr_table *table, uint16_t slot) {
+  enum attr_channel channel = attr_table_channel(table, slot);
+  return channel != ATTR_FROM_SOURCES && channel != ATTR_FROM_AGE;
+}
+
+bool attr_table_is_single(const struct attr_table *table, uint16_t slot) {
+  const struct attr_slot *info = &table->slots.items[slot];
+  if (info->origin == ORIGIN_AGE) return attr_table_is_single(table, info->base);
+  if (info->type == ATTR_LIST) return false;
+  /* A trusted header that is repeated is missing. */
+  for (size_t i = 0; i < info->source_count; i++)
+    if (info->sources[i].from_anyone) return false;
+  return true;
+}
+
+bool attr_table_source(const struct attr_table *table, uint16_t slot, size_t k,
+                       struct attr_source_info *ret) {
+  const struct attr_slot *info = &table->slots.items[slot];
+  if (k >= info->source_count) return false;
+  const struct attr_source *source = &info->sources[k];
+  *ret =
+      (struct attr_source_info){source->kind, source->name, source->pattern, source->from_anyone};
+  return true;
+}
+
 /* ---- for Vary -------------------------------------------------------------------------------- */
 
 static size_t one_field(struct str field, size_t k, struct str *ret) {

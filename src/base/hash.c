@@ -177,3 +177,12 @@ size_t str_set_find(const struct str_set *set, struct str key) {
   uint32_t number = set->slots[probe(set, key, hash)].number;
   return number == 0 ? STR_SET_NONE : set->entries[number - 1].value;
 }
+
+size_t str_set_size(const struct str_set *set) {
+  return set->n;
+}
+
+struct str str_set_key(const struct str_set *set, size_t i) {
+  assert(i < set->n);
+  return set->entries[i].key;
+}

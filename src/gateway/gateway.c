@@ -116,7 +116,9 @@ static void warn_unserved(const struct config *config) {
 static bool load_first(struct gateway *gateway) {
   struct diags *diags = diags_new();
   if (!diags) return false;
-  struct policy_options options = {.config_path = gateway->config_path};
+  struct policy_options options = {.config_path = gateway->config_path,
+                                   .findings = POLICY_FINDINGS_WARNINGS,
+                                   .now_ms = clock_wall_ms()};
   gateway->policy = policy_load(&options, diags);
   log_diags(diags);
   diags_free(&diags);
@@ -259,7 +261,9 @@ static void reload(struct gateway *gateway) {
   struct diags *diags = diags_new();
   if (!diags) return;
   struct policy_options options = {.config_path = gateway->config_path,
-                                   .previous = gateway->policy};
+                                   .previous = gateway->policy,
+                                   .findings = POLICY_FINDINGS_WARNINGS,
+                                   .now_ms = clock_wall_ms()};
   struct policy *policy = policy_load(&options, diags);
   log_diags(diags);
   size_t errors = diags_count(diags, DIAG_ERROR);

@@ -2,7 +2,7 @@
  * load: adit.json and its rule files, made into a policy.
  *
  *   load_config ─ files_find ─ load_file for each ─ settle: link_drop_conflicts, link_routes,
- *   tests_run, again while a file was refused
+ *   tests_run, again while a file was refused; then find_findings
  *
  * At start a refused file refuses the whole. On a reload its route stays as the previous policy
  * has it, so every turn of `settle` has one fresh file less and it ends.
@@ -177,6 +177,7 @@ static bool settle(struct loader *loader) {
     if (loader->refused) return false;
   }
   warn_of_random_key(loader);
+  find_findings(loader);
   return true;
 }
 

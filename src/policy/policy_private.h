@@ -5,6 +5,7 @@
  *   files.c  patterns → struct policy_file
  *   link.c   conflicts, upstreams, router
  *   tests.c  the `tests` of rule files
+ *   findings.c  what the authors cannot have meant
  *   policy.c the finished policy
  */
 #ifndef ADIT_POLICY_PRIVATE_H
@@ -97,5 +98,10 @@ bool tests_parse(struct loader *loader, struct policy_file *file);
  * False: memory.
  */
 bool tests_run(struct loader *loader, bool *ret_refused);
+/* Warns of tests that every decision of the file would pass. */
+void tests_find_idle(struct loader *loader, const struct policy_file *file);
+
+/* Adds what is found in fresh files, as far as the options ask for it. */
+void find_findings(struct loader *loader);
 
 #endif

@@ -322,6 +322,48 @@ static bool run_file(struct loader *loader, struct decider *decider, const struc
   return true;
 }
 
+/* ---- tests that test nothing ----------------------------------------------------------------- */
+
+/* Whether every decision that the file's rules and default can come to is of this variant. */
+static bool gives_only(const struct route *route, struct str variant) {
+  uint16_t only = route_find_variant(route, variant);
+  for (size_t i = 0; i < route->rule_count; i++)
+    if (route->rules[i].to != only) return false;
+  return only == route->stable && !route->has_default_split;
+}
+
+static bool is_idle(const struct route *route, const struct test_case *test) {
+  const struct str *expected = test->expected;
+  bool by_default =
+      str_eq(expected[EXPECT_REASON], str_from_cstr(decide_reason_name(REASON_DEFAULT)));
+  if (route->state != ROUTE_ON || test->expects[EXPECT_ROUTE] || test->expects[EXPECT_BUCKET])
+    return false;
+  if (test->expects[EXPECT_VARIANT] &&
+      (!expected[EXPECT_VARIANT].p || !gives_only(route, expected[EXPECT_VARIANT])))
+    return false;
+  if (test->expects[EXPECT_RULE] && (expected[EXPECT_RULE].p || route->rule_count > 0))
+    return false;
+  return !test->expects[EXPECT_REASON] ||
+         (by_default && route->rule_count == 0 && !route->has_default_split);
+}
+
+void tests_find_idle(struct loader *loader, const struct policy_file *file) {
+  struct decider *decider = policy_decider_new(loader->policy);
+  for (size_t i = 0; decider && i < file->test_count; i++) {
+    const struct test_case *test = &file->tests[i];
+    struct decision decision;
+    decide(decider, &test->request, &decision, NULL, NULL);
+    /* One that forces, or that another route answers, does test something. */
+    if (decision.route != file->route || decision.reason == REASON_FORCED) continue;
+    if (!is_idle(file->route, test)) continue;
+    diags_add(loader->diags, DIAG_WARNING, test->at, "expect what a rule decides",
+              "test '%.*s': whatever the rules say, it passes", STR_ARG(test->name));
+  }
+  decider_free(&decider);
+}
+
+/* ---- all files ------------------------------------------------------------------------------- */
+
 static bool run_files(struct loader *loader, struct decider *decider, bool *ret_refused) {
   struct policy *policy = loader->policy;
   for (size_t i = 0; i < policy->file_count; i++) {

@@ -101,6 +101,10 @@ static bool add_leaf(struct condition_compiler *compiler, const struct member *m
   leaf->missing = member->missing;
   leaf->ignore_case = member->ignore_case && info->takes_case;
   leaf->attribute = attr_table_name(compiler->table, member->slot);
+  struct diag_place at = json_key_place(compiler->doc, literal);
+  leaf->line = at.line;
+  leaf->column = at.column;
+  leaf->in_gateway = compiler->in_gateway;
   struct literal_context context = {
       .compiler = compiler,
       .what = member->what,

@@ -1,78 +1,12 @@
 /*
- * condition_tree: what a compiled condition is, shared by those who build and those who evaluate.
- *
- * Nodes are immutable once built. A node may have several parents (segments are shared), but no
- * cycle is ever built.
+ * condition_tree: what the files of src/rules share that build and evaluate conditions; what a
+ * compiled condition is, is in adit/conditions.h.
  */
 #ifndef ADIT_RULES_CONDITION_TREE_H
 #define ADIT_RULES_CONDITION_TREE_H
 
+#include "adit/conditions.h"
 #include "condition.h"
-
-struct regex;
-struct str_set;
-
-/* How one value is tested; what the leaf's `with` holds is named for each. */
-enum leaf_test {
-  TEST_EXISTS,       /* exists */
-  TEST_STRING_EQUAL, /* texts, one */
-  TEST_STRING_IN,    /* strings */
-  TEST_COMPARE,      /* data, one: its place relative to the value is in `accepts` */
-  TEST_IN,           /* data, ascending, without duplicates; none is possible (an empty file) */
-  TEST_BETWEEN,      /* data, two: [low, high) */
-  TEST_STARTS_WITH,  /* texts */
-  TEST_ENDS_WITH,    /* texts */
-  TEST_CONTAINS,     /* texts */
-  TEST_MATCHES,      /* patterns */
-  TEST_UNDER,        /* texts without a slash at the end */
-  TEST_IN_CIDR,      /* networks */
-  TEST_BUCKET_IN     /* share */
-};
-
-/* Where a value may stand relative to a bound. */
-enum { ACCEPT_LESS = 1, ACCEPT_EQUAL = 2, ACCEPT_GREATER = 4 };
-
-/* One operator on one attribute. */
-struct leaf {
-  uint16_t slot;
-  enum attr_type type;
-  enum leaf_test test;
-  enum tristate missing; /* what it gives for a missing attribute */
-  uint8_t accepts;
-  bool negative; /* holds when `test` holds for none of the values */
-  bool ignore_case;
-  const char *op;
-  struct str attribute;
-  struct str value_json;
-  size_t n; /* of what `with` points to */
-  union {
-    bool exists;
-    const struct str *texts;
-    const struct str_set *strings;
-    const struct attr_datum *data;
-    const struct regex *const *patterns;
-    const struct ip_network *networks;
-    struct {
-      struct str salt;
-      unsigned from, to; /* buckets [from, to) */
-    } share;
-  } with;
-};
-
-enum condition_kind { CONDITION_LEAF, CONDITION_ALL, CONDITION_ANY, CONDITION_NOT };
-
-struct condition {
-  enum condition_kind kind;
-  unsigned leaf_count; /* segments opened; at most CONDITIONS_MAX + 1, which is too many */
-  unsigned depth;
-  union {
-    struct leaf leaf;
-    struct {
-      const struct condition *const *items; /* of NOT one */
-      size_t n;
-    } children;
-  } as;
-};
 
 /* ---- operators.c: the table of operators ----------------------------------------------------- */
 

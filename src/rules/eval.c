@@ -151,6 +151,10 @@ static enum rule_result result_of(unsigned set) {
   return set == MAY_BE_FALSE ? RULE_UNMATCHED : RULE_UNKNOWN;
 }
 
+enum rule_result rule_ask(const struct rule *rule, struct attr_reader *reader) {
+  return rule->when ? result_of(eval_node(rule->when, reader, NULL)) : RULE_MATCHED;
+}
+
 /* `recorder`: NULL, nothing is recorded. */
 static struct rules_outcome ask(const struct route *route, struct attr_reader *reader,
                                 struct recorder *recorder) {

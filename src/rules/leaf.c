@@ -64,7 +64,7 @@ static bool is_in_share(const struct leaf *leaf, struct str value) {
   return leaf->with.share.from <= bucket && bucket < leaf->with.share.to;
 }
 
-static bool holds_for(const struct leaf *leaf, const struct attr_datum *value) {
+bool leaf_holds_for(const struct leaf *leaf, const struct attr_datum *value) {
   bool ignore_case = leaf->ignore_case;
   switch (leaf->test) {
     case TEST_STRING_EQUAL:
@@ -128,7 +128,7 @@ static unsigned eval_present(const struct leaf *leaf, struct attr_reader *reader
   if (leaf->test == TEST_EXISTS) return truth(leaf->with.exists);
   if (leaf->test == TEST_MATCHES) return eval_matches(leaf, reader, value);
   for (size_t i = 0; i < value->n; i++) {
-    if (holds_for(leaf, &value->data[i])) return truth(!leaf->negative);
+    if (leaf_holds_for(leaf, &value->data[i])) return truth(!leaf->negative);
   }
   return truth(leaf->negative);
 }

@@ -68,7 +68,9 @@ static void compile_rule(struct condition_compiler *conditions, struct route_com
                          struct rule *rule) {
   char what[WHAT_MAX];
   rule->to = VARIANT_NONE;
-  rule->line = json_place(compiler->doc, node).line;
+  struct diag_place at = json_place(compiler->doc, node);
+  rule->line = at.line;
+  rule->column = at.column;
   (void)snprintf(what, WHAT_MAX, "rule %zu", index + 1);
   if (!route_want_object(compiler, node, what)) return;
   compile_id(compiler, node, index, ids, what, rule);

@@ -24,18 +24,20 @@ LAYERS = {
     "config": "base json attrs http",
     "rules": "base json regex attrs http",
     "decide": "base crypto http attrs rules",
-    "policy": "base json crypto http config attrs rules decide",
+    "findings": "base json regex attrs rules decide",
+    "policy": "base json crypto http config attrs rules decide findings",
     "upstream": "base config http transport client attrs",
     "gateway": "base crypto http transport config attrs rules decide policy upstream sandbox",
     "cli": "base json crypto http config attrs rules decide policy client gateway",
 }
+OTHER_HEADERS = {"conditions": "rules"}  # of modules that have more than the one of their name
 BASE_HEADERS = {"arena", "diag", "hash", "ip", "log", "str", "text", "units"}
 LIBRARIES = {
     "microhttpd.h": {"cli"},
     "curl/curl.h": {"client"},
     "pcre2.h": {"regex"},
     "seccomp.h": {"sandbox"},
-    "cjson/cJSON.h": {"json", "attrs", "config", "rules", "policy", "cli"},
+    "cjson/cJSON.h": {"json", "attrs", "config", "rules", "findings", "policy", "cli"},
     "openssl/": {"crypto", "transport"},
 }
 BANNED = {
@@ -45,7 +47,7 @@ BANNED = {
     "gmtime": "use gmtime_r", "localtime": "use localtime_r", "rand": "use crypto_random",
     "system": "use fork and exec", "popen": "use fork and exec", "usleep": "wait for an event",
 }
-PURE = {"attrs", "rules", "decide"}
+PURE = {"attrs", "rules", "decide", "findings"}
 LINES_MAX = 700
 
 
@@ -63,7 +65,7 @@ def includes(path):
 
 def module_of(header):
     name = header.removeprefix("adit/").removesuffix(".h")
-    return "base" if name in BASE_HEADERS else name
+    return "base" if name in BASE_HEADERS else OTHER_HEADERS.get(name, name)
 
 
 def without_comments_and_strings(text):
