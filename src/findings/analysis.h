@@ -46,6 +46,7 @@ struct analysis {
   struct model_base base;
   bool has_base;        /* a request of the route is known */
   size_t steps;         /* left */
+  size_t *leaves;       /* by rule: leaves of all rules before it */
   struct str *examples; /* by rule: a request that it decides; p == NULL: none is known */
   bool *idle;           /* by rule: it was found never to decide; NULL: nothing is known */
 };

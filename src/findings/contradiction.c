@@ -73,11 +73,13 @@ static void describe(const struct certain *one, char *buffer) {
   memcpy(buffer + 5 + copy.n, ")", 2);
 }
 
+static const char outside_hint[] = "the route's match, or another route, leaves it none";
+
 static void report_one(struct analysis *analysis, const struct rule *rule,
-                       const struct certain *one) {
+                       const struct certain *one, const char *hint) {
   char shown[LEAF_SHOWN_MAX + 8];
   describe(one, shown);
-  report(analysis, FINDING_NEVER, place_of_rule(analysis, rule), rule, (struct str){0}, NULL,
+  report(analysis, FINDING_NEVER, place_of_rule(analysis, rule), rule, (struct str){0}, hint,
          "rule '%.*s': can never match: %s holds for no request of the route", STR_ARG(rule->id),
          shown);
 }
@@ -88,7 +90,7 @@ static void report_two(struct analysis *analysis, const struct rule *rule,
   describe(first, a);
   describe(second, b);
   if (first->leaf->line == 0) { /* the route's own: nobody wrote it in the rule */
-    report_one(analysis, rule, second);
+    report_one(analysis, rule, second, outside_hint);
     return;
   }
   report(analysis, FINDING_NEVER, place_of_rule(analysis, rule), rule, (struct str){0}, NULL,
@@ -103,7 +105,7 @@ static bool report_pair(struct analysis *analysis, const struct rule *rule,
     analysis_begin(analysis);
     if (!is_impossible(analysis, listing, b, b, b)) continue;
     if (is_impossible(analysis, listing, 0, b, b)) {
-      report_one(analysis, rule, &listing->items[b]);
+      report_one(analysis, rule, &listing->items[b], NULL);
       return true;
     }
     for (size_t a = 0; a < b; a++) {
@@ -134,7 +136,7 @@ static bool report_outside(struct analysis *analysis, const struct rule *rule,
     const struct goal *goals =
         goal_add(analysis->tried, base_goals(analysis, false), alone, one->assumption);
     if (!goals || analysis_search(analysis, goals, NULL, NULL) != VERDICT_IMPOSSIBLE) continue;
-    report_one(analysis, rule, one);
+    report_one(analysis, rule, one, outside_hint);
     return true;
   }
   return false;

@@ -48,8 +48,9 @@ static bool note_taker(struct inquiry *inquiry, const struct rule *taker) {
   return inquiry->times[i]++ < TAKER_TIMES_MAX;
 }
 
-static void charge(struct analysis *analysis, size_t rules) {
-  size_t steps = 4 + rules / 16;
+/* Asking a rule costs what its leaves do. */
+static void charge(struct analysis *analysis, size_t first, size_t end) {
+  size_t steps = 4 + (analysis->leaves[end] - analysis->leaves[first]) / 16;
   analysis->steps -= steps < analysis->steps ? steps : analysis->steps;
 }
 
@@ -61,7 +62,7 @@ static enum verdict try_request(struct inquiry *inquiry, struct str json,
   struct rules_outcome outcome = rules_eval(analysis->route, analysis->reader, NULL, NULL);
   if (outcome.limit || !outcome.rule) return VERDICT_OPEN;
   size_t index = (size_t)(outcome.rule - analysis->route->rules);
-  charge(analysis, index);
+  charge(analysis, 0, index + 1);
   if (index > inquiry->index) return VERDICT_OPEN;
   if (index == inquiry->index) {
     analysis->examples[index] = keep(analysis, json);
@@ -228,7 +229,7 @@ static bool find_next(struct inquiry *inquiry, const struct rule **ret_rule) {
   *ret_rule = NULL;
   for (size_t i = inquiry->index + 1; i < route->rule_count; i++) {
     enum rule_result result = rule_ask(&route->rules[i], inquiry->analysis->reader);
-    charge(inquiry->analysis, 16);
+    charge(inquiry->analysis, i, i + 1);
     if (inquiry->analysis->steps == 0) return false;
     if (result != RULE_MATCHED) continue;
     *ret_rule = &route->rules[i];
@@ -253,11 +254,12 @@ static bool has_no_effect(struct inquiry *inquiry, const struct rule **ret_next)
   *ret_next = NULL;
   for (size_t i = inquiry->index + 1; i < route->rule_count; i++) {
     const struct rule *other = &route->rules[i];
-    if (inquiry->analysis->idle[i]) continue; /* who believes the one finding removes it */
     if (!is_same(own, outcome_of(route, other))) {
       if (!excludes(inquiry, other)) return false;
       continue;
     }
+    /* One that was found never to decide will be removed: nobody is to rely on it. */
+    if (inquiry->analysis->idle[i]) continue;
     if (inquiry->taker_count == 32) return false;
     inquiry->takers[inquiry->taker_count++] = other;
     *ret_next = other;
@@ -390,7 +392,12 @@ void find_in_rules(struct analysis *analysis) {
   size_t n = analysis->route->rule_count;
   analysis->examples = ARENA_ARRAY(analysis->arena, struct str, n);
   analysis->idle = ARENA_ARRAY(analysis->arena, bool, n);
-  if (!inquiry || !analysis->examples || !analysis->idle) return;
+  analysis->leaves = ARENA_ARRAY(analysis->arena, size_t, n + 1);
+  if (!inquiry || !analysis->examples || !analysis->idle || !analysis->leaves) return;
+  for (size_t i = 0; i < n; i++) {
+    const struct condition *when = analysis->route->rules[i].when;
+    analysis->leaves[i + 1] = analysis->leaves[i] + (when ? when->leaf_count : 0) + 1;
+  }
   for (size_t i = 0; i < n && analysis->steps >= SEARCH_STEPS; i++) {
     begin(inquiry, analysis, i);
     check_rule(inquiry);

@@ -2,7 +2,7 @@
 """Golden rule files: what `adit check` says of mistakes, and what `adit explain` decides.
 
     golden.py ADIT [NAME…]       compares; NAME picks files by the beginning of their names
-    golden.py --write ADIT [NAME…]  writes the .bad.err files anew, to be read before they are kept
+    golden.py --write ADIT [NAME…]  writes the .err files anew, to be read before they are kept
 
 X.bad.json    a rule file with mistakes; X.bad.err is what check prints on stderr, byte for byte, and
               its exit status is 1.
@@ -15,6 +15,10 @@ X.table.json  conditions, each with requests and what it gives: {"conditions": [
               {…}, "requests": [[REQUEST, true | false | null]]}]}; null is unknown. A request
               without a url asks for http://shop.example.com/. "attributes" and "segments" beside
               "conditions" are those of the rule file that each condition is put into.
+
+X.find.json   a rule file without mistakes; X.find.err is what `check --notes` finds in it on
+              2026-06-01. X.beside*.json are other routes beside it. With `--strict` the exit status is
+              1 where there are warnings, and every witness is a request that `explain` answers.
 
 Everything runs under this folder's adit.json, in a copy of the folder whose key only we can read,
 as git does not keep that. The last line is "N passed, N failed".
@@ -58,9 +62,8 @@ def diff(expected, got):
                                      lineterm="")) or ["(they differ in the newline at the end)"]
 
 
-def check_bad(adit, path, write):
-    """One rule file with mistakes. Returns whether all is as expected."""
-    done = adit.run("check", "-c", "adit.json", path.name)
+def compare_stderr(path, done, status, write):
+    """What is wrong with what a command says on stderr, beside X.err, and with its exit status."""
     golden = path.with_suffix(".err")
     if write:
         golden.write_text(done.stderr, encoding="utf-8")
@@ -70,8 +73,37 @@ def check_bad(adit, path, write):
         problems = [f"there is no {golden.name}; check says:", *done.stderr.splitlines()]
     elif done.stderr != expected:
         problems = diff(expected, done.stderr)
-    if done.returncode != 1:
-        problems.append(f"exit status {done.returncode}, expected 1")
+    if done.returncode != status:
+        problems.append(f"exit status {done.returncode}, expected {status}")
+    return problems
+
+
+FIND = ("check", "-c", "adit.json", "--now", "2026-06-01", "--notes")
+
+
+def check_find(adit, path, write):
+    """One rule file with findings. Returns whether all is as expected."""
+    beside = sorted(one.name for one in FOLDER.glob(path.name.replace(".find.json", ".beside*.json")))
+    done = adit.run(*FIND, path.name, *beside)
+    problems = compare_stderr(path, done, 0, write)
+    strict = adit.run(*FIND, "--strict", path.name, *beside)
+    if strict.returncode != (": warning: " in done.stderr):
+        problems.append(f"--strict: exit status {strict.returncode}")
+    witnesses = [line.split(": note: witness: ")[1] for line in done.stderr.splitlines() if ": witness: " in line]
+    rules = [argument for name in (path.name, *beside) for argument in ("--rules", name)]
+    answers = adit.run("explain", "-c", "adit.json", *rules, "--batch", stdin="".join(f"{line}\n" for line in witnesses))
+    for witness, answer in zip(witnesses, answers.stdout.splitlines()):
+        if "error" in json.loads(answer):
+            problems.append(f"witness {witness}: {answer}")
+    if problems:
+        show(path.name, problems)
+    return not problems
+
+
+def check_bad(adit, path, write):
+    """One rule file with mistakes. Returns whether all is as expected."""
+    done = adit.run("check", "-c", "adit.json", path.name)
+    problems = compare_stderr(path, done, 1, write)
     if problems:
         show(path.name, problems)
     return not problems
@@ -158,6 +190,10 @@ def check_all(adit, names, write):
     for path in sorted(FOLDER.glob("*.bad.json")):
         if path.name.startswith(names):
             ok = check_bad(adit, path, write)
+            passed, failed = passed + ok, failed + (not ok)
+    for path in sorted(FOLDER.glob("*.find.json")):
+        if path.name.startswith(names):
+            ok = check_find(adit, path, write)
             passed, failed = passed + ok, failed + (not ok)
     for path in sorted(FOLDER.glob("*.cases.json")):
         if path.name.startswith(names):

@@ -1,0 +1,389 @@
+#!/usr/bin/env python3
+"""What `adit check` claims of random rule files, against every request there is: findings.py ADIT
+
+Each round writes rule files over small domains (a few texts, numbers, times, addresses; missing and
+repeated values too), asks `adit check` for findings, and `adit explain --batch` for the decision on
+each request of the whole domain. No finding may be refuted by a request; a witness must show what it
+is said to show. That a finding is not made is no mistake; but most of what is there must be found.
+
+The seed is fixed, so that a run is the same each time; another may follow the program, with a number of
+rounds. The last line is "N passed, N failed".
+"""
+
+import collections
+import itertools
+import json
+import pathlib
+import random
+import re
+import subprocess
+import sys
+import tempfile
+
+ROUNDS, ROUTES, TIMEOUT_SECONDS = 5, 24, 300
+REQUESTS_MAX = 300
+NOW = "2026-06-01T00:00:00Z"
+TIMES = ["2026-05-01T00:00:00Z", "2026-06-02T00:00:00Z", "2026-06-03T00:00:00Z"]
+
+CONFIG = {
+    "listen": [{"address": "127.0.0.1:0"}],
+    "rules": ["route-*.json"],
+    "attributes": {
+        "one": {"type": "string", "from": [{"header": "X-One"}]},
+        "user.id": {"type": "string", "from": [{"header": "X-User-Id"}]},
+        "score": {"type": "number", "from": [{"header": "X-Score"}]},
+        "scores": {"type": "number", "from": [{"header": "X-Scores", "trust": "anyone"}]},
+        "born": {"type": "time", "from": [{"header": "X-Born"}]},
+        "app": {"type": "version", "from": [{"header": "X-App", "regex": "v=([0-9.]+)"}]},
+        "flag": {"type": "bool", "from": [{"header": "X-Flag"}]},
+        "list": {"type": "list", "from": [{"header": "X-List"}]},
+    },
+    "segments": {"gateway": {"one": "a"}},
+    "upstreams": {name: {"endpoints": ["127.0.0.1:9001"]} for name in ("v1", "canary")},
+}
+
+TEXTS = ["a", "b", "ab", "ba"]
+NUMBERS = [0, 1, 1.5, 2]
+PATTERNS = ["^a", "b$", "a|b", "a.*b", "^(a|ba)$", "^.*$", "x*", "[ab]+$", "^a[^b]*$"]
+
+
+def texts(rng):
+    return rng.choice([
+        lambda: {"eq": rng.choice(TEXTS)}, lambda: {"ne": rng.choice(TEXTS)},
+        lambda: {"in": rng.sample(TEXTS, 2)}, lambda: {"not_in": rng.sample(TEXTS, 2)},
+        lambda: {"starts_with": rng.choice(TEXTS)}, lambda: {"ends_with": rng.choice(TEXTS)},
+        lambda: {"contains": rng.choice(TEXTS)}, lambda: {"ends_with": rng.sample(TEXTS, 2)},
+        lambda: {"starts_with": rng.choice(["A", "b"]), "ignore_case": True},
+        lambda: {"matches": rng.choice(PATTERNS)},
+        lambda: {"bucket_in": rng.choice([[0, 50], [50, 100], [0, 25], [25, 75]])},
+    ])()
+
+
+def ordered(rng, values):
+    low, high = sorted(rng.sample(range(len(values)), 2))
+    return rng.choice([
+        {"eq": values[low]}, {"ne": values[low]}, {"in": [values[low], values[high]]},
+        {"gt": values[low]}, {"gte": values[high]}, {"lt": values[high]}, {"lte": values[low]},
+        {"between": [values[low], values[high]]}, {"gte": values[low], "lt": values[high]},
+    ])
+
+
+def header(name, values, several=False):
+    """The ways in which a request can have a header: not at all, with one value, with two."""
+    ways = [{}] + [{name: value} for value in values]
+    return ways + [{name: list(pair)} for pair in itertools.combinations(values, 2)] if several else ways
+
+
+def born(rng):
+    return ordered(rng, ["2026-01-01", "2026-02-01", "2026-03-01"])
+
+
+def ages(rng):
+    return ordered(rng, ["-1d", "1d", "90d", "120d"])
+
+
+ADDRESSES = ["10.0.0.1", "10.1.0.1", "192.0.2.1", "2001:db8::1"]
+NETWORKS = ["10.0.0.0/8", "10.1.0.0/16", "0.0.0.0/0", "::/0", "192.0.2.1", "2001:db8::/32"]
+
+
+def address(rng):
+    return rng.choice([{"in_cidr": rng.choice(NETWORKS)}, {"in_cidr": rng.sample(NETWORKS, 2)},
+                       {"eq": rng.choice(ADDRESSES)}, {"ne": rng.choice(ADDRESSES)}])
+
+
+PATHS = ["/", "/a", "/a/b", "/ab", "/b"]
+
+
+def path(rng):
+    return rng.choice([{"under": rng.choice(PATHS)}, {"eq": rng.choice(PATHS)},
+                       {"starts_with": rng.choice(PATHS)}, {"not_in": rng.sample(PATHS, 2)}])
+
+
+# attribute: (conditions on it, the part of a request that gives it, by its ways)
+ATTRIBUTES = {
+    "one": (texts, "headers", header("X-One", [*TEXTS, "c", ""])),
+    "header.h": (texts, "headers", header("H", [*TEXTS, "c"], True)),
+    "query.q": (texts, "query", ["", "?q=a", "?q=b&q=ab", "?q=c", "?q"]),
+    "list": (texts, "headers", header("X-List", ["a", "b", "a,b", "ab, c", ","])),
+    "user.id": (texts, "headers", header("X-User-Id", ["a", "b", "u1", "u2", "u3", "u4", ""])),
+    "score": (lambda rng: ordered(rng, NUMBERS), "headers",
+              header("X-Score", ["-1", "0", "0.5", "1", "1.2", "1.50", "2", "3", "x"])),
+    "scores": (lambda rng: ordered(rng, NUMBERS), "headers", header("X-Scores", ["0", "1", "1.7", "2", "9"], True)),
+    "born": (born, "headers", header("X-Born", ["2025-12-31", "2026-01-01", "2026-01-15", "2026-02-01",
+                                                "2026-02-28T23:59:59Z", "2026-03-01", "2026-07-01"])),
+    "born.age": (ages, "headers", header("X-Born", ["2026-01-01", "2026-02-15", "2026-05-31",
+                                                    "2026-06-01T12:00:00Z", "2026-09-01"])),
+    "app": (lambda rng: ordered(rng, ["1", "1.2", "1.10", "2.0.0"]), "headers",
+            header("X-App", ["v=0", "v=1.0", "v=1.2", "v=1.3", "v=1.10.0", "v=2", "v=7", "none"])),
+    "flag": (lambda rng: rng.choice([{"eq": True}, {"eq": False}, {"ne": True}, {"in": [True, False]}]),
+             "headers", header("X-Flag", ["true", "false", "yes"])),
+    "client_ip": (address, "client_ip", ADDRESSES + ["203.0.113.9"]),
+    "path": (path, "path", [*PATHS, "/a/b/c", "/abc"]),
+    "method": (lambda rng: rng.choice([{"eq": "GET"}, {"in": ["GET", "POST"]}, {"ne": "GET"}]),
+               "method", ["GET", "POST", "PUT"]),
+    "now": (lambda rng: ordered(rng, ["2026-05-15", "2026-06-01T00:00:00Z", "2026-06-02T12:00:00Z"]),
+            "now", TIMES),
+}
+
+
+def leaf(rng, names):
+    name = rng.choice(names)
+    if rng.random() < 0.12:
+        return {name: {"exists": rng.random() < 0.5}}
+    operators = ATTRIBUTES[name][0](rng)
+    if rng.random() < 0.2:
+        operators["missing"] = rng.random() < 0.5
+    return {name: operators}
+
+
+def condition(rng, names, depth=2):
+    kind = rng.random()
+    if depth == 0 or kind < 0.5:
+        return leaf(rng, names)
+    if kind < 0.65:
+        return {"not": condition(rng, names, depth - 1)}
+    if kind < 0.7:
+        return {"segment": rng.choice(["s", "gateway"])}
+    return {rng.choice(["all", "any"]): [condition(rng, names, depth - 1) for _ in range(2)]}
+
+
+def outcome(rng):
+    return rng.choice([{"to": "canary"}, {"to": "canary"}, {"to": "v1"}, {"split": {"canary": rng.choice([25, 50])}}])
+
+
+class Route:
+    """One rule file, and all requests that its rules can tell apart."""
+
+    def __init__(self, rng, number):
+        self.host = f"r{number}"
+        names = rng.sample(sorted(ATTRIBUTES), rng.choice([1, 1, 2, 2, 3]))
+        rules = []
+        for i in range(rng.randint(1, 6)):
+            rule = {"id": f"rule{i}", "when": condition(rng, names), **outcome(rng)}
+            if rng.random() < 0.1:
+                del rule["when"]
+            rules.append(rule)
+        self.document = {
+            "route": self.host, "match": {"hosts": [self.host]}, "variants": {"v1": "v1", "canary": "canary"},
+            "segments": {"s": condition(rng, names, 0)}, "rules": rules,
+            **({"default": {"split": {"canary": 25}}} if rng.random() < 0.3 else {})}
+        if rng.random() < 0.3:
+            self.document["match"]["path_prefix"] = "/a"
+        asked = set(names) | {"one"} | ({"born"} if "born.age" in names else set())
+        self.requests = self.every_request(rng, sorted(asked))
+
+    def every_request(self, rng, names):
+        ways = [ATTRIBUTES[name][2] for name in names]
+        whole = 1
+        for way in ways:
+            whole *= len(way)
+        chosen = itertools.product(*ways) if whole <= REQUESTS_MAX else \
+            ([rng.choice(way) for way in ways] for _ in range(REQUESTS_MAX))
+        return [self.request(rng, dict(zip(names, values))) for values in chosen]
+
+    def request(self, rng, values):
+        request, headers = {"now": values.get("now", rng.choice(TIMES))}, {}
+        target, query = "/a", ""
+        for name, value in values.items():
+            where = ATTRIBUTES[name][1]
+            if where == "headers":
+                headers.update(value)
+            elif where == "query":
+                query = value
+            elif where == "path":
+                target = value
+            else:
+                request[where] = value
+        return {"url": f"http://{self.host}{target}{query}", "headers": headers, **request}
+
+
+# ---- the program ---------------------------------------------------------------------------------
+
+class Adit:
+    def __init__(self, binary, folder):
+        self.binary = str(pathlib.Path(binary).resolve())
+        self.folder = pathlib.Path(folder)
+        (self.folder / "adit.json").write_text(json.dumps(CONFIG))
+
+    def run(self, *arguments, stdin=""):
+        return subprocess.run([self.binary, *arguments], cwd=self.folder, input=stdin,
+                              capture_output=True, encoding="utf-8", timeout=TIMEOUT_SECONDS, check=False)
+
+    def write(self, documents):
+        for path in self.folder.glob("route-*.json"):
+            path.unlink()
+        for document in documents:
+            text = json.dumps(document)
+            (self.folder / f"route-{document['route']}.json").write_text(text)
+
+    def decide(self, requests):
+        done = self.run("explain", "-c", "adit.json", "--batch", "--trace",
+                        stdin="".join(json.dumps(request) + "\n" for request in requests))
+        answers = [json.loads(line) for line in done.stdout.splitlines()]
+        if len(answers) != len(requests):
+            raise AssertionError(done.stderr)
+        return answers
+
+    def findings(self):
+        """Of each route its findings: [(message, witness or None)]."""
+        found = collections.defaultdict(list)
+        done = self.run("check", "-c", "adit.json", "--now", NOW)
+        if done.returncode != 0:
+            raise AssertionError(done.stderr)
+        for line in done.stderr.splitlines():
+            match = re.match(r"route-(\w+)\.json:\d+:\d+: (warning|note): (.*)", line)
+            if match and match[2] == "warning":
+                found[match[1]].append([match[3], None])
+            elif match and match[3].startswith("witness: "):
+                found[match[1]][-1][1] = json.loads(match[3].removeprefix("witness: "))
+        return found
+
+
+# ---- what findings claim -------------------------------------------------------------------------
+
+def of_rule(message):
+    match = re.match(r"rule '(\w+)': (.*)", message)
+    return match.groups() if match else (None, message)
+
+
+def is_future(request):
+    return request["now"] >= NOW
+
+
+def refute(adit, route, rule, claim, decided):
+    """A request that refutes a claim, or None. `decided`: (request, decision)."""
+    def first(wrong):
+        return next((request for request, answer in decided if wrong(request, answer)), None)
+
+    if claim.startswith("can never match"):
+        return first(lambda _, answer: answer["rule"] == rule)
+    if claim.startswith("can no longer match"):
+        return first(lambda request, answer: answer["rule"] == rule and is_future(request))
+    if match := re.match(r"'now' (\w+) (.*) holds at any time", claim):
+        return first(lambda request, answer: is_future(request) and any(
+            one["attribute"] == "now" and one["op"] == match[1] and json.dumps(one["value"]) == match[2]
+            and one["result"] is not True for one in answer["rules"][int(rule[4:])]["conditions"]))
+    if match := re.match(r"the split draws \w+: all get '(\w+)'", claim):
+        return first(lambda _, answer: answer["rule"] == rule and answer["bucket"] is not None
+                     and answer["variant"] != match[1])
+    if claim.startswith("changes nothing"):
+        rest = [one for one in route.document["rules"] if one["id"] != rule]
+        adit.write([{**route.document, "rules": rest}])
+        without = adit.decide([request for request, _ in decided])
+        return next((request for (request, with_it), answer in zip(decided, without)
+                     if with_it["variant"] != answer["variant"]), None)
+    if match := re.match(r'the pattern (".*?") matches every text', claim):
+        return first(lambda _, answer: any(
+            one["op"] == "matches" and json.dumps(one["value"]) == match[1] and one["seen"] is not None
+            and one["result"] is not True for entry in answer["rules"] for one in entry["conditions"]))
+    if match := re.match(r'the pattern (".*?") is no more than a text: write (.*)', claim):
+        return refute_instead(adit, route, json.loads(match[1]), json.loads(f"{{{match[2]}}}"), decided)
+    return None
+
+
+def refute_instead(adit, route, pattern, instead, decided):
+    """Each `matches` with the pattern written as the finding says: nothing may change."""
+    def rewrite(node):
+        if isinstance(node, list):
+            return [rewrite(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        if node.get("matches") == pattern:
+            return {**{key: value for key, value in node.items() if key != "matches"}, **instead}
+        return {key: rewrite(value) for key, value in node.items()}
+
+    adit.write([rewrite(route.document)])
+    answers = adit.decide([request for request, _ in decided])
+    return next((request for (request, before), after in zip(decided, answers)
+                 if any(before[key] != after[key] for key in ("rule", "variant"))), None)
+
+
+def refute_witness(adit, route, rule, claim, witness):
+    """Why a witness does not show its claim, or None."""
+    adit.write([route.document])
+    answer = adit.decide([witness])[0]
+    if claim.startswith("can never match"):
+        adit.write([{**route.document, "rules": [one for one in route.document["rules"] if one["id"] == rule]}])
+        alone = adit.decide([witness])[0]
+        if alone["rule"] != rule or answer["rule"] in (rule, None):
+            return f"alone {alone['rule']}, with the others {answer['rule']}"
+    elif answer.get("rule") != rule:
+        return f"decided by {answer.get('rule')}: {answer}"
+    return None
+
+
+def kind_of(claim):
+    for kind in ("can never match: rule", "can never match", "can no longer", "changes nothing",
+                 "draws", "matches every", "no more than", "holds at any time"):
+        if kind in claim:
+            return kind
+    return None
+
+
+class Results:
+    def __init__(self):
+        self.passed = self.failed = self.facts = self.facts_found = 0
+        self.claims = collections.Counter()
+
+    def fail(self, route, *lines):
+        self.failed += 1
+        print("FAILED", *lines)
+        print(f"  {json.dumps(route.document)}")
+
+
+def check_route(adit, route, findings, decided, results):
+    claimed = set()
+    for message, witness in findings:
+        rule, claim = of_rule(message)
+        kind = kind_of(claim)
+        if rule is None or kind is None:
+            continue
+        results.claims[kind] += 1
+        if claim.startswith("can n"):
+            claimed.add(rule)
+        refuted = refute(adit, route, rule, claim, decided)
+        if refuted:
+            results.fail(route, f"{message}: refuted by {json.dumps(refuted)}")
+        wrong = refute_witness(adit, route, rule, claim, witness) if witness else None
+        if wrong:
+            results.fail(route, f"{message}: witness {json.dumps(witness)}: {wrong}")
+        results.passed += not refuted and not wrong
+    deciding = {answer["rule"] for _, answer in decided}
+    never = {rule["id"] for rule in route.document["rules"]} - deciding
+    results.facts += len(never)
+    results.facts_found += len(never & claimed)
+
+
+def check_round(adit, rng, results):
+    routes = [Route(rng, number) for number in range(ROUTES)]
+    adit.write([route.document for route in routes])
+    findings = adit.findings()
+    requests = [request for route in routes for request in route.requests]
+    answers = iter(adit.decide(requests))
+    for route in routes:
+        decided = [(request, next(answers)) for request in route.requests]
+        check_route(adit, route, findings[route.host], decided, results)
+
+
+def main(arguments):
+    if not 1 <= len(arguments) <= 3:
+        print(__doc__.strip(), file=sys.stderr)
+        return 2
+    rng = random.Random(int(arguments[1]) if len(arguments) > 1 else 1)
+    results = Results()
+    with tempfile.TemporaryDirectory() as folder:
+        adit = Adit(arguments[0], folder)
+        for _ in range(int(arguments[2]) if len(arguments) > 2 else ROUNDS):
+            check_round(adit, rng, results)
+    for kind, count in sorted(results.claims.items()):
+        print(f"{count} times: {kind}")
+    print(f"of {results.facts} rules that decide none of the requests, {results.facts_found} were found")
+    if results.facts_found * 2 < results.facts:
+        print("FAILED: that is less than half")
+        results.failed += 1
+    print(f"{results.passed} passed, {results.failed} failed")
+    return 1 if results.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
