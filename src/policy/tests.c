@@ -11,6 +11,8 @@
 #include "adit/text.h"
 #include "policy_private.h"
 
+enum { SAME_TESTS_MAX = 1000 };
+
 /* What a test may expect of a decision, as it is called in JSON. */
 enum expectation {
   EXPECT_ROUTE,
@@ -30,6 +32,7 @@ struct test_case {
   bool has_now;
   bool expects[EXPECT_COUNT];
   struct str expected[EXPECT_COUNT]; /* p == NULL: null */
+  struct str request_json, expect_json;
 };
 
 /* ---- parsing --------------------------------------------------------------------------------- */
@@ -126,6 +129,7 @@ static bool parse_expect(const struct test_parser *parser, const cJSON *test,
                parser->what);
     return false;
   }
+  ret->expect_json = json_raw(parser->doc, expect);
   bool ok = json_check_keys(parser->doc, expect, EXPECTATIONS, parser->what, diags);
   bool own_route = expects_own_route(parser, expect);
   for (int i = 0; i < EXPECT_COUNT; i++) {
@@ -153,6 +157,7 @@ static bool parse_request(const struct test_parser *parser, const cJSON *test,
                          loader->diags))
     return false;
   ret->request.ignore_cookie = true;
+  ret->request_json = json_raw(parser->doc, request);
   return true;
 }
 
@@ -324,7 +329,7 @@ static bool run_file(struct loader *loader, struct decider *decider, const struc
 
 /* ---- tests that test nothing ----------------------------------------------------------------- */
 
-/* Whether every decision that the file's rules and default can come to is of this variant. */
+/* Whether the rules and the default can come to no other variant. */
 static bool gives_only(const struct route *route, struct str variant) {
   uint16_t only = route_find_variant(route, variant);
   for (size_t i = 0; i < route->rule_count; i++)
@@ -332,33 +337,63 @@ static bool gives_only(const struct route *route, struct str variant) {
   return only == route->stable && !route->has_default_split;
 }
 
-static bool is_idle(const struct route *route, const struct test_case *test) {
-  const struct str *expected = test->expected;
-  bool by_default =
-      str_eq(expected[EXPECT_REASON], str_from_cstr(decide_reason_name(REASON_DEFAULT)));
-  if (route->state != ROUTE_ON || test->expects[EXPECT_ROUTE] || test->expects[EXPECT_BUCKET])
-    return false;
-  if (test->expects[EXPECT_VARIANT] &&
-      (!expected[EXPECT_VARIANT].p || !gives_only(route, expected[EXPECT_VARIANT])))
-    return false;
-  if (test->expects[EXPECT_RULE] && (expected[EXPECT_RULE].p || route->rule_count > 0))
-    return false;
-  return !test->expects[EXPECT_REASON] ||
-         (by_default && route->rule_count == 0 && !route->has_default_split);
+/* Whether what is expected holds for whatever the rules say. Only of a variant that can be known
+ * where there are rules: each says its id, and its reason. */
+static bool expects_anything(const struct route *route, const struct test_case *test) {
+  bool only_variant = test->expects[EXPECT_VARIANT] && !test->expects[EXPECT_ROUTE] &&
+                      !test->expects[EXPECT_REASON] && !test->expects[EXPECT_RULE] &&
+                      !test->expects[EXPECT_BUCKET];
+  return only_variant && route->rule_count > 0 && test->expected[EXPECT_VARIANT].p &&
+         gives_only(route, test->expected[EXPECT_VARIANT]);
+}
+
+/* One that forces tests that; a header that must not force, too. */
+static bool speaks_of_force(const struct route *route, const struct test_case *test) {
+  struct str value;
+  return route->force.enabled &&
+         (route->force.cookie.p ||
+          attr_request_header(&test->request.attr, route->force.header, 0, &value));
+}
+
+static bool is_answered_here(struct decider *decider, const struct route *route,
+                             const struct test_case *test) {
+  struct decision decision;
+  decide(decider, &test->request, &decision, NULL, NULL);
+  return decision.route == route;
+}
+
+static const struct test_case *find_same(const struct policy_file *file, size_t i) {
+  const struct test_case *test = &file->tests[i];
+  for (size_t k = 0; k < i && k < SAME_TESTS_MAX; k++) {
+    const struct test_case *earlier = &file->tests[k];
+    if (str_eq(earlier->request_json, test->request_json) &&
+        str_eq(earlier->expect_json, test->expect_json))
+      return earlier;
+  }
+  return NULL;
+}
+
+static void find_idle_test(struct loader *loader, struct decider *decider,
+                           const struct policy_file *file, size_t i) {
+  const struct test_case *test = &file->tests[i];
+  const struct test_case *same = find_same(file, i);
+  if (same) {
+    diags_add(loader->diags, DIAG_WARNING, test->at, "remove it, or ask something else",
+              "test '%.*s' is the test '%.*s' once more", STR_ARG(test->name), STR_ARG(same->name));
+    return;
+  }
+  const struct route *route = file->route;
+  if (route->state != ROUTE_ON || !expects_anything(route, test) || speaks_of_force(route, test) ||
+      !is_answered_here(decider, route, test))
+    return;
+  diags_add(loader->diags, DIAG_WARNING, test->at, "expect a rule, too",
+            "test '%.*s' tests nothing: whatever the rules say, the variant is '%.*s'",
+            STR_ARG(test->name), STR_ARG(test->expected[EXPECT_VARIANT]));
 }
 
 void tests_find_idle(struct loader *loader, const struct policy_file *file) {
-  struct decider *decider = policy_decider_new(loader->policy);
-  for (size_t i = 0; decider && i < file->test_count; i++) {
-    const struct test_case *test = &file->tests[i];
-    struct decision decision;
-    decide(decider, &test->request, &decision, NULL, NULL);
-    /* One that forces, or that another route answers, does test something. */
-    if (decision.route != file->route || decision.reason == REASON_FORCED) continue;
-    if (!is_idle(file->route, test)) continue;
-    diags_add(loader->diags, DIAG_WARNING, test->at, "expect what a rule decides",
-              "test '%.*s': whatever the rules say, it passes", STR_ARG(test->name));
-  }
+  struct decider *decider = file->test_count > 0 ? policy_decider_new(loader->policy) : NULL;
+  for (size_t i = 0; decider && i < file->test_count; i++) find_idle_test(loader, decider, file, i);
   decider_free(&decider);
 }
 

@@ -42,7 +42,7 @@ RULES = {
     "stable": "v1",
     "segments": {"new-users": {"user.registered_at": {"after": "2026-01-01"}}},
     "rules": [
-        {"id": "no-bots", "when": {"header.user-agent": {"matches": "(?i)bot"}}, "to": "v1"},
+        {"id": "no-bots", "when": {"header.user-agent": {"contains": "bot", "ignore_case": True}}, "to": "v1"},
         {
             "id": "east-new-users",
             "when": {"region": ["cn-east", "cn-north"], "segment": "new-users"},
@@ -298,7 +298,7 @@ class Explain(Case):
         self.assertEqual(lines[4:], [
             "",
             "  ✗ no-bots → v1",
-            '      ✗ header.user-agent matches "(?i)bot"  (saw "curl/8")',
+            '      ✗ header.user-agent contains "bot"  (saw "curl/8")',
             "  ✓ east-new-users → 25 % canary, the rest v1",
             '      ✓ region in ["cn-east","cn-north"]  (saw "cn-east")',
             '      ✓ user.registered_at after "2026-01-01"  (saw "2026-03-04")',
@@ -316,7 +316,7 @@ class Explain(Case):
             "bucket   499 of 0..9999: as --bucket says",
             "",
             "  ? no-bots → v1",
-            '      ? header.user-agent matches "(?i)bot"  (missing: user-agent is not in the request)',
+            '      ? header.user-agent contains "bot"  (missing: user-agent is not in the request)',
             "  ? east-new-users → 25 % canary, the rest v1",
             '      ? region in ["cn-east","cn-north"]  (missing: X-Region is in the request, '
             "but does not count from this peer)",
