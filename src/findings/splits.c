@@ -20,7 +20,8 @@ static struct diag_place place_of_split(const struct analysis *analysis, const s
 
 /* ---- which buckets come ---------------------------------------------------------------------- */
 
-/* Buckets [from, to) of the split's key that the rule lets through. */
+/* Buckets [from, to) of the split's key that the rule lets through. An empty value has a bucket,
+ * but is no key: nothing is said of those who have only that. */
 struct reach {
   const struct leaf *leaf; /* by which; NULL: all */
   uint16_t key;
@@ -39,9 +40,6 @@ static void narrow(struct reach *reach, const struct condition *condition) {
       leaf->slot != reach->key || leaf->missing == TRISTATE_TRUE || leaf->negative ||
       !str_eq(leaf->with.share.salt, reach->salt))
     return;
-  unsigned empty = rules_bucket(reach->salt, STR(""));
-  /* An empty value has a bucket and is no key: then another key is drawn by. */
-  if (leaf->with.share.from <= empty && empty < leaf->with.share.to) return;
   if (leaf->with.share.from > reach->from) reach->from = leaf->with.share.from;
   if (leaf->with.share.to < reach->to) reach->to = leaf->with.share.to;
   reach->leaf = leaf;
@@ -80,22 +78,25 @@ static void report_split(struct analysis *analysis, const struct rule *rule, uin
   struct str name = variant_name(route, variant);
   struct str what =
       rule ? arena_printf(analysis->arena, "rule '%.*s'", STR_ARG(rule->id)) : STR("'default'");
-  struct str why = STR("");
+  struct str why = STR(""), who = STR("");
   char shown[LEAF_SHOWN_MAX];
-  if (reach->leaf)
+  if (reach->leaf) {
+    struct str key = attr_table_name(route->table, reach->key);
+    who = arena_printf(analysis->arena, " who have '%.*s'", STR_ARG(key));
     why = arena_printf(analysis->arena, ", because %s lets only buckets of the same draw through",
                        leaf_show(reach->leaf, shown));
+  }
   struct str hint = rule ? arena_printf(analysis->arena, "\"to\": \"%.*s\" says so", STR_ARG(name))
                     : nobody ? STR("leave it out")
                              : STR("a rule without \"when\" says so");
   struct str witness = {0};
   if (rule && analysis->examples) witness = analysis->examples[rule - route->rules];
   if (!analysis_confirms(analysis, witness, rule)) witness = (struct str){0};
-  if (!what.p || !hint.p || !why.p) return;
+  if (!what.p || !hint.p || !why.p || !who.p) return;
   report(analysis, nobody ? FINDING_NOBODY : FINDING_EVERYBODY, place_of_split(analysis, rule),
          rule, witness, reach->leaf ? "give bucket_in another \"salt\"" : hint.p,
-         "%.*s: the split draws %s: all get '%.*s'%.*s", STR_ARG(what),
-         nobody ? "nobody" : "everybody", STR_ARG(name), STR_ARG(why));
+         "%.*s: the split draws %s: all%.*s get '%.*s'%.*s", STR_ARG(what),
+         nobody ? "nobody" : "everybody", STR_ARG(who), STR_ARG(name), STR_ARG(why));
 }
 
 static void check_split(struct analysis *analysis, const struct rule *rule,

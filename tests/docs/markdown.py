@@ -12,9 +12,10 @@ class Block:
     def __init__(self, info, lines, line):
         words = info.split()
         self.language = words[0] if words else ""
-        self.kind = next((word for word in words[1:] if "=" not in word and word != "bad"), "")
+        self.kind = next((word for word in words[1:] if "=" not in word and word not in ("bad", "found")), "")
         self.options = dict(word.split("=", 1) for word in words[1:] if "=" in word)
         self.bad = "bad" in words[1:]
+        self.found = "found" in words[1:]
         self.lines = lines
         self.line = line
 

@@ -20,6 +20,7 @@ More words may follow on the same line:
                         another language than those above it is only written
     bad                 it must not pass; the next block, marked ```text errors, is what `adit check`
                         prints on stderr (a block that was not given a file is called example.json)
+    found               the same, but it passes, with warnings; every other example has none
     names=FILE:ENUM     (```text) names every member of that enum
     steps=FILE:FUNCTION (```text) the calls `name()` that begin its lines are made there in that order
     by=PATH             a ```sh block without prompts that is run somewhere else: in PATH, a file of
@@ -186,15 +187,14 @@ class Document:
         return ["-c", name, "only-v1.json"]
 
     def run_checked(self, block, following):
-        done = self.adit("check", *self.check_file(block))
-        if not block.bad:
-            if done.returncode != 0:
-                raise Failure(f"adit check does not take it:\n{done.stdout}{done.stderr}")
+        shown = block.bad or block.found
+        done = self.adit("check", *([] if block.found else ["--strict"]), *self.check_file(block))
+        if done.returncode != block.bad:
+            raise Failure(f"adit check says:\n{done.stdout}{done.stderr}")
+        if not shown:
             return
-        if done.returncode != 1:
-            raise Failure(f"it should not pass, but adit check says:\n{done.stdout}{done.stderr}")
         if not following or following.kind != "errors":
-            raise Failure("a bad example needs a block ```text errors after it")
+            raise Failure("such an example needs a block ```text errors after it")
         compare([self.with_ports(line) for line in following.lines], done.stderr, "adit check")
 
     def run_requests(self, block):

@@ -162,6 +162,9 @@ class Route:
             rule = {"id": f"rule{i}", "when": condition(rng, names), **outcome(rng)}
             if rng.random() < 0.1:
                 del rule["when"]
+            elif "user.id" in names and rng.random() < 0.3:
+                rule = {"id": f"rule{i}", "when": {"user.id": {"bucket_in": rng.choice([[0, 25], [50, 100], [20, 30]])}},
+                        "split": {"canary": rng.choice([25, 50, 0, 100])}}
             rules.append(rule)
         self.document = {
             "route": self.host, "match": {"hosts": [self.host]}, "variants": {"v1": "v1", "canary": "canary"},
@@ -263,7 +266,7 @@ def refute(adit, route, rule, claim, decided):
         return first(lambda request, answer: is_future(request) and any(
             one["attribute"] == "now" and one["op"] == match[1] and json.dumps(one["value"]) == match[2]
             and one["result"] is not True for one in answer["rules"][int(rule[4:])]["conditions"]))
-    if match := re.match(r"the split draws \w+: all get '(\w+)'", claim):
+    if match := re.match(r"the split draws \w+: all(?: who have '[\w.]+')? get '(\w+)'", claim):
         return first(lambda _, answer: answer["rule"] == rule and answer["bucket"] is not None
                      and answer["variant"] != match[1])
     if claim.startswith("changes nothing"):
