@@ -185,9 +185,12 @@ static void report_shadowed(struct inquiry *inquiry) {
   if (inquiry->witness.p && analysis_confirms(analysis, inquiry->witness, NULL))
     witness = inquiry->witness;
   struct str shown = text_str(&takers);
-  report(analysis, FINDING_SHADOWED, place_of_rule(analysis, inquiry->rule), inquiry->rule, witness,
-         "put it before, or remove it", "rule '%.*s': can never match: %.*s all of its requests",
-         STR_ARG(inquiry->rule->id), STR_ARG(shown));
+  if (!text_failed(&takers)) {
+    report(analysis, FINDING_SHADOWED, place_of_rule(analysis, inquiry->rule), inquiry->rule,
+           witness, "put it before, or remove it",
+           "rule '%.*s': can never match: %.*s all of its requests", STR_ARG(inquiry->rule->id),
+           STR_ARG(shown));
+  }
   text_deinit(&takers);
 }
 

@@ -188,6 +188,54 @@ START_TEST(reloading)
 }
 END_TEST
 
+#define FOUND_TEXT                                                                                \
+  "{\"route\": \"found\", \"variants\": {\"v1\": \"a\", \"canary\": \"b\"},\n"                    \
+  " \"rules\": [{\"id\": \"1\", \"when\": {\"region\": [\"a\", \"b\"]}, \"to\": \"canary\"},\n"   \
+  "  {\"id\": \"2\", \"when\": {\"region\": \"a\", \"query.q\": {\"matches\": \"^x\"}}, \"to\": " \
+  "\"v1\"},\n"                                                                                    \
+  "  {\"id\": \"3\", \"when\": {\"not\": {\"any\": [{\"path\": \"/\"}, {\"path\": "               \
+  "{\"starts_with\": "                                                                            \
+  "\"/\"}}]}}, \"split\": {\"canary\": 100}}]}"
+
+/* What is found while memory is short is found with it, too. */
+static void find_in_need(bool lasting) {
+  const struct policy_options options = {
+      .config_path = "adit.json", .findings = POLICY_FINDINGS_ALL, .now_ms = 1780272000000};
+  struct diags *expected = diags_new();
+  struct policy *policy = policy_load(&options, expected);
+  ck_assert(policy && diags_count(expected, DIAG_WARNING) >= 3);
+  policy_unref(&policy);
+  unsigned n = 0;
+  for (bool granted = false; !granted; n++) {
+    struct diags *diags = diags_new();
+    arm(n, lasting);
+    policy = policy_load(&options, diags);
+    granted = disarm();
+    for (size_t i = 0; i < diags_size(diags) && policy; i++) {
+      const struct diag *diag = diags_get(diags, i);
+      bool known = diag->level != DIAG_WARNING; /* a witness may be another */
+      for (size_t k = 0; k < diags_size(expected) && !known; k++)
+        known = strcmp(diag->message, diags_get(expected, k)->message) == 0;
+      ck_assert_msg(known, "allocation %u: %s", n, diag->message);
+    }
+    policy_unref(&policy);
+    diags_free(&diags);
+  }
+  diags_free(&expected);
+}
+
+START_TEST(finding)
+{
+  write_files();
+  ck_assert_int_eq(remove("rules/shop.json"), 0);
+  ck_assert_int_eq(remove("rules/docs.json"), 0);
+  write_file("rules/found.json", FOUND_TEXT);
+  find_in_need(false);
+  find_in_need(true);
+  bench_close();
+}
+END_TEST
+
 /* One request, with a decider made anew, while each allocation is refused. */
 static void ask_in_need(const struct policy *policy, const char *request, bool lasting) {
   struct text expected, said;
@@ -264,4 +312,4 @@ START_TEST(mistakes)
 }
 END_TEST
 
-UNIT_MAIN("allocation", loading, reloading, asking, mistakes)
+UNIT_MAIN("allocation", loading, reloading, finding, asking, mistakes)
