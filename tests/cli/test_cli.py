@@ -95,8 +95,8 @@ class Case(unittest.TestCase):
             timeout=TIMEOUT, check=False)
         return done.returncode, done.stdout.decode(), done.stderr.decode()
 
-    def expect(self, args, status, out=None, err=None):
-        got = self.adit(*args)
+    def expect(self, args, status, out=None, err=None, stdin=b""):
+        got = self.adit(*args, stdin=stdin)
         self.assertEqual(got[0], status, got)
         if out is not None:
             self.assertEqual(got[1], out)
@@ -218,6 +218,36 @@ class Check(Case):
         self.assertEqual(out, "adit.json: 1 route, 2 tests: 0 errors, 1 warning\n")
         self.assertRegex(err, r"\A[^\n]*adit\.json[^\n]*: warning: [^\n]+\n\Z")
         self.expect(["check", "-c", "adit.json", "--strict"], 1, out)
+
+    def test_findings_are_warnings_with_a_witness(self):
+        rules = json.loads(json.dumps(RULES))
+        rules["rules"].append({"id": "late", "when": {"client_ip": {"in_cidr": "10.1.2.0/24"}}, "to": "v1"})
+        self.write("shop.json", rules)
+        _, out, err = self.expect(["check", "-c", "adit.json"], 0)
+        self.assertEqual(out, "adit.json: 1 route, 2 tests: 0 errors, 1 warning\n")
+        warning, witness = err.splitlines()
+        self.assertRegex(warning, r"\Ashop\.json:\d+:\d+: warning: rule 'late': can never match: rule 'staff' ")
+        line = witness.split(": note: witness: ")[1]
+        _, answer, _ = self.expect(["explain", "-c", "adit.json", "--batch"], 0, stdin=f"{line}\n".encode())
+        self.assertEqual(json.loads(answer)["rule"], "staff")
+        self.expect(["check", "-c", "adit.json", "--strict"], 1, out)
+
+    def test_what_will_be_over(self):
+        rules = json.loads(json.dumps(RULES))
+        rules["rules"].append({"id": "xmas", "when": {"now": {"before": "2099-12-24"}, "region": "eu"}, "to": "canary"})
+        for test in rules["tests"]:
+            test["request"]["now"] = "2026-06-01"
+        self.write("shop.json", rules)
+        self.expect(["check", "-c", "adit.json", "--strict"], 0, err="")
+        _, _, err = self.expect(["check", "-c", "adit.json", "--strict", "--now", "2100-01-01"], 1)
+        self.assertIn("rule 'xmas': can no longer match", err)
+        self.expect(["check", "-c", "adit.json", "--now", "soon"], 2,
+                    err="adit check: --now 'soon' is not a time, as 2026-01-01T00:00:00Z is; see 'adit help check'\n")
+
+    def test_notes_are_no_warnings(self):
+        _, out, err = self.expect(["check", "-c", "adit.json", "--strict", "--notes"], 0)
+        self.assertEqual(out, "adit.json: 1 route, 2 tests: 0 errors, 0 warnings\n")
+        self.assertRegex(err, r"\Ashop\.json:\d+:\d+: note: any client can force the canary [^\n]+\n\Z")
 
     def test_mistakes_are_shown_together(self):
         rules = json.loads(json.dumps(RULES))

@@ -18,7 +18,7 @@ def route(name, to="v1", **more):
     return {
         "route": name, "match": {"hosts": [f"{name}.test"]},
         "variants": {"v1": "shop-v1", "canary": "shop-canary"}, "stable": "v1",
-        "rules": [{"id": "all", "to": to}], **more}
+        "rules": [{"id": "all", "to": to}] if to != "v1" else [], **more}
 
 
 def start(bench, *names, **config):
@@ -248,6 +248,20 @@ def test_places_of_several_errors(bench):
                            ("soon", "soon")):
         place = bench.place_of("rules/a.json", where)
         assert any(line.startswith(f"{place}: error: ") and message in line for line in said), (place, said)
+
+
+def test_findings_are_logged(bench):
+    """A file that its author cannot have meant is taken over, and the log says what is wrong with it."""
+    start(bench, "a")
+    east = {"id": "east", "when": {"header.x-region": "east"}, "to": "canary"}
+    rest = {"id": "rest", "to": "canary"}
+    bench.write("rules/a.json", route("a", rules=[rest, east]))
+    said = bench.gateway.reload()
+    assert who(bench, "a") == "canary"
+    line = int(bench.place_of("rules/a.json", b'"id": "east"').split(":")[1]) - 1  # of its brace
+    assert [one for one in said if one.startswith(f"rules/a.json:{line}:5: warning: rule 'east': can never match: ")], said
+    assert [one for one in said if one.startswith(f"rules/a.json:{line}:5: note: witness: ")], said
+    assert said[-1] == "adit: reloaded: 1 routes", said
 
 
 def test_new_file_that_is_broken_is_not_served(bench):

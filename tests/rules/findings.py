@@ -6,6 +6,9 @@ repeated values too), asks `adit check` for findings, and `adit explain --batch`
 each request of the whole domain. No finding may be refuted by a request; a witness must show what it
 is said to show. That a finding is not made is no mistake; but most of what is there must be found.
 
+Files that are made to be hard (ten thousand rules of anything, deep nesting, choices in choices) must be
+checked, too: within a time and a memory that would never do if a proof had no bound.
+
 The seed is fixed, so that a run is the same each time; another may follow the program, with a number of
 rounds. The last line is "N passed, N failed".
 """
@@ -16,12 +19,13 @@ import json
 import pathlib
 import random
 import re
+import resource
 import subprocess
 import sys
 import tempfile
 
-ROUNDS, ROUTES, TIMEOUT_SECONDS = 5, 24, 300
-REQUESTS_MAX = 300
+ROUNDS, ROUTES, TIMEOUT_SECONDS = 4, 50, 300
+REQUESTS_MAX = 120
 NOW = "2026-06-01T00:00:00Z"
 TIMES = ["2026-05-01T00:00:00Z", "2026-06-02T00:00:00Z", "2026-06-03T00:00:00Z"]
 
@@ -128,7 +132,7 @@ ATTRIBUTES = {
 
 def leaf(rng, names):
     name = rng.choice(names)
-    if rng.random() < 0.12:
+    if rng.random() < 0.15:
         return {name: {"exists": rng.random() < 0.5}}
     operators = ATTRIBUTES[name][0](rng)
     if rng.random() < 0.2:
@@ -140,9 +144,9 @@ def condition(rng, names, depth=2):
     kind = rng.random()
     if depth == 0 or kind < 0.5:
         return leaf(rng, names)
-    if kind < 0.65:
-        return {"not": condition(rng, names, depth - 1)}
     if kind < 0.7:
+        return {"not": condition(rng, names, depth - 1)}
+    if kind < 0.75:
         return {"segment": rng.choice(["s", "gateway"])}
     return {rng.choice(["all", "any"]): [condition(rng, names, depth - 1) for _ in range(2)]}
 
@@ -156,7 +160,7 @@ class Route:
 
     def __init__(self, rng, number):
         self.host = f"r{number}"
-        names = rng.sample(sorted(ATTRIBUTES), rng.choice([1, 1, 2, 2, 3]))
+        names = rng.sample(sorted(ATTRIBUTES), rng.choice([1, 1, 1, 2, 2, 3]))
         rules = []
         for i in range(rng.randint(1, 6)):
             rule = {"id": f"rule{i}", "when": condition(rng, names), **outcome(rng)}
@@ -368,6 +372,58 @@ def check_round(adit, rng, results):
         check_route(adit, route, findings[route.host], decided, results)
 
 
+# ---- files that are hard -------------------------------------------------------------------------
+
+HARD_BYTES_MAX = 2 << 30
+
+
+def anything(rng, depth):
+    """A condition over many attributes and values."""
+    kind = rng.random()
+    if depth == 0 or kind < 0.4:
+        return rng.choice([
+            {"one": f"r{rng.randrange(60)}"}, {"score": {"gt": rng.randrange(60)}},
+            {f"header.h{rng.randrange(9)}": {"contains": "x" * rng.randint(1, 9)}},
+            {"query.q": {"matches": f"a+b{rng.randrange(9)}"}}, {"born": {"before": 1700000000 + rng.randrange(10**8)}},
+            {"user.id": {"bucket_in": [rng.randrange(50), 50 + rng.randrange(1, 50)]}},
+            {"client_ip": {"in_cidr": f"10.{rng.randrange(256)}.0.0/16"}}, {"list": {"ne": "a", "missing": True}}])
+    if kind < 0.6:
+        return {"not": anything(rng, depth - 1)}
+    return {rng.choice(["all", "any"]): [anything(rng, depth - 1) for _ in range(rng.randint(1, 4))]}
+
+
+def nested(depth):
+    """Choices within choices, as deep as a file goes."""
+    condition = {"one": "a"}
+    for level in range(depth):
+        other = {f"header.h{level}": "b", f"query.q{level}": {"contains": "c"}}
+        condition = {"any" if level % 2 else "all": [other, {"not": condition}]}
+    return condition
+
+
+def hard_files(rng):
+    yield "garbage", [anything(rng, 4) for _ in range(10_000)]
+    yield "equal", [{"one": f"r{i}", "header.h": f"v{i % 7}"} for i in range(10_000)]
+    yield "choices", [{"any": [{"one": f"r{i}"}, {"score": i}, {"user.id": f"u{i}"}]} for i in range(10_000)]
+    yield "patterns", [{"header.h": {"matches": f"(a+|b{i})+c*"}} for i in range(2_000)]
+    yield "nested", [nested(18) for _ in range(200)]
+    yield "products", [{"all": [{"any": [{f"header.a{k}": f"{i}"}, {f"header.b{k}": f"{i}"}]} for k in range(30)]}
+                       for i in range(200)] + [{"not": {"any": [{f"header.a{k}": "1"} for k in range(30)]}}]
+
+
+def check_hard(adit, rng, results):
+    for name, conditions in hard_files(rng):
+        adit.write([{"route": name, "variants": {"v1": "v1", "canary": "canary"},
+                     "rules": [{"id": f"r{i}", "when": when, "to": rng.choice(["v1", "canary"])}
+                               for i, when in enumerate(conditions)]}])
+        done = adit.run("check", "-c", "adit.json")
+        used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss << 10
+        fine = done.returncode == 0 and used < HARD_BYTES_MAX
+        if not fine:
+            print(f"FAILED {name}: exit status {done.returncode}, {used} bytes\n{done.stderr[-2000:]}")
+        results.passed, results.failed = results.passed + fine, results.failed + (not fine)
+
+
 def main(arguments):
     if not 1 <= len(arguments) <= 3:
         print(__doc__.strip(), file=sys.stderr)
@@ -378,6 +434,7 @@ def main(arguments):
         adit = Adit(arguments[0], folder)
         for _ in range(int(arguments[2]) if len(arguments) > 2 else ROUNDS):
             check_round(adit, rng, results)
+        check_hard(adit, rng, results)
     for kind, count in sorted(results.claims.items()):
         print(f"{count} times: {kind}")
     print(f"of {results.facts} rules that decide none of the requests, {results.facts_found} were found")
