@@ -72,7 +72,7 @@ def test_nothing_is_lost(bench):
     while reloads < RELOADS or sum(asked) < ASKED_AT_LEAST:
         before = sum(asked)
         bench.write_files(config={"workers": 2}, rules={
-            "rules": [{"id": "all", "to": "v1" if reloads % 2 else "canary"}]})
+            "rules": [] if reloads % 2 else [{"id": "all", "to": "canary"}]})
         assert bench.gateway.reload() == ["adit: reloaded: 1 routes"]
         reloads += 1
         assert served_by(bench) == ("v1" if reloads % 2 == 0 else "canary")
