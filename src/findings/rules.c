@@ -276,8 +276,16 @@ static bool has_no_effect(struct inquiry *inquiry, const struct rule **ret_next)
   return is_same(own, outcome_of(route, NULL));
 }
 
+static bool is_not_path(void *context, const struct leaf *leaf) {
+  const struct analysis *analysis = context;
+  return !attr_table_is_path(analysis->route->table, leaf->slot);
+}
+
 static void check_effect(struct inquiry *inquiry) {
   struct analysis *analysis = inquiry->analysis;
+  /* A path that can be read in two ways is refused where the readings are different rules': there
+   * even a rule that gives what follows is felt. */
+  if (!visit_leaves(inquiry->rule->when, is_not_path, analysis)) return;
   const struct rule *next;
   struct str example = analysis->examples[inquiry->index];
   analysis_begin(analysis);

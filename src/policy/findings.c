@@ -8,6 +8,7 @@ enum { FINDINGS_BYTES_MAX = 64 << 20, READ_BYTES_MAX = 16 << 20 };
 
 /* How findings read a request: as a line of a batch. */
 struct reading {
+  struct policy *policy;
   struct arena *arena;
   struct json_doc *doc;
   int64_t now_ms;
@@ -19,8 +20,10 @@ static bool read_request(void *context, struct str json, struct decide_request *
   json_free(&reading->doc);
   arena_reset(reading->arena);
   reading->doc = diags ? json_parse(json, "witness", JSON_STRICT, diags) : NULL;
-  bool ok = reading->doc && request_from_json(reading->doc, json_root(reading->doc), reading->arena,
-                                              reading->now_ms, ret, NULL, diags);
+  bool ok = reading->doc &&
+            request_from_json(reading->doc, json_root(reading->doc), reading->arena,
+                              reading->now_ms, ret, NULL, diags) &&
+            policy_strip_request(reading->policy, reading->arena, ret);
   diags_free(&diags);
   return ok;
 }
@@ -41,7 +44,8 @@ void find_findings(struct loader *loader) {
   struct policy *policy = loader->policy;
   const struct policy_options *options = loader->options;
   if (options->findings == POLICY_FINDINGS_NONE) return;
-  struct reading reading = {.arena = arena_new(READ_BYTES_MAX), .now_ms = options->now_ms};
+  struct reading reading = {
+      .policy = policy, .arena = arena_new(READ_BYTES_MAX), .now_ms = options->now_ms};
   struct findings findings = {.arena = arena_new(FINDINGS_BYTES_MAX)};
   const struct findings_input input = {
       .routes = (const struct route *const *)policy->routes,
