@@ -151,6 +151,9 @@ struct str attr_table_name(const struct attr_table *table, uint16_t slot);
 enum attr_type attr_table_type(const struct attr_table *table, uint16_t slot);
 /* Whether reading the slot depends on the time: now and every T.age. */
 bool attr_table_is_timed(const struct attr_table *table, uint16_t slot);
+/* Whether reading the slot can be noticed later: it depends on the time (as above), or takes from
+ * the request's budget for patterns (a source with a regex). */
+bool attr_table_is_noticed(const struct attr_table *table, uint16_t slot);
 /* "path": the one attribute that has the operator `under`. */
 bool attr_table_is_path(const struct attr_table *table, uint16_t slot);
 /*

@@ -17,6 +17,7 @@ struct arena;
 struct cJSON;
 struct condition; /* compiled; private to src/rules */
 struct json_doc;
+struct rule_index; /* private to src/rules */
 
 enum { BUCKETS = 10000, VARIANT_NONE = 0xFFFF, VARIANTS_MAX = 64, RULES_MAX = 100000 };
 
@@ -107,6 +108,7 @@ struct route {
   struct route_sticky sticky;
   const struct rule *rules;
   size_t rule_count;
+  const struct rule_index *index; /* NULL: the rules are asked one by one */
   bool has_default_split;
   struct split default_split;
   bool has_split; /* any */

@@ -128,6 +128,15 @@ bool attr_table_is_timed(const struct attr_table *table, uint16_t slot) {
   return origin == ORIGIN_NOW || origin == ORIGIN_AGE;
 }
 
+bool attr_table_is_noticed(const struct attr_table *table, uint16_t slot) {
+  const struct attr_slot *it = &table->slots.items[slot];
+  if (attr_table_is_timed(table, slot)) return true;
+  for (size_t i = 0; i < it->source_count; i++) {
+    if (it->sources[i].regex) return true;
+  }
+  return false;
+}
+
 bool attr_table_is_path(const struct attr_table *table, uint16_t slot) {
   return table->slots.items[slot].origin == ORIGIN_PATH;
 }

@@ -1,8 +1,9 @@
 /*
  * Asking a route's rules of one request.
  *
- *   rules_eval ─ ask each rule in order ─ eval_node ─ leaf_eval (leaf.c)
- *             └─ with a trace: complete what the decision did not need, then name the results
+ *   rules_eval ─ ask each rule in order, or those that an index gives (index.c)
+ *             │      └─ eval_node ─ leaf_eval (leaf.c)
+ *             └─ with a trace: each rule; then complete what the decision did not need
  *
  * A result is a set of the values that are possible: one of false, unknown and true, or several
  * where a limit left a leaf undecided. AND is the minimum, OR the maximum, NOT the reflection,
@@ -11,6 +12,7 @@
  */
 #include "adit/arena.h"
 #include "condition_tree.h"
+#include "index.h"
 
 enum { MAY_BE_ANY = MAY_BE_FALSE | MAY_BE_UNKNOWN | MAY_BE_TRUE };
 
@@ -155,9 +157,9 @@ enum rule_result rule_ask(const struct rule *rule, struct attr_reader *reader) {
   return rule->when ? result_of(eval_node(rule->when, reader, NULL)) : RULE_MATCHED;
 }
 
-/* `recorder`: NULL, nothing is recorded. */
-static struct rules_outcome ask(const struct route *route, struct attr_reader *reader,
-                                struct recorder *recorder) {
+/* Asks every rule. `recorder`: NULL, nothing is recorded. */
+static struct rules_outcome ask_all(const struct route *route, struct attr_reader *reader,
+                                    struct recorder *recorder) {
   for (size_t i = 0; i < route->rule_count; i++) {
     const struct rule *rule = &route->rules[i];
     struct trace_condition *conditions = recorder ? begin_rule(recorder, i) : NULL;
@@ -166,6 +168,22 @@ static struct rules_outcome ask(const struct route *route, struct attr_reader *r
     if (set & MAY_BE_TRUE) return (struct rules_outcome){rule, .limit = set != MAY_BE_TRUE};
   }
   return (struct rules_outcome){0};
+}
+
+/* Asks the rules that the index does not rule out. */
+static struct rules_outcome ask_candidates(const struct route *route, struct attr_reader *reader) {
+  struct rule_walk walk;
+  rule_walk_begin(&walk, route->index);
+  for (size_t i; (i = rule_walk_next(&walk, reader)) < route->rule_count;) {
+    const struct rule *rule = &route->rules[i];
+    unsigned set = rule->when ? eval_node(rule->when, reader, NULL) : MAY_BE_TRUE;
+    if (set & MAY_BE_TRUE) return (struct rules_outcome){rule, .limit = set != MAY_BE_TRUE};
+  }
+  return (struct rules_outcome){0};
+}
+
+static struct rules_outcome ask(const struct route *route, struct attr_reader *reader) {
+  return route->index ? ask_candidates(route, reader) : ask_all(route, reader, NULL);
 }
 
 /* ---- the trace ------------------------------------------------------------------------------- */
@@ -223,8 +241,8 @@ void rules_trace_skipped(const struct route *route, struct rules_trace *trace,
 struct rules_outcome rules_eval(const struct route *route, struct attr_reader *reader,
                                 struct rules_trace *trace, struct arena *trace_arena) {
   struct recorder recorder = {.arena = trace_arena};
-  if (!trace || !begin_trace(route, trace, &recorder)) return ask(route, reader, NULL);
-  struct rules_outcome outcome = ask(route, reader, &recorder);
+  if (!trace || !begin_trace(route, trace, &recorder)) return ask(route, reader);
+  struct rules_outcome outcome = ask_all(route, reader, &recorder);
   read_keys(route, reader, &outcome);
   attr_reader_begin_trace(reader);
   complete_rules(route, reader, &recorder);

@@ -6,6 +6,7 @@
  */
 #include <cjson/cJSON.h>
 
+#include "index.h"
 #include "route.h"
 
 /* Lists of values that `in_file` reads are in it too. */
@@ -139,7 +140,11 @@ struct route *route_compile(const struct json_doc *doc, const struct rules_envir
                                     .arena = route ? route->private_->arena : NULL,
                                     .scratch = scratch,
                                     .route = route};
-  if (!route || !scratch || !compile(&compiler)) {
+  bool fits = route && scratch && compile(&compiler);
+  if (fits && diags_count(diags, DIAG_ERROR) == before) {
+    fits = rule_index_build(route, compiler.arena, scratch, &route->index);
+  }
+  if (!fits) {
     diags_add(diags, DIAG_ERROR, json_place(doc, json_root(doc)), NULL,
               "the rules do not fit into memory");
   }
