@@ -8,8 +8,9 @@ cycles are PROGRAM's own: the median of its passes. Cycles are of the time stamp
 rate; a processor that runs faster or slower than that does more or fewer of its own. The instructions are
 counted by callgrind in a second run of the same work: they are exact, say nothing of caches and waiting,
 and are the figure to compare between two versions. The same work is done again and again, so caches are
-warm in both. What follows "beside" is of another way through the same octets, measured in turn with it: how
-fast that is, and how many times its time and its instructions the work takes.
+warm in both. What follows "beside" is of another way to do the same, measured in turn with it: how fast that
+is, and how many times its time and its instructions the work takes. Pieces whose names are alike up to a colon
+are a series; "× the first" is how many times the instructions of its first one a piece takes.
 """
 import pathlib
 import re
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 
-COUNT = 1000  # times that each piece of work is done to be counted
+COUNT = 100  # times that each piece of work is done to be counted
 
 
 class Piece:
@@ -31,6 +32,10 @@ class Piece:
         if base:
             self.base_ns, self.base_cycles, self.times_as_long = base
         self.instructions = self.base_instructions = None
+        self.first = self  # of its series
+
+    def series(self):
+        return self.name.rpartition(":")[0]
 
     def take(self, counts):
         self.instructions = next(counts)
@@ -40,7 +45,11 @@ class Piece:
 
 def timed(program):
     out = subprocess.run([program], stdout=subprocess.PIPE, text=True, check=True).stdout
-    return [Piece(line) for line in out.splitlines()]
+    pieces = [Piece(line) for line in out.splitlines()]
+    for before, piece in zip(pieces, pieces[1:]):
+        if piece.series() and piece.series() == before.series():
+            piece.first = before.first
+    return pieces
 
 
 def counted(program):
@@ -68,11 +77,17 @@ def columns(piece):
 
     yield figure("ns", piece.ns, 1)
     yield figure("instructions", piece.instructions, 0)
+    if piece.series():
+        yield figure("× the first", piece.instructions and piece.instructions / piece.first.instructions, 2)
     if piece.octets:
         yield figure("octets", piece.octets, 0)
         yield figure("octets/cycle", per(piece.octets, piece.cycles), 2)
     if piece.has_base:
-        yield figure("beside: octets/cycle", per(piece.octets, piece.base_cycles), 2)
+        if piece.octets:
+            yield figure("beside: octets/cycle", per(piece.octets, piece.base_cycles), 2)
+        else:
+            yield figure("beside: ns", piece.base_ns, 1)
+            yield figure("instructions", piece.base_instructions, 0)
         yield figure("× time", piece.times_as_long, 2)
         yield figure("× instructions", piece.instructions and piece.instructions / piece.base_instructions, 2)
 
