@@ -44,6 +44,8 @@ void diags_add(struct diags *diags, enum diag_level level, struct diag_place at,
                const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 size_t diags_count(const struct diags *diags, enum diag_level level);
+/* Whether a further one would only be counted: looking for its hint would be in vain. */
+bool diags_is_full(const struct diags *diags, enum diag_level level);
 /* Number kept, and the i-th of them in the order of addition; it stays where it is. */
 size_t diags_size(const struct diags *diags);
 const struct diag *diags_get(const struct diags *diags, size_t i);

@@ -111,10 +111,14 @@ static bool reserve_entry(struct diags *diags) {
   return true;
 }
 
+bool diags_is_full(const struct diags *diags, enum diag_level level) {
+  return diags->kept[level] == KEPT_MAX;
+}
+
 static void add(struct diags *diags, enum diag_level level, struct diag_place at,
                 struct str message, struct str hint) {
   diags->counts[level]++;
-  if (diags->kept[level] == KEPT_MAX || !reserve_entry(diags)) return;
+  if (diags_is_full(diags, level) || !reserve_entry(diags)) return;
   struct entry *entry = entry_new(level, at, message, hint);
   if (!entry) return;
   rank_file(diags, entry);
@@ -237,6 +241,8 @@ const char *diag_nearest(struct str word, const char *const *candidates) {
     struct str candidate = str_from_cstr(*candidates);
     if (candidate.n > WORD_BYTES_MAX) continue;
     size_t longer = word.n > candidate.n ? word.n : candidate.n;
+    size_t shorter = word.n < candidate.n ? word.n : candidate.n;
+    if (longer - shorter > longer / 3) continue; /* so many edits at least */
     size_t distance = edit_distance(word, candidate);
     if (distance <= longer / 3 && distance < nearest_distance) {
       nearest = *candidates;

@@ -65,6 +65,7 @@ static bool check_name(const struct test_parser *parser, const cJSON *node, cons
   struct str name = json_str(node);
   for (size_t i = 0; i < n; i++)
     if (str_eq(at(parser->route, i), name)) return true;
+  if (diags_is_full(parser->loader->diags, DIAG_ERROR)) n = 0;
   const char **names = ARENA_ARRAY(parser->loader->scratch, const char *, n + 1);
   if (!names) n = 0;
   for (size_t i = 0; i < n; i++)

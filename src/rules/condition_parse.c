@@ -242,6 +242,7 @@ static const char *attribute_hint(const struct condition_compiler *compiler, str
     return "it belongs within an attribute's object";
   }
   if (str_ends_with(name, STR("."))) return "a name follows the dot, as in header.user-agent";
+  if (diags_is_full(compiler->diags, DIAG_ERROR)) return NULL;
   const char *hint =
       diag_did_you_mean(name, attr_catalog_names(compiler->catalog), buffer, capacity);
   if (!hint) hint = diag_did_you_mean(name, keywords, buffer, capacity);

@@ -52,15 +52,14 @@ static bool choose(const struct index_keys *keys, const struct index_key *key) {
 /* Chooses a key for each rule that has any; the others are `unkeyed`, which has room for all. */
 static bool choose_keys(const struct index_keys *keys, size_t rule_count, uint32_t *unkeyed,
                         size_t *ret_unkeyed_count) {
-  const struct index_key *key = keys->keys.items, *end = key + keys->keys.n;
-  size_t n = 0;
+  size_t at = 0, n = 0;
   for (size_t rule = 0; rule < rule_count; rule++) {
     const struct index_key *best = NULL;
     size_t best_cost = SIZE_MAX;
-    for (; key < end && key->rule == rule; key++) {
-      size_t cost = cost_of(keys, key);
+    for (; at < keys->keys.n && keys->keys.items[at].rule == rule; at++) {
+      size_t cost = cost_of(keys, &keys->keys.items[at]);
       if (cost >= best_cost) continue;
-      best = key;
+      best = &keys->keys.items[at];
       best_cost = cost;
     }
     if (!best) unkeyed[n++] = (uint32_t)rule;

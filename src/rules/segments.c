@@ -149,10 +149,11 @@ static void report_unknown(const struct condition_compiler *compiler, const stru
   struct str name = json_str(node);
   char buffer[128];
   const char *hint = NULL;
-  if (!compiler->in_gateway) {
+  bool full = diags_is_full(compiler->diags, DIAG_ERROR);
+  if (!full && !compiler->in_gateway) {
     hint = diag_did_you_mean(name, compiler->file_scope->names, buffer, sizeof(buffer));
   }
-  if (!hint) {
+  if (!full && !hint) {
     hint = diag_did_you_mean(name, compiler->gateway_scope->names, buffer, sizeof(buffer));
   }
   if (!hint) hint = compiler->in_gateway ? NULL : "name it under \"segments\"";

@@ -106,6 +106,7 @@ START_TEST(only_so_many_are_kept)
 {
   struct diags *diags = diags_new();
   for (unsigned i = 1; i <= 250; i++) {
+    ck_assert_int_eq(diags_is_full(diags, DIAG_WARNING), i > 200);
     diags_add(diags, DIAG_WARNING, (struct diag_place){"a", i, 1}, NULL, "w");
   }
   /* Warnings, however many, don't hide an error. */
@@ -114,6 +115,7 @@ START_TEST(only_so_many_are_kept)
   ck_assert_uint_eq(diags_count(diags, DIAG_ERROR), 1);
   ck_assert_uint_eq(diags_count(diags, DIAG_NOTE), 0);
   ck_assert_uint_eq(diags_size(diags), 201);
+  ck_assert(!diags_is_full(diags, DIAG_ERROR));
   struct text text;
   text_init(&text, 1 << 20);
   diags_format(diags, &text);
