@@ -13,6 +13,7 @@ struct batch {
   struct policy *policy;
   struct decider *decider;
   struct arena *arena; /* of one line */
+  struct diags *diags; /* of one line; renewed when there were any */
   struct lines lines;
   struct text out;
   bool with_trace;
@@ -34,13 +35,13 @@ static void add_error(struct batch *batch, struct str why) {
 }
 
 /* The first mistake, with its hint and where in the line it is. */
-static void add_diag(struct batch *batch, const struct diags *diags) {
+static void add_diag(struct batch *batch) {
   struct text why;
-  if (diags_size(diags) == 0) {
+  if (diags_size(batch->diags) == 0) {
     add_error(batch, STR("out of memory"));
     return;
   }
-  const struct diag *diag = diags_get(diags, 0);
+  const struct diag *diag = diags_get(batch->diags, 0);
   text_init(&why, 1 << 16);
   text_add(&why, str_from_cstr(diag->message));
   if (diag->hint) text_printf(&why, " (%s)", diag->hint);
@@ -49,17 +50,23 @@ static void add_diag(struct batch *batch, const struct diags *diags) {
   text_deinit(&why);
 }
 
+/* The mistakes of a line are its own. */
+static void forget_diags(struct batch *batch) {
+  diags_free(&batch->diags);
+  batch->diags = diags_new();
+}
+
 static void answer(struct batch *batch, struct str line) {
-  struct diags *diags = diags_new();
-  if (!diags) {
+  if (!batch->diags) forget_diags(batch);
+  if (!batch->diags) {
     add_error(batch, STR("out of memory"));
     return;
   }
   struct decide_request request = {0};
-  struct json_doc *doc = json_parse(line, "line", JSON_STRICT, diags);
+  struct json_doc *doc = json_parse(line, "line", JSON_STRICT, batch->diags);
   if (doc &&
       request_from_json(doc, json_root(doc), batch->arena, clock_wall_ms(), &request, NULL,
-                        diags) &&
+                        batch->diags) &&
       policy_strip_request(batch->policy, batch->arena, &request)) {
     struct decision decision;
     struct rules_trace trace = {0};
@@ -70,10 +77,10 @@ static void answer(struct batch *batch, struct str line) {
     text_add_char(&batch->out, '\n');
     if (text_failed(&batch->out)) add_error(batch, STR("the answer does not fit into memory"));
   } else {
-    add_diag(batch, diags);
+    add_diag(batch);
+    forget_diags(batch);
   }
   json_free(&doc);
-  diags_free(&diags);
   arena_reset(batch->arena);
 }
 
@@ -121,6 +128,7 @@ int explain_batch(const struct cli_command *command, struct policy *policy, int 
   int status = error ? cli_error(command, "batch: %s", strerror(-error)) : CLI_OK;
   lines_deinit(&batch.lines);
   decider_free(&batch.decider);
+  diags_free(&batch.diags);
   arena_free(&batch.arena);
   text_deinit(&batch.out);
   return status;

@@ -30,15 +30,21 @@ struct json_doc {
 
 /* ---- places ---------------------------------------------------------------------------------- */
 
+/* Moves *at behind the next line break. */
+static bool next_line(const struct json_doc *doc, size_t *at) {
+  const char *found = memchr(doc->text + *at, '\n', doc->text_n - *at);
+  if (found) *at = (size_t)(found - doc->text) + 1;
+  return found != NULL;
+}
+
 static bool index_lines(struct json_doc *doc) {
   size_t count = 1;
-  for (size_t i = 0; i < doc->text_n; i++) count += doc->text[i] == '\n';
-  doc->lines = calloc(count, sizeof(*doc->lines));
+  for (size_t at = 0; next_line(doc, &at);) count++;
+  doc->lines = reallocarray(NULL, count, sizeof(*doc->lines));
   if (!doc->lines) return false;
+  doc->lines[0] = 0;
   doc->line_count = 1;
-  for (size_t i = 0; i < doc->text_n; i++) {
-    if (doc->text[i] == '\n') doc->lines[doc->line_count++] = (uint32_t)(i + 1);
-  }
+  for (size_t at = 0; next_line(doc, &at);) doc->lines[doc->line_count++] = (uint32_t)at;
   return true;
 }
 
@@ -112,12 +118,23 @@ static const char *name_line(const struct json_doc *doc, size_t offset, unsigned
   return buffer;
 }
 
+enum { FEW_MEMBERS = 16 };
+
+/* Whether no key comes twice, as far as that is told sooner by comparing each with each. */
+static bool is_known_unique(const cJSON *object, size_t n) {
+  if (n > FEW_MEMBERS) return false;
+  for (const cJSON *a = object->child; a; a = a->next) {
+    for (const cJSON *b = a->next; b; b = b->next) {
+      if (strcmp(a->string, b->string) == 0) return false;
+    }
+  }
+  return true;
+}
+
 /* Adds an error for each member that repeats a key. Sorting keeps this from being quadratic.
  * Returns false when memory is short. */
-static bool check_object(const struct json_doc *doc, const cJSON *object, struct diags *diags) {
-  size_t n = 0;
-  for (const cJSON *child = object->child; child; child = child->next) n++;
-  if (n < 2) return true;
+static bool report_duplicates(const struct json_doc *doc, const cJSON *object, size_t n,
+                              struct diags *diags) {
   struct member *members = calloc(n, sizeof(*members));
   if (!members) return false;
   n = 0;
@@ -138,6 +155,12 @@ static bool check_object(const struct json_doc *doc, const cJSON *object, struct
   }
   free(members);
   return true;
+}
+
+static bool check_object(const struct json_doc *doc, const cJSON *object, struct diags *diags) {
+  size_t n = 0;
+  for (const cJSON *child = object->child; child; child = child->next) n++;
+  return is_known_unique(object, n) || report_duplicates(doc, object, n, diags);
 }
 
 static bool check_duplicates(const struct json_doc *doc, struct diags *diags) {
@@ -195,7 +218,7 @@ static bool scan_doc(struct json_doc *doc, struct json_scan *scan, struct diags 
 static bool build_tree(struct json_doc *doc, const char *copy) {
   /* The NUL is given along: cJSON looks at one byte behind a value. */
   doc->root = cJSON_ParseWithLength(copy, doc->text_n + 1);
-  doc->nodes = calloc(doc->count, sizeof(cJSON *));
+  doc->nodes = reallocarray(NULL, doc->count, sizeof(cJSON *));
   if (!doc->root || !doc->nodes) return false;
   size_t next = 0;
   match_node(doc, doc->root, &next);

@@ -206,6 +206,29 @@ START_TEST(refuses)
 }
 END_TEST
 
+/* Strings are looked at in blocks: each byte at each place of one, among all kinds of plain ones.
+ */
+START_TEST(sees_each_byte_of_a_string)
+{
+  static const char plain[] = "\"a~ !#[]\x7f^`0 @azAZ09/";
+  char text[sizeof(plain) + 1];
+  for (size_t at = 1; at < sizeof(plain) - 1; at++) {
+    for (unsigned byte = 0; byte < 256; byte++) {
+      memcpy(text, plain, sizeof(plain) - 1);
+      text[sizeof(plain) - 1] = '"';
+      text[at] = (char)byte;
+      struct diags *diags;
+      struct json_doc *doc = parse(str_make(text, sizeof(plain)), JSON_STRICT, &diags);
+      bool means_itself = byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
+      bool escapes = byte == '\\' && strchr("\"\\/bfnrt", text[at + 1]) && at + 2 < sizeof(plain);
+      ck_assert_msg((doc != NULL) == (means_itself || escapes), "byte 0x%02X at %zu", byte, at);
+      json_free(&doc);
+      diags_free(&diags);
+    }
+  }
+}
+END_TEST
+
 START_TEST(limits_depth)
 {
   static char text[2 * JSON_DEPTH_MAX + 3];
@@ -650,7 +673,7 @@ START_TEST(reads_files)
 }
 END_TEST
 
-UNIT_MAIN("json", accepts, refuses, limits_depth, takes_comments_and_trailing_commas,
-          refuses_bad_comments, reports_every_duplicate, finds_duplicates_in_a_big_object,
-          knows_places, reads_numbers_exactly, names_kinds, checks_keys, adds_errors, knows_names,
-          knows_number_syntax, loads_files, reads_files)
+UNIT_MAIN("json", accepts, refuses, sees_each_byte_of_a_string, limits_depth,
+          takes_comments_and_trailing_commas, refuses_bad_comments, reports_every_duplicate,
+          finds_duplicates_in_a_big_object, knows_places, reads_numbers_exactly, names_kinds,
+          checks_keys, adds_errors, knows_names, knows_number_syntax, loads_files, reads_files)
