@@ -6,9 +6,9 @@
  * is not asked. Keys that look at one attribute are kept as a space of its values (index_space.h);
  * which leaves may be a key is decided in index_keys.c; rules without a key are always asked.
  *
- * Nobody can tell an index from asking all rules in order: attributes are read no sooner, and where
- * reading them or matching patterns spends the request's budget, in the same order. (Proved by
- * comparison: tests/unit/test_rules_index.c, tests/fuzz/fuzz_rules_index.c.)
+ * Nobody can tell an index from asking all rules in order: not by the outcome, nor by what is left
+ * of the request's budget for patterns, nor by whether the time was read. (Compared in
+ * tests/unit/test_rules_index.c and tests/fuzz/fuzz_rules_index.c; docs/adr/0009-rule-index.md.)
  */
 #ifndef ADIT_RULES_INDEX_H
 #define ADIT_RULES_INDEX_H

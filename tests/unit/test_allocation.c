@@ -293,6 +293,57 @@ START_TEST(asking)
 }
 END_TEST
 
+/* Nothing is allocated where much is decided: among a thousand rules, and among none that fits. */
+START_TEST(deciding)
+{
+  struct text rules;
+  write_files();
+  text_init(&rules, 1 << 20);
+  text_add(&rules, STR("{\"route\": \"docs\", \"match\": {\"hosts\": [\"docs\"]}, \"variants\": "
+                       "{\"v1\": \"a\", \"canary\": \"b\"}, \"stable\": \"v1\", \"rules\": ["));
+  for (unsigned i = 0; i < 1000; i++) {
+    text_printf(&rules, "%s{\"id\": \"r%u\", \"to\": \"canary\", \"when\": {", i ? "," : "", i);
+    if (i % 3 == 0) text_printf(&rules, "\"region\": [\"e%u\", \"w%u\"]}}", i, i);
+    if (i % 3 == 1) text_printf(&rules, "\"path\": {\"under\": \"/%u\"}}}", i);
+    if (i % 3 == 2) text_printf(&rules, "\"app\": {\"between\": [\"1.%u\", \"1.%u\"]}}}", i, i + 1);
+  }
+  text_add(&rules, STR("]}"));
+  write_file("rules/docs.json", rules.p);
+  struct policy *policy = load_in_peace();
+  struct decider *decider = policy_decider_new(policy);
+  struct diags *diags = diags_new();
+  static const struct {
+    const char *request, *rule;
+  } cases[] = {
+      {"{\"url\": \"http://docs/\", \"headers\": {\"X-Region\": \"w999\"}}", "r999"},
+      {"{\"url\": \"http://docs/997/a\", \"headers\": {\"X-Region\": \"w1\"}}", "r997"},
+      {"{\"url\": \"http://docs/\", \"headers\": {\"User-Agent\": \"App/1.998\"}}", "r998"},
+      {"{\"url\": \"http://docs/\", \"headers\": {\"User-Agent\": \"App/7\"}}", NULL},
+  };
+  for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    struct arena *arena = arena_new(1 << 20);
+    struct decision decision;
+    struct decide_request request;
+    struct json_doc *doc =
+        json_parse(str_from_cstr(cases[i].request), "request", JSON_STRICT, diags);
+    ck_assert(doc && request_from_json(doc, json_root(doc), arena, 0, &request, NULL, diags));
+    decide(decider, &request, &decision, NULL, NULL); /* what is allocated once */
+    arm(0, true);
+    decide(decider, &request, &decision, NULL, NULL);
+    ck_assert_msg(disarm(), "%s", cases[i].request);
+    ck_assert(decision.reason == (cases[i].rule ? REASON_RULE : REASON_DEFAULT));
+    if (cases[i].rule) ck_assert(str_eq(decision.rule->id, str_from_cstr(cases[i].rule)));
+    json_free(&doc);
+    arena_free(&arena);
+  }
+  diags_free(&diags);
+  decider_free(&decider);
+  policy_unref(&policy);
+  text_deinit(&rules);
+  bench_close();
+}
+END_TEST
+
 /* What is wrong is said even then, or at least counted. */
 START_TEST(mistakes)
 {
@@ -312,4 +363,4 @@ START_TEST(mistakes)
 }
 END_TEST
 
-UNIT_MAIN("allocation", loading, reloading, finding, asking, mistakes)
+UNIT_MAIN("allocation", loading, reloading, finding, asking, deciding, mistakes)
