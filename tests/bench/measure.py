@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """Nanoseconds, cycles and instructions of small pieces of work, in one table.
 
-    tests/bench/measure.py PROGRAM UNIT
+    tests/bench/measure.py PROGRAM UNIT COUNT
 
-PROGRAM is one of those that use measure.h; UNIT is what it does once: "decision", "head". Nanoseconds and
+PROGRAM is one of those that use measure.h; UNIT is what it does once: "decision", "head"; COUNT how often each
+piece of work is done to be counted. Nanoseconds and
 cycles are PROGRAM's own: the median of its passes. Cycles are of the time stamp counter, which has one
 rate; a processor that runs faster or slower than that does more or fewer of its own. The instructions are
 counted by callgrind in a second run of the same work: they are exact, say nothing of caches and waiting,
@@ -18,8 +19,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-
-COUNT = 100  # times that each piece of work is done to be counted
 
 
 class Piece:
@@ -52,18 +51,18 @@ def timed(program):
     return pieces
 
 
-def counted(program):
+def counted(program, count):
     """Instructions of each piece: one dump is written whenever measure_pass() returns."""
     with tempfile.TemporaryDirectory() as directory:
         done = subprocess.run(
             ["valgrind", "--tool=callgrind", f"--callgrind-out-file={directory}/out", "--collect-atstart=no",
-             "--toggle-collect=measure_pass", "--dump-after=measure_pass", program, str(COUNT)],
+             "--toggle-collect=measure_pass", "--dump-after=measure_pass", program, str(count)],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         if done.returncode != 0:
             sys.exit(done.stderr)
         part = 1
         while (path := pathlib.Path(f"{directory}/out.{part}")).exists():
-            yield int(re.search(r"^totals: (\d+)", path.read_text(), re.M).group(1)) / COUNT
+            yield int(re.search(r"^totals: (\d+)", path.read_text(), re.M).group(1)) / count
             part += 1
 
 
@@ -93,10 +92,10 @@ def columns(piece):
 
 
 def main():
-    program, unit = sys.argv[1:]
+    program, unit, count = sys.argv[1:]
     pieces = timed(program)
     if shutil.which("valgrind"):
-        counts = counted(program)
+        counts = counted(program, int(count))
         for piece in pieces:
             piece.take(counts)
     else:
