@@ -17,7 +17,7 @@ import unittest
 
 ADIT = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else ""
 TIMEOUT = 30
-COMMANDS = ["run", "check", "explain", "test", "demo", "version", "help"]
+COMMANDS = ["run", "check", "explain", "test", "import", "demo", "version", "help"]
 
 CONFIG = {
     "listen": [{"address": "127.0.0.1:0"}],
@@ -568,6 +568,90 @@ class Batch(Case):
             child.kill()
             child.wait()
             child.stdout.close()
+
+
+class Import(Case):
+    MANIFEST = """apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: shop, annotations: {kubernetes.io/ingress.class: inner}}
+spec:
+  rules:
+    - http: {paths: [{path: /, backend: {service: {name: shop, port: {number: 80}}}}]}
+"""
+
+    def expect_import(self, *args, status=0, err="", stdin=b""):
+        got = self.adit("import", *args, stdin=stdin)
+        self.assertEqual((got[0], got[2]), (status, err))
+        return got[1]
+
+    def read(self, name):
+        with open(os.path.join(self.directory.name, name), encoding="utf-8") as file:
+            return file.read()
+
+    def test_writes_and_tries_what_it_wrote(self):
+        self.write("in.yaml", self.MANIFEST)
+        out = self.expect_import("ingress-nginx", "-o", "out", "in.yaml")
+        self.assertEqual(out, "out/adit.json and 1 rule file; of 1 test 1 passes\n")
+        self.expect(["check", "-c", "out/adit.json", "--strict"], 0,
+                    "out/adit.json: 1 route, 1 test: 0 errors, 0 warnings\n", "")
+
+    def test_reads_standard_input(self):
+        self.expect_import("ingress-nginx", "--output=out", "-", stdin=self.MANIFEST.encode())
+        self.assertIn("(stdin:3:18)", self.read("out/rules/shop.json"))
+        self.expect_import("ingress-nginx", "-o", "out2", "-", stdin=b"a: ]", status=1, err=(
+            "stdin:1:4: error: not YAML: while parsing a block node, did not find expected node content\n"
+            "adit import: nothing was written\n"))
+
+    def test_does_not_overwrite(self):
+        self.write("in.yaml", self.MANIFEST)
+        self.expect_import("ingress-nginx", "in.yaml", status=1, err=(
+            "adit import: ./adit.json exists: nothing was written (--force overwrites)\n"))
+        self.assertEqual(json.loads(self.read("adit.json")), CONFIG)
+        self.assertFalse(os.path.exists(os.path.join(self.directory.name, "rules")))
+        self.expect_import("ingress-nginx", "--force", "in.yaml")
+        self.assertIn("default-shop-80", self.read("adit.json"))
+
+    def test_a_rule_file_in_the_way(self):
+        self.write("in.yaml", self.MANIFEST)
+        os.makedirs(os.path.join(self.directory.name, "out/rules"))
+        self.write("out/rules/shop.json", "mine")
+        self.expect_import("ingress-nginx", "-o", "out", "in.yaml", status=1, err=(
+            "adit import: out/rules/shop.json exists: nothing was written (--force overwrites)\n"))
+        self.assertEqual(self.read("out/rules/shop.json"), "mine")
+        self.assertFalse(os.path.exists(os.path.join(self.directory.name, "out/adit.json")))
+
+    def test_says_when_other_files_are_in_conflict(self):
+        self.write("in.yaml", self.MANIFEST)
+        self.expect_import("ingress-nginx", "-o", "out", "in.yaml")
+        self.write("out/rules/other.json", self.read("out/rules/shop.json"))
+        status, _, err = self.adit("import", "ingress-nginx", "-o", "out", "--force", "in.yaml")
+        self.assertEqual(status, 1)
+        self.assertIn("out/rules/shop.json", err)
+
+    def test_namespace_and_class(self):
+        self.write("in.yaml", self.MANIFEST)
+        self.expect_import("ingress-nginx", "-o", "out", "-n", "team", "--class", "inner", "in.yaml")
+        self.assertIn('"team-shop-80"', self.read("out/adit.json"))
+        self.expect_import("ingress-nginx", "-o", "none", "--class", "nginx", "in.yaml", status=1, err=(
+            "in.yaml: error: there is no Ingress\n"
+            "in.yaml:3:18: note: Ingress 'shop' is of class 'inner': passed over\n"
+            "adit import: nothing was written\n"))
+
+    def test_what_cannot_be_read_or_written(self):
+        self.write("in.yaml", self.MANIFEST)
+        self.expect_import("ingress-nginx", "in.yaml", "none.yaml", status=1, err=(
+            "none.yaml: error: cannot read 'none.yaml': No such file or directory (create it, or "
+            "correct the path)\n"))
+        self.expect_import("ingress-nginx", "-o", "in.yaml", "in.yaml", status=1, err=(
+            "adit import: cannot write in.yaml/adit.json: Not a directory\n"))
+
+    def test_usage(self):
+        tail = "; see 'adit help import'\n"
+        self.expect_import(status=2, err="adit import: import from what? 'ingress-nginx' is known" + tail)
+        self.expect_import("traefik", "x", status=2, err=(
+            "adit import: cannot import from 'traefik': only 'ingress-nginx' is known" + tail))
+        self.expect_import("ingress-nginx", status=2, err=(
+            "adit import: which manifests? give FILE... or - for standard input" + tail))
 
 
 class Demo(Case):

@@ -28,7 +28,8 @@ LAYERS = {
     "policy": "base json crypto http config attrs rules decide findings",
     "upstream": "base config http transport client attrs",
     "gateway": "base crypto http transport config attrs rules decide policy upstream sandbox",
-    "cli": "base json crypto http config attrs rules decide policy client gateway",
+    "import": "base json regex http",
+    "cli": "base json crypto http config attrs rules decide policy client import gateway",
 }
 OTHER_HEADERS = {"conditions": "rules"}  # of modules that have more than the one of their name
 BASE_HEADERS = {"arena", "diag", "hash", "ip", "log", "str", "text", "units"}
@@ -39,6 +40,7 @@ LIBRARIES = {
     "seccomp.h": {"sandbox"},
     "cjson/cJSON.h": {"json", "attrs", "config", "rules", "findings", "policy", "cli"},
     "openssl/": {"crypto", "transport"},
+    "yaml.h": {"import"},
 }
 BANNED = {
     "atoi": "use str_to_u64", "atol": "use str_to_u64", "gets": "never",

@@ -1,0 +1,127 @@
+"""Manifests that mean harm: each must end soon, in little memory, and say what is wrong."""
+
+import pathlib
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+
+SECONDS_MAX = 60          # of processor time, under the sanitizers
+KIBIBYTES_MAX = 1 << 20  # of memory, likewise
+HEAD = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: x}\n"
+PATH = "{path: /, pathType: Prefix, backend: {service: {name: a, port: {number: 80}}}}"
+
+
+def run(adit, text):
+    """(status, stderr) of importing `text`; one that takes more than SECONDS_MAX is ended."""
+    limit = lambda: resource.setrlimit(resource.RLIMIT_CPU, (SECONDS_MAX, SECONDS_MAX))
+    with tempfile.TemporaryDirectory(prefix="adit-import-") as name:
+        path = pathlib.Path(name) / "in.yaml"
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        done = subprocess.run([adit.binary, "import", "ingress-nginx", "-o", "out", "in.yaml"],
+                              cwd=name, capture_output=True, preexec_fn=limit, check=False)
+        used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss  # the largest until now
+        if used > KIBIBYTES_MAX:
+            return None, f"it has taken {used} KiB"
+        return done.returncode, done.stderr.decode("utf-8", "replace")
+
+
+def refused(adit, text, *messages):
+    """What is wrong when `text` is not refused with each of the messages."""
+    status, said = run(adit, text)
+    problems = [f"nothing says {message!r}" for message in messages if message not in said]
+    if status != 1:
+        problems.append(f"exit status {status}")
+    return problems and [*problems, *said.splitlines()[:10]]
+
+
+def check_laughs(adit):
+    """hostile: a billion laughs"""
+    lines = ["a: &a [x, x, x, x, x, x, x, x, x, x]"]
+    for one, before in zip("bcdefghij", "abcdefghi"):
+        lines.append(f"{one}: &{one} [" + ", ".join([f"*{before}"] * 10) + "]")
+    return refused(adit, "\n".join(lines) + "\n", "values in one file, aliases written out")
+
+
+def check_rules_times_paths(adit):
+    """hostile: aliases that make many paths of few lines"""
+    text = HEAD + "spec:\n  rules:\n" + "  - &r {host: a.example.com, http: {paths: [" + \
+        ", ".join([PATH] * 300) + "]}}\n" + "  - *r\n" * 200
+    return refused(adit, text, "more than 20000 paths")
+
+
+def check_deep_aliases(adit):
+    """hostile: aliases that nest each other deeper than a file could"""
+    lines = ["- &a0 {apiVersion: v1, kind: List, items: []}"]
+    lines += [f"- &a{i} {{apiVersion: v1, kind: List, items: [*a{i - 1}]}}" for i in range(1, 900)]
+    return refused(adit, "\n".join(lines) + "\n", "nested more than 64 levels deep")
+
+
+def check_deep(adit):
+    """hostile: a hundred thousand brackets"""
+    return refused(adit, "a: " + "[" * 100000, "nested more than 64 levels deep")
+
+
+def check_deep_blocks(adit):
+    """hostile: a thousand levels of indentation"""
+    text = "".join("  " * i + "a:\n" for i in range(1000))
+    return refused(adit, text, "nested more than 64 levels deep")
+
+
+def check_values(adit):
+    """hostile: ten megabytes of list items"""
+    return refused(adit, "items:\n" + "- a\n" * 2500000, "more than 1000000 values in one file")
+
+
+def check_long_text(adit):
+    """hostile: ten megabytes in one text"""
+    return refused(adit, "a: '" + "x" * (10 << 20) + "'\n", "the object has no 'kind'")
+
+
+def check_key(adit):
+    """hostile: a map of two hundred thousand keys, one twice"""
+    text = "".join(f"key{i}: 1\n" for i in range(200000)) + "key77: 1\n"
+    return refused(adit, text, "duplicate key 'key77', as in line 78")
+
+
+def check_anchors(adit):
+    """hostile: more anchors than anybody needs"""
+    return refused(adit, "".join(f"- &a{i} x\n" for i in range(1001)), "more than 1000 anchors")
+
+
+def check_size(adit):
+    """hostile: a file of more than 16 MiB"""
+    return refused(adit, "#" * ((16 << 20) + 1), "larger than 16777216 bytes")
+
+
+def check_documents(adit):
+    """hostile: twenty thousand documents, each broken"""
+    return refused(adit, "---\na: ]\n" * 20000, "not YAML", "and 19800 more")
+
+
+def check_garbage(adit):
+    """hostile: bytes that are no text"""
+    return refused(adit, bytes(range(256)) * 4000, "not YAML")
+
+
+def check_many(adit):
+    """hostile: five thousand Ingresses, half of them canaries, are imported"""
+    pieces = []
+    for i in range(2500):
+        for suffix, note in (("", ""), ("-c", "annotations: {nginx.ingress.kubernetes.io/canary: "
+                                              "'true', nginx.ingress.kubernetes.io/canary-weight: '7'}")):
+            pieces.append(
+                "apiVersion: networking.k8s.io/v1\nkind: Ingress\n"
+                f"metadata: {{name: i{i}{suffix}, {note}}}\n"
+                f"spec: {{rules: [{{host: h{i}.example.com, http: {{paths: [{{path: /, "
+                f"backend: {{service: {{name: s{i}{suffix}, port: {{number: 80}}}}}}}}]}}}}]}}\n")
+    began = time.monotonic()
+    status, said = run(adit, "---\n".join(pieces))
+    if status != 0:
+        return [f"exit status {status} after {time.monotonic() - began:.0f} s", *said.splitlines()[:10]]
+    return []
+
+
+CHECKS = [value for name, value in sorted(vars(sys.modules[__name__]).items())
+          if name.startswith("check_")]
