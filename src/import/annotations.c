@@ -207,10 +207,10 @@ static void take_known(struct reading *reading, size_t row, struct str name,
 static void take_annotation(struct reading *reading, const struct yaml_node *key,
                             const struct yaml_node *value, bool on_canary) {
   struct str name = str_skip(key->text, sizeof(PREFIX) - 1);
-  struct setting setting = {.text = str_trim(value->text), .at = yaml_place(key)};
+  struct setting setting = {.text = str_trim(value->text), .at = key->at};
   if (yaml_is_null(value)) return;
   if (is_no_text(value)) {
-    diags_add(reading->manifests->diags, DIAG_WARNING, yaml_place(value), "put it in quotes",
+    diags_add(reading->manifests->diags, DIAG_WARNING, value->at, "put it in quotes",
               "annotation '%.*s' must be a text: Kubernetes refuses %.*s", STR_ARG(key->text),
               STR_ARG(value->text));
   }
@@ -463,7 +463,7 @@ static void note_foreign(struct reading *reading, const struct yaml_node *key) {
   for (size_t i = 0; i < sizeof(silent) / sizeof(*silent); i++) {
     if (str_starts_with(key->text, str_from_cstr(silent[i]))) return;
   }
-  diags_add(reading->manifests->diags, DIAG_NOTE, yaml_place(key), NULL,
+  diags_add(reading->manifests->diags, DIAG_NOTE, key->at, NULL,
             "annotation '%.*s' is not of ingress-nginx: whoever reads it still needs the Ingress",
             STR_ARG(key->text));
 }

@@ -1,11 +1,11 @@
 /*
  * import: the way of the manifests, from bytes to files.
  *
- *   tree       YAML with places (libyaml)
- *   manifest   Kubernetes objects, checked
- *   annotations  what ingress-nginx was asked for
- *   plan       routes and upstreams; routing: where the two programs differ
- *   write, write_tests  the files
+ *   tree.c                             YAML with places (libyaml)
+ *   manifest.c                         Kubernetes objects, checked
+ *   annotations.c                      what ingress-nginx was asked for
+ *   plan.c, upstreams.c, routing.c     routes and what they need; where the two programs differ
+ *   write.c, write_tests.c, sample.c   the files
  */
 #include "adit/import.h"
 
@@ -94,7 +94,8 @@ static bool run(struct import *import, const struct import_source *sources, size
   if (!read_sources(&manifests, sources, n)) return false;
   note_others(&manifests);
   return plan_make(&manifests, options->class_name, &plan) &&
-         check_found(&manifests, &plan, &sources[0]) && write_files(import, &plan);
+         check_found(&manifests, &plan, &sources[0]) && write_files(import, &plan) &&
+         !arena_failed(import->arena);
 }
 
 struct import *import_ingress_nginx(const struct import_source *sources, size_t n,

@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-enum { DNS_NAME_MAX = 253, DNS_LABEL_MAX = 63 };
+enum { DNS_NAME_MAX = 253, DNS_LABEL_MAX = 63, PATH_BYTES_MAX = 1024, LOSS_BYTES_MAX = 512 };
 
 /* ---- saying ---------------------------------------------------------------------------------- */
 
@@ -21,20 +21,29 @@ __attribute__((format(printf, 4, 5))) static bool fail(struct manifests *manifes
   va_start(args, format);
   vsnprintf(message, sizeof(message), format, args);
   va_end(args);
-  diags_add(manifests->diags, DIAG_ERROR, yaml_place(node), hint, "%s", message);
+  diags_add(manifests->diags, DIAG_ERROR, node->at, hint, "%s", message);
   return false;
+}
+
+bool manifest_make_loss(struct manifests *manifests, const struct manifest_ingress *ingress,
+                        struct diag_place at, struct manifest_loss *ret, const char *format,
+                        va_list args) {
+  char message[LOSS_BYTES_MAX];
+  vsnprintf(message, sizeof(message), format, args);
+  *ret = (struct manifest_loss){at, arena_dup(manifests->arena, str_from_cstr(message))};
+  diags_add(manifests->diags, DIAG_WARNING, at, NULL, "Ingress '%.*s': %s", STR_ARG(ingress->name),
+            message);
+  return ret->text.p != NULL;
 }
 
 void manifest_lose(struct manifests *manifests, struct manifest_ingress *ingress,
                    struct diag_place at, const char *format, ...) {
+  struct manifest_loss loss;
   va_list args;
   va_start(args, format);
-  struct manifest_loss loss = {.at = at, .text = arena_vprintf(manifests->arena, format, args)};
+  bool made = manifest_make_loss(manifests, ingress, at, &loss, format, args);
   va_end(args);
-  if (!loss.text.p) return;
-  diags_add(manifests->diags, DIAG_WARNING, at, NULL, "Ingress '%.*s': %.*s",
-            STR_ARG(ingress->name), STR_ARG(loss.text));
-  (void)VEC_PUSH(manifests->arena, &ingress->losses, loss);
+  if (made) (void)VEC_PUSH(manifests->arena, &ingress->losses, loss);
 }
 
 /* ---- taking values of a type ----------------------------------------------------------------- */
@@ -57,19 +66,23 @@ static struct str take_text(struct manifests *manifests, const struct yaml_node 
   return node ? node->text : (struct str){0};
 }
 
-bool manifest_is_dns_name(struct str name, bool wildcard) {
+/* Labels of at most so many letters, digits and '-', which is not at an end. */
+static bool has_labels(struct str name, size_t label_max) {
   struct str rest = name, label;
-  if (name.n == 0 || name.n > DNS_NAME_MAX) return false;
-  if (wildcard && str_starts_with(name, STR("*."))) rest = str_skip(name, 2);
   while (str_split_next(&rest, '.', &label)) {
-    if (label.n == 0 || label.n > DNS_LABEL_MAX) return false;
+    if (label.n == 0 || label.n > label_max) return false;
     if (label.p[0] == '-' || label.p[label.n - 1] == '-') return false;
     for (size_t i = 0; i < label.n; i++) {
       char c = ascii_lower(label.p[i]);
       if (!(c >= 'a' && c <= 'z') && !ascii_is_digit(c) && c != '-') return false;
     }
   }
-  return true;
+  return name.n <= DNS_NAME_MAX;
+}
+
+bool manifest_is_dns_name(struct str name, bool wildcard) {
+  bool is_wildcard = wildcard && str_starts_with(name, STR("*."));
+  return name.n <= DNS_NAME_MAX && has_labels(str_skip(name, is_wildcard ? 2 : 0), DNS_LABEL_MAX);
 }
 
 /* metadata.name and metadata.namespace. */
@@ -86,7 +99,8 @@ static bool take_names(struct manifests *manifests, const struct yaml_node *obje
   if (!ok) return false;
   if (!ret_namespace->p) *ret_namespace = str_from_cstr(manifests->default_namespace);
   if (!ret_name->p) return fail(manifests, metadata, NULL, "'metadata' has no 'name'");
-  if (!manifest_is_dns_name(*ret_name, false)) {
+  /* The labels of an object's name may have any length. */
+  if (!has_labels(*ret_name, DNS_NAME_MAX)) {
     return fail(manifests, yaml_find(metadata, "name"), NULL, "'%.*s' is not a name of Kubernetes",
                 STR_ARG(*ret_name));
   }
@@ -140,7 +154,7 @@ static bool take_backend_v1(struct manifests *manifests, const struct yaml_node 
                 older ? "'serviceName' is of v1beta1: write service: {name, port}" : NULL,
                 "the backend has no 'service'");
   }
-  ret->at = yaml_place(service);
+  ret->at = service->at;
   ret->service = take_text(manifests, service, "name", &ok);
   const struct yaml_node *port = take(manifests, service, "port", YAML_MAP, &ok);
   if (port) {
@@ -165,7 +179,7 @@ static bool take_backend_older(struct manifests *manifests, const struct yaml_no
 
 static bool take_backend(struct manifests *manifests, const struct yaml_node *node, bool v1,
                          struct manifest_backend *ret) {
-  *ret = (struct manifest_backend){.at = yaml_place(node)};
+  *ret = (struct manifest_backend){.at = node->at};
   if (!(v1 ? take_backend_v1 : take_backend_older)(manifests, node, ret)) return false;
   if (!ret->service.p || manifest_is_dns_name(ret->service, false)) return true;
   return fail(manifests, node, NULL, "'%.*s' is not a Service's name", STR_ARG(ret->service));
@@ -203,16 +217,19 @@ static bool take_path(struct manifests *manifests, struct manifest_ingress *ingr
   if (node->kind != YAML_MAP) {
     return fail(manifests, node, NULL, "a path must be a mapping, not %s", yaml_kind_name(node));
   }
-  struct manifest_path path = {.host = host, .at = yaml_place(node)};
+  struct manifest_path path = {.host = host, .at = node->at};
   const struct yaml_node *text = take(manifests, node, "path", YAML_TEXT, &ok);
   const struct yaml_node *backend = take(manifests, node, "backend", YAML_MAP, &ok);
   if (!take_path_type(manifests, node, &path.type) || !ok) return false;
   if (!backend) return fail(manifests, node, NULL, "a path without 'backend'");
   path.path = text && text->text.n > 0 ? text->text : STR("/");
-  if (text) path.at = yaml_place(text);
+  if (text) path.at = text->at;
   if (path.path.p[0] != '/') {
     return fail(manifests, text, NULL, "the path '%.*s' does not begin with '/'",
                 STR_ARG(path.path));
+  }
+  if (path.path.n > PATH_BYTES_MAX) {
+    return fail(manifests, text, NULL, "a path of more than %d bytes", PATH_BYTES_MAX);
   }
   return take_backend(manifests, backend, v1, &path.backend) &&
          push_path(manifests, ingress, node, &path);
@@ -253,11 +270,8 @@ static bool take_rule(struct manifests *manifests, struct manifest_ingress *ingr
 static bool push_default(struct manifests *manifests, struct manifest_ingress *ingress,
                          const struct yaml_node *node, const struct manifest_backend *backend,
                          struct str host) {
-  struct manifest_path path = {.host = host,
-                               .path = STR("/"),
-                               .is_default = true,
-                               .backend = *backend,
-                               .at = yaml_place(node)};
+  struct manifest_path path = {
+      .host = host, .path = STR("/"), .is_default = true, .backend = *backend, .at = node->at};
   return push_path(manifests, ingress, node, &path);
 }
 
@@ -301,7 +315,7 @@ static bool take_tls(struct manifests *manifests, struct manifest_ingress *ingre
                 yaml_kind_name(node));
       continue;
     }
-    struct manifest_tls tls = {.at = yaml_place(node)};
+    struct manifest_tls tls = {.at = node->at};
     tls.secret = take_text(manifests, node, "secretName", &ok);
     if (!VEC_PUSH(manifests->arena, &ingress->tls, tls)) return false;
   }
@@ -327,7 +341,7 @@ static bool add_ingress(struct manifests *manifests, const struct yaml_node *obj
   struct manifest_ingress *ingress = ARENA_NEW(manifests->arena, struct manifest_ingress);
   if (!ingress) return false;
   if (!take_names(manifests, object, &metadata, &ingress->namespace_, &ingress->name)) return false;
-  ingress->at = yaml_place(yaml_find(metadata, "name"));
+  ingress->at = yaml_find(metadata, "name")->at;
   bool ok = true;
   ingress->created = take_text(manifests, metadata, "creationTimestamp", &ok);
   if (!take_annotations(manifests, ingress, metadata)) ok = false;
@@ -352,7 +366,7 @@ struct str manifest_class(const struct manifest_ingress *ingress) {
 
 static bool pass_over(struct manifests *manifests, const struct yaml_node *object,
                       struct str version, struct str kind) {
-  struct manifest_kind other = {.at = yaml_place(object), .count = 1};
+  struct manifest_kind other = {.at = object->at, .count = 1};
   other.name = arena_printf(manifests->arena, "%.*s %.*s", STR_ARG(version), STR_ARG(kind));
   if (!other.name.p) return false;
   for (size_t i = 0; i < manifests->others.n; i++) {

@@ -82,10 +82,18 @@ enum { MANIFEST_PATHS_MAX = 20000, MANIFEST_OTHERS_MAX = 100 };
 bool manifests_add(struct manifests *manifests, const struct yaml_node *document)
     __attribute__((warn_unused_result));
 
-/* Says that something of `ingress` is not kept: a warning, and a line in its rule files. */
+/*
+ * Says that something of `ingress` is not kept: a warning, and a line in its rule files. Texts are
+ * cut at 512 bytes. What memory is too short for is missing in the rule files; arena_failed says
+ * so.
+ */
 void manifest_lose(struct manifests *manifests, struct manifest_ingress *ingress,
                    struct diag_place at, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* The same for the caller to keep. False: memory. */
+bool manifest_make_loss(struct manifests *manifests, const struct manifest_ingress *ingress,
+                        struct diag_place at, struct manifest_loss *ret, const char *format,
+                        va_list args) __attribute__((format(printf, 5, 0)));
 
 /* The class that an Ingress names, in an annotation or in its spec; absent: none. */
 struct str manifest_class(const struct manifest_ingress *ingress);

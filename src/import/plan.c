@@ -11,131 +11,13 @@
  */
 #include "plan.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "adit/hash.h"
 #include "adit/http.h"
-#include "adit/json.h"
 #include "plan_private.h"
 
-/* ---- names ----------------------------------------------------------------------------------- */
-
-enum { NAME_MAX_BYTES = 64, HASH_DIGITS = 8 };
-
-/* `text` as one of the contract's names: other bytes become '-', a long one is cut and marked. */
-static struct str make_name(struct arena *arena, struct str text) {
-  char *p = arena_alloc(arena, NAME_MAX_BYTES + 1);
-  if (!p) return (struct str){0};
-  size_t n = text.n > NAME_MAX_BYTES ? NAME_MAX_BYTES - HASH_DIGITS - 1 : text.n;
-  for (size_t i = 0; i < n; i++) p[i] = json_is_name(str_make(text.p + i, 1)) ? text.p[i] : '-';
-  if (n == text.n) return str_make(p, n);
-  snprintf(p + n, HASH_DIGITS + 2, "-%08x", murmur3_x86_32(text.p, text.n, 0));
-  return str_make(p, NAME_MAX_BYTES);
-}
-
-/* Adds the first of `candidates` that is new; of none that is, the last with a number. */
-static struct str choose_name(struct arena *arena, struct str_set *taken,
-                              const struct str *candidates, size_t n) {
-  for (size_t i = 0; i < n; i++) {
-    struct str name = make_name(arena, candidates[i]);
-    if (!name.p || str_set_add(taken, name, 0)) return name;
-  }
-  for (unsigned number = 2;; number++) {
-    struct str longer = arena_printf(arena, "%.*s-%u", STR_ARG(candidates[n - 1]), number);
-    struct str name = longer.p ? make_name(arena, longer) : longer;
-    if (!name.p || str_set_add(taken, name, 0)) return name;
-  }
-}
-
-/* ---- upstreams ------------------------------------------------------------------------------- */
-
-static bool is_number(struct str port, struct str *ret) {
-  uint64_t number;
-  *ret = port;
-  return str_to_u64(port, 65535, &number) && number > 0;
-}
-
-static const struct manifest_service *find_service(const struct planner *planner,
-                                                   struct str namespace_, struct str name) {
-  struct str key = PLAN_KEY(planner, namespace_, name);
-  size_t i = key.p ? str_set_find(planner->services, key) : STR_SET_NONE;
-  return i == STR_SET_NONE ? NULL : &planner->manifests->services.items[i];
-}
-
-/*
- * The number of the Service's port, as ingress-nginx finds it: by number, target or name. Without
- * the Service a number stands for itself. False: it is not known; *ret_why says what is missing.
- */
-static bool find_port(const struct planner *planner, const struct manifest_ingress *ingress,
-                      const struct manifest_backend *backend, struct str *ret,
-                      const char **ret_why) {
-  const struct manifest_service *service =
-      find_service(planner, ingress->namespace_, backend->service);
-  for (size_t i = 0; service && i < service->ports.n; i++) {
-    const struct manifest_port *port = &service->ports.items[i];
-    bool named = str_eq(port->number, backend->port) || str_eq(port->target, backend->port) ||
-                 str_eq(port->name, backend->port);
-    if (named && is_number(port->number, ret)) return true;
-  }
-  *ret_why = service ? "the Service has no such port"
-                     : "the Service is not in these files, so the port's number is not known: "
-                       "import it with them";
-  return !service && is_number(backend->port, ret);
-}
-
-/* The upstream of a backend; STR_SET_NONE: none, and it was said, or memory. */
-static size_t find_upstream(struct planner *planner, struct manifest_ingress *ingress,
-                            const struct manifest_backend *backend) {
-  struct str port;
-  const char *why;
-  if (!backend->service.p) {
-    manifest_lose(planner->manifests, ingress, backend->at,
-                  "left out: the backend is a resource and not a Service");
-    return STR_SET_NONE;
-  }
-  if (!find_port(planner, ingress, backend, &port, &why)) {
-    manifest_lose(planner->manifests, ingress, backend->at, "left out: port '%.*s' of %.*s: %s",
-                  STR_ARG(backend->port), STR_ARG(backend->service), why);
-    return STR_SET_NONE;
-  }
-  struct str key = PLAN_KEY(planner, ingress->namespace_, backend->service, port);
-  if (!key.p) return STR_SET_NONE;
-  size_t i = str_set_find(planner->upstreams, key);
-  if (i != STR_SET_NONE) return i;
-  struct str wanted = arena_printf(planner->arena, "%.*s-%.*s-%.*s", STR_ARG(ingress->namespace_),
-                                   STR_ARG(backend->service), STR_ARG(port));
-  struct plan_upstream upstream = {.service = backend->service,
-                                   .namespace_ = ingress->namespace_,
-                                   .port = port,
-                                   .at = backend->at};
-  if (wanted.p) upstream.name = choose_name(planner->arena, planner->upstream_names, &wanted, 1);
-  if (!upstream.name.p || !VEC_PUSH(planner->arena, &planner->plan->upstreams, upstream)) {
-    return STR_SET_NONE;
-  }
-  str_set_add(planner->upstreams, key, planner->plan->upstreams.n - 1);
-  return planner->plan->upstreams.n - 1;
-}
-
-/* What a service may take: the longest that an Ingress grants it, as it has one entry. */
-static void grant(struct planner *planner, size_t index, struct plan_ingress *main) {
-  struct plan_upstream *upstream = &planner->plan->upstreams.items[index];
-  uint32_t connect_s = main->annotations.connect_s, read_s = main->annotations.read_s;
-  if (connect_s == 0) connect_s = INGRESS_NGINX_CONNECT_S;
-  if (read_s == 0) read_s = INGRESS_NGINX_READ_S;
-  if ((upstream->connect_s != 0 && upstream->connect_s != connect_s) ||
-      (upstream->read_s != 0 && upstream->read_s != read_s)) {
-    manifest_lose(planner->manifests, main->ingress, main->ingress->at,
-                  "timeouts of service %.*s differ between Ingresses: it gets the longer ones",
-                  STR_ARG(upstream->service));
-  }
-  if (connect_s > upstream->connect_s) upstream->connect_s = connect_s;
-  if (read_s > upstream->read_s) upstream->read_s = read_s;
-}
-
 /* ---- paths ----------------------------------------------------------------------------------- */
-
-enum { PREFIX_BYTES_MAX = 1024 };
 
 /*
  * The literal part of a path that is a pattern, when what follows only says "and what is below it":
@@ -176,7 +58,6 @@ static bool is_pattern(const struct plan_ingress *main, struct str path) {
 /* What a path's prefix cannot be in a rule file; NULL: it can be one. */
 static const char *find_path_mistake(struct planner *planner, struct str path) {
   struct str normal;
-  if (path.n > PREFIX_BYTES_MAX) return "is longer than 1024 bytes";
   for (size_t i = 0; i < path.n; i++) {
     if ((unsigned char)path.p[i] < 0x20 || path.p[i] == 0x7F) return "has control characters";
     if (memchr("%?#\\", path.p[i], 4)) return "has one of % ? # \\";
@@ -233,7 +114,7 @@ static bool claim_path(struct planner *planner, struct plan_ingress *main,
                        const struct manifest_path *path) {
   struct claim claim = {.main = main, .path = path};
   if (!find_prefix(planner, main, path, &claim.prefix)) return !arena_failed(planner->arena);
-  claim.upstream = find_upstream(planner, main->ingress, &path->backend);
+  claim.upstream = plan_find_upstream(planner, main->ingress, &path->backend);
   if (claim.upstream == STR_SET_NONE) return !arena_failed(planner->arena);
   struct str key = PLAN_KEY(planner, path->host, claim.prefix);
   if (!key.p) return false;
@@ -304,7 +185,7 @@ static bool attach_canary(struct planner *planner, struct plan_ingress *canary,
                   STR_ARG(path->path));
     return !arena_failed(planner->arena);
   }
-  size_t upstream = find_upstream(planner, canary->ingress, &path->backend);
+  size_t upstream = plan_find_upstream(planner, canary->ingress, &path->backend);
   if (upstream != STR_SET_NONE) {
     attach(planner, canary, path, &planner->claims.items[i], upstream);
   }
@@ -335,7 +216,7 @@ static struct str slug(struct planner *planner, struct str prefix) {
   return str_make(p, text.n);
 }
 
-/* The Ingress's name; where that is taken with the path, the host, the namespace. */
+/* The Ingress's name; where that is taken, with the path, the host, the namespace. */
 static struct str name_route(struct planner *planner, const struct claim *claim) {
   struct arena *arena = planner->arena;
   const struct manifest_ingress *ingress = claim->main->ingress;
@@ -349,20 +230,23 @@ static struct str name_route(struct planner *planner, const struct claim *claim)
       arena_printf(arena, "%.*s-%.*s-%.*s%s%.*s", STR_ARG(ingress->namespace_),
                    STR_ARG(ingress->name), STR_ARG(host), dash, STR_ARG(path))};
   enum { N = sizeof(candidates) / sizeof(*candidates) };
-  if (!candidates[1].p || !candidates[2].p || !candidates[3].p) return (struct str){0};
-  return choose_name(planner->arena, planner->route_names, candidates, N);
+  struct str identity =
+      PLAN_KEY(planner, ingress->namespace_, ingress->name, claim->path->host, claim->prefix);
+  if (!candidates[1].p || !candidates[2].p || !candidates[3].p || !identity.p) {
+    return (struct str){0};
+  }
+  return plan_choose_name(arena, planner->route_names, candidates, N, identity);
 }
 
 void plan_lose(struct planner *planner, const struct claim *claim, const char *format, ...) {
+  struct manifest_loss loss;
+  struct plan_route *route = &planner->plan->routes.items[claim->route];
   va_list args;
   va_start(args, format);
-  struct manifest_loss loss = {.at = claim->path->at};
-  loss.text = arena_vprintf(planner->arena, format, args);
+  bool made = manifest_make_loss(planner->manifests, claim->main->ingress, claim->path->at, &loss,
+                                 format, args);
   va_end(args);
-  if (!loss.text.p) return;
-  diags_add(planner->manifests->diags, DIAG_WARNING, loss.at, NULL, "Ingress '%.*s': %.*s",
-            STR_ARG(claim->main->ingress->name), STR_ARG(loss.text));
-  (void)VEC_PUSH(planner->arena, &planner->plan->routes.items[claim->route].losses, loss);
+  if (made) (void)VEC_PUSH(planner->arena, &route->losses, loss);
 }
 
 static bool add_route(struct planner *planner, const struct claim *claim) {
@@ -435,8 +319,8 @@ static bool make_routes(struct planner *planner) {
     if (claim->path->host.n > 0 && !VEC_PUSH(planner->arena, &route->hosts, claim->path->host)) {
       return false;
     }
-    grant(planner, claim->upstream, claim->main);
-    if (claim->canary) grant(planner, claim->canary_upstream, claim->main);
+    plan_grant(planner, claim->upstream, claim->main);
+    if (claim->canary) plan_grant(planner, claim->canary_upstream, claim->main);
   }
   return true;
 }
@@ -501,19 +385,6 @@ static bool take_ingresses(struct planner *planner, const char *class_name) {
 
 /* ---- all ------------------------------------------------------------------------------------- */
 
-static bool index_services(struct planner *planner) {
-  struct manifests *manifests = planner->manifests;
-  planner->services = str_set_new(planner->arena, manifests->services.n);
-  if (!planner->services) return false;
-  for (size_t i = 0; i < manifests->services.n; i++) {
-    const struct manifest_service *service = &manifests->services.items[i];
-    struct str key = PLAN_KEY(planner, service->namespace_, service->name);
-    if (!key.p) return false;
-    (void)str_set_add(planner->services, key, i);
-  }
-  return true;
-}
-
 struct str plan_key(const struct planner *planner, const struct str *parts, size_t n) {
   size_t bytes = 0;
   for (size_t i = 0; i < n; i++) bytes += parts[i].n + 1;
@@ -535,7 +406,7 @@ bool plan_make(struct manifests *manifests, const char *class_name, struct plan 
   planner.upstream_names = str_set_new(planner.arena, paths);
   planner.places = str_set_new(planner.arena, paths);
   return planner.upstreams && planner.upstream_names && planner.places &&
-         index_services(&planner) && take_ingresses(&planner, class_name) &&
+         plan_index_services(&planner) && take_ingresses(&planner, class_name) &&
          claim_paths(&planner) && attach_canaries(&planner) && make_routes(&planner) &&
          plan_compare_routing(&planner);
 }

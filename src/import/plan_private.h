@@ -34,6 +34,22 @@ struct str plan_key(const struct planner *planner, const struct str *parts, size
   plan_key((planner), (const struct str[]){__VA_ARGS__}, \
            sizeof((const struct str[]){__VA_ARGS__}) / sizeof(struct str))
 
+/*
+ * A name of the contract that is not in `taken`, and adds it: the first of `candidates` that is
+ * new, else the last, marked by a hash of `identity`, which is of nothing else. p == NULL: memory.
+ */
+struct str plan_choose_name(struct arena *arena, struct str_set *taken,
+                            const struct str *candidates, size_t n, struct str identity);
+
+/* False: memory. */
+bool plan_index_services(struct planner *planner) __attribute__((warn_unused_result));
+/* The upstream of a backend, made when it is new. STR_SET_NONE: there can be none, and that was
+ * said; or memory (arena_failed). */
+size_t plan_find_upstream(struct planner *planner, struct manifest_ingress *ingress,
+                          const struct manifest_backend *backend);
+/* Gives an upstream the timeouts of an Ingress that uses it: of several it has the longest. */
+void plan_grant(struct planner *planner, size_t upstream, struct plan_ingress *main);
+
 /* As manifest_lose, for what is lost of one route only. */
 void plan_lose(struct planner *planner, const struct claim *claim, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

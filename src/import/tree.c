@@ -6,18 +6,24 @@
  * begins with `---`: one run shows the mistakes of all documents.
  *
  * libyaml counts columns in characters and knows more line breaks than an editor does; the source
- * keeps where its lines begin, and a place's column is counted in bytes when it is asked for.
+ * keeps where its lines begin, and columns are counted again in bytes.
  */
 #include "tree.h"
 
 #include <stdlib.h>
 #include <yaml.h>
 
+/* Where a line's column, in characters, is in bytes. */
+struct cursor {
+  size_t line, column, offset;
+};
+
 struct yaml_source {
   const char *name;
   struct str text;
   size_t *lines; /* where each begins */
   size_t line_count;
+  struct cursor cursor; /* of the last place that was asked for */
 };
 
 struct anchor {
@@ -81,15 +87,22 @@ static struct yaml_source *source_new(struct arena *arena, struct str text, cons
   return source;
 }
 
-static struct diag_place place_at(const struct yaml_source *source, size_t line, size_t column) {
+/*
+ * Marks nearly always come in order: counting goes on from the last one of the line, so that a file
+ * of one long line costs no more than one of many.
+ */
+static struct diag_place place_at(struct yaml_source *source, size_t line, size_t column) {
+  struct cursor *cursor = &source->cursor;
   if (line >= source->line_count) line = source->line_count - 1;
-  size_t at = source->lines[line];
-  size_t begin = at;
-  for (; column > 0 && at < source->text.n; column--) {
-    bool valid;
-    at += str_utf8_next(source->text, at, &valid);
+  if (line != cursor->line || column < cursor->column) {
+    *cursor = (struct cursor){.line = line, .offset = source->lines[line]};
   }
-  return (struct diag_place){source->name, (unsigned)line + 1, (unsigned)(at - begin) + 1};
+  for (; cursor->column < column && cursor->offset < source->text.n; cursor->column++) {
+    bool valid;
+    cursor->offset += str_utf8_next(source->text, cursor->offset, &valid);
+  }
+  size_t bytes = cursor->offset - source->lines[line];
+  return (struct diag_place){source->name, (unsigned)line + 1, (unsigned)bytes + 1};
 }
 
 static struct diag_place place_of_offset(const struct yaml_source *source, size_t offset) {
@@ -103,10 +116,6 @@ static struct diag_place place_of_offset(const struct yaml_source *source, size_
   }
   return (struct diag_place){source->name, (unsigned)low + 1,
                              (unsigned)(offset - source->lines[low]) + 1};
-}
-
-struct diag_place yaml_place(const struct yaml_node *node) {
-  return place_at(node->source, node->line, node->column);
 }
 
 /* ---- mistakes -------------------------------------------------------------------------------- */
@@ -161,11 +170,7 @@ static struct yaml_node *node_new(struct builder *builder, enum yaml_kind kind,
   }
   struct yaml_node *node = ARENA_NEW(builder->arena, struct yaml_node);
   if (!node) return NULL;
-  *node = (struct yaml_node){.kind = kind,
-                             .line = builder->first_line + (unsigned)mark->line,
-                             .column = (unsigned)mark->column,
-                             .weight = 1,
-                             .source = builder->source};
+  *node = (struct yaml_node){.kind = kind, .at = place_of_mark(builder, mark), .weight = 1};
   return node;
 }
 
@@ -176,15 +181,14 @@ static bool attach(struct builder *builder, struct yaml_node *node) {
     return VEC_PUSH(builder->arena, &top->items, node);
   }
   builder->written_out += node->weight;
-  if (builder->written_out > YAML_NODES_MAX) return fail_size(builder, yaml_place(node));
+  if (builder->written_out > YAML_NODES_MAX) return fail_size(builder, node->at);
   return yaml_is_null(node) || VEC_PUSH(builder->arena, builder->documents, node);
 }
 
 static bool add_anchor(struct builder *builder, const yaml_char_t *name, struct yaml_node *node) {
   if (!name) return true;
   if (builder->anchors.n == YAML_ANCHORS_MAX) {
-    return fail(builder, yaml_place(node), NULL, "more than %d anchors in one document",
-                YAML_ANCHORS_MAX);
+    return fail(builder, node->at, NULL, "more than %d anchors in one document", YAML_ANCHORS_MAX);
   }
   struct anchor anchor = {.node = node};
   anchor.name = arena_dup(builder->arena, str_from_cstr((const char *)name));
@@ -253,17 +257,16 @@ static int compare_keys(const void *a, const void *b) {
   const struct yaml_node *second = *(struct yaml_node *const *)b;
   int order = str_cmp(first->text, second->text);
   if (order != 0) return order;
-  if (first->line != second->line) return first->line < second->line ? -1 : 1;
-  return first->column < second->column ? -1 : first->column > second->column;
+  if (first->at.line != second->at.line) return first->at.line < second->at.line ? -1 : 1;
+  return first->at.column < second->at.column ? -1 : first->at.column > second->at.column;
 }
 
 static bool check_key(struct builder *builder, const struct yaml_node *key) {
   if (key->kind != YAML_TEXT) {
-    return fail(builder, yaml_place(key), NULL, "a key must be a text, not %s",
-                yaml_kind_name(key));
+    return fail(builder, key->at, NULL, "a key must be a text, not %s", yaml_kind_name(key));
   }
   if (key->plain && str_eq(key->text, STR("<<"))) {
-    return fail(builder, yaml_place(key), "write the members out", "merge keys are not supported");
+    return fail(builder, key->at, "write the members out", "merge keys are not supported");
   }
   return true;
 }
@@ -273,15 +276,14 @@ static bool check_duplicates(struct builder *builder, const struct yaml_node *ma
   size_t n = map->n / 2;
   if (n < 2) return true;
   struct yaml_node **keys = malloc(n * sizeof(*keys));
-  if (!keys) return fail(builder, yaml_place(map), NULL, "out of memory");
+  if (!keys) return fail(builder, map->at, NULL, "out of memory");
   for (size_t i = 0; i < n; i++) keys[i] = map->items[2 * i];
   qsort(keys, n, sizeof(*keys), compare_keys);
   bool ok = true;
   for (size_t i = 1; i < n; i++) {
     if (!str_eq(keys[i - 1]->text, keys[i]->text)) continue;
-    struct diag_place at = yaml_place(keys[i]);
-    ok = fail(builder, at, NULL, "duplicate key '%.*s', as in line %u", STR_ARG(keys[i]->text),
-              yaml_place(keys[i - 1]).line);
+    ok = fail(builder, keys[i]->at, NULL, "duplicate key '%.*s', as in line %u",
+              STR_ARG(keys[i]->text), keys[i - 1]->at.line);
   }
   free(keys);
   return ok;
@@ -299,8 +301,8 @@ static bool close_collection(struct builder *builder) {
     weight += node->items[i]->weight;
     if (node->items[i]->depth >= node->depth) node->depth = node->items[i]->depth + 1;
   }
-  if (weight > YAML_NODES_MAX) return fail_size(builder, yaml_place(node));
-  if (node->depth > YAML_DEPTH_MAX) return fail_depth(builder, yaml_place(node));
+  if (weight > YAML_NODES_MAX) return fail_size(builder, node->at);
+  if (node->depth > YAML_DEPTH_MAX) return fail_depth(builder, node->at);
   node->weight = (uint32_t)weight;
   if (node->kind == YAML_MAP) {
     for (size_t i = 0; i < node->n; i += 2) {

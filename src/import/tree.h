@@ -15,21 +15,18 @@
 
 enum { YAML_DEPTH_MAX = 64, YAML_NODES_MAX = 1000000, YAML_ANCHORS_MAX = 1000 };
 
-struct yaml_source;
-
 enum yaml_kind { YAML_TEXT, YAML_LIST, YAML_MAP };
 
 struct yaml_node {
   enum yaml_kind kind;
+  struct diag_place at;     /* where it begins */
   bool plain;               /* a text without quotes: may stand for null, a number, a boolean */
   bool open;                /* still being read: an alias to it would lead to itself */
-  unsigned line, column;    /* of the source, from 0, in characters: use yaml_place */
   uint32_t weight;          /* nodes in it, aliases written out */
   uint32_t depth;           /* levels in it, likewise; 0 for a text */
   struct str text;          /* of a text; NUL-terminated */
   struct yaml_node **items; /* of a list; of a map key, value, key, value */
   size_t n;                 /* how many there are in `items` */
-  const struct yaml_source *source;
 };
 
 struct yaml_documents {
@@ -50,8 +47,6 @@ bool yaml_read(struct arena *arena, struct str text, const char *name, struct di
 const struct yaml_node *yaml_find(const struct yaml_node *map, const char *key);
 /* Whether it is null: nothing, `~` or `null` without quotes. */
 bool yaml_is_null(const struct yaml_node *node);
-/* Where it stands in its file. */
-struct diag_place yaml_place(const struct yaml_node *node);
 /* "a list", "a mapping", "a text", "null": for messages. */
 const char *yaml_kind_name(const struct yaml_node *node);
 

@@ -1,5 +1,6 @@
 """Manifests that mean harm: each must end soon, in little memory, and say what is wrong."""
 
+import json
 import pathlib
 import resource
 import subprocess
@@ -90,6 +91,13 @@ def check_anchors(adit):
     return refused(adit, "".join(f"- &a{i} x\n" for i in range(1001)), "more than 1000 anchors")
 
 
+def check_long_path(adit):
+    """hostile: a path of a megabyte, many times"""
+    long = "&p {path: /" + "x" * (1 << 20) + ", backend: {service: {name: a, port: {number: 80}}}}"
+    text = HEAD + "spec: {rules: [{http: {paths: [" + long + ", *p" * 10000 + "]}}]}\n"
+    return refused(adit, text, "a path of more than 1024 bytes", "and 9801 more")
+
+
 def check_size(adit):
     """hostile: a file of more than 16 MiB"""
     return refused(adit, "#" * ((16 << 20) + 1), "larger than 16777216 bytes")
@@ -103,6 +111,28 @@ def check_documents(adit):
 def check_garbage(adit):
     """hostile: bytes that are no text"""
     return refused(adit, bytes(range(256)) * 4000, "not YAML")
+
+
+def check_one_line(adit):
+    """hostile: two thousand Ingresses in one line of JSON"""
+    item = lambda i: {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
+                      "metadata": {"name": f"i{i}", "annotations": {"é" * 500: "é" * 500}},
+                      "spec": {"rules": [{"host": f"h{i}.example.com", "http": {"paths": [
+                          {"path": "/", "backend": {"service": {"name": "s", "port": {"number": 80}}}}]}}]}}
+    status, said = run(adit, json.dumps({"apiVersion": "v1", "kind": "List",
+                                         "items": [item(i) for i in range(2000)]}, ensure_ascii=False))
+    return [] if status == 0 else [f"exit status {status}", *said.splitlines()[:10]]
+
+
+def check_one_name(adit):
+    """hostile: eight thousand paths that would have one name"""
+    paths = ["/" + "".join("a" + ("/" if i >> bit & 1 else "-") for bit in range(13)) + "z"
+             for i in range(1 << 13)]
+    text = HEAD + "spec:\n  rules:\n  - http:\n      paths:\n" + "".join(
+        f"      - {{path: {path}, backend: {{service: {{name: a, port: {{number: 80}}}}}}}}\n"
+        for path in paths)
+    status, said = run(adit, text)
+    return [] if status == 0 else [f"exit status {status}", *said.splitlines()[:10]]
 
 
 def check_many(adit):
