@@ -83,10 +83,11 @@ void write_config(struct text *out, const struct plan *plan) {
                  "  // \"sticky\": { \"keys\": [{ \"id\": \"1\", \"file\": \"sticky.key\" }] },"
                  "\n\n"));
   }
-  text_printf(out,
-              "  // How long a body may stand still: the longest proxy-read-timeout (60 s when "
-              "not given).\n  \"timeouts\": { \"body\": \"%us\" },\n\n",
-              read_s);
+  text_printf(
+      out,
+      "  // How long a body may stand still, a service's or a client's: the longest "
+      "proxy-read-timeout\n  // (60 s when not given).\n  \"timeouts\": { \"body\": \"%us\" },\n\n",
+      read_s);
   text_add(out, STR("  // Timeouts as in the annotations, or the defaults of ingress-nginx.\n"
                     "  \"upstreams\": {\n"));
   for (size_t i = 0; i < plan->upstreams.n; i++) write_upstream(out, &plan->upstreams.items[i]);
