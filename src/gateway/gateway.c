@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "adit/log.h"
@@ -31,7 +32,8 @@
 enum {
   RESERVED_DESCRIPTORS = 64, /* for files, the log, the resolver */
   RESOLVE_AT_START_MS = 5000,
-  STOP_POLL_MS = 50
+  STOP_POLL_MS = 50,
+  TAKEN_WITHIN_S = 1 /* a reload by all workers: one that is slower is not waited for */
 };
 
 enum { FIXED_LISTEN, FIXED_WORKERS, FIXED_ADMIN, FIXED_USER, FIXED_SANDBOX, FIXED_COUNT };
@@ -53,6 +55,7 @@ struct gateway {
   struct worker *workers;
   unsigned worker_count; /* initialised */
   unsigned started;      /* with a running thread */
+  sem_t taken;           /* by a worker: the policy of a reload */
   int signals;           /* signalfd */
   enum stop_stage stop;
   int64_t drain_at_ms; /* when drain_delay is over; 0: not asked to stop */
@@ -189,6 +192,7 @@ static bool workers_init(struct gateway *gateway, unsigned count, size_t client_
     ok = worker_init(&gateway->workers[w], w, gateway->policy, gateway->resolver,
                      listeners->items + w * listeners->address_count, listeners->address_count,
                      client_max);
+    gateway->workers[w].mailbox.taken = &gateway->taken;
   }
   listeners_close(listeners);
   return ok;
@@ -257,6 +261,19 @@ static void say_what_waits(const struct gateway *gateway, const struct config *c
   fixed_deinit(&now);
 }
 
+/* Gives the policy to all workers, and waits for them, though not for long: what is said to be
+ * reloaded counts for whoever comes then. */
+static void hand_out(struct gateway *gateway, struct policy *policy) {
+  while (sem_trywait(&gateway->taken) == 0) continue; /* of a worker that was late */
+  for (unsigned w = 0; w < gateway->worker_count; w++)
+    worker_send_policy(&gateway->workers[w], policy_ref(policy));
+  struct timespec until;
+  clock_gettime(CLOCK_REALTIME, &until);
+  until.tv_sec += TAKEN_WITHIN_S;
+  for (unsigned w = 0; w < gateway->started; w++)
+    while (sem_timedwait(&gateway->taken, &until) != 0 && errno == EINTR) continue;
+}
+
 static void reload(struct gateway *gateway) {
   struct diags *diags = diags_new();
   if (!diags) return;
@@ -274,8 +291,7 @@ static void reload(struct gateway *gateway) {
   }
   warn_unserved(policy_config(policy));
   say_what_waits(gateway, policy_config(policy));
-  for (unsigned w = 0; w < gateway->worker_count; w++)
-    worker_send_policy(&gateway->workers[w], policy_ref(policy));
+  hand_out(gateway, policy);
   policy_unref(&gateway->policy);
   gateway->policy = policy;
   if (errors > 0)
@@ -371,11 +387,13 @@ static void gateway_deinit(struct gateway *gateway) {
 
 int gateway_run(const struct gateway_options *options) {
   struct gateway gateway = {.config_path = options->config_path, .signals = -1};
+  (void)sem_init(&gateway.taken, 0, 0);
   bool started = gateway_start(&gateway);
   if (started) {
     serve(&gateway);
     log_counters(&gateway);
   }
   gateway_deinit(&gateway);
+  (void)sem_destroy(&gateway.taken);
   return started ? 0 : 1;
 }

@@ -142,15 +142,17 @@ static struct worker_policy *worker_policy_new(struct worker *worker, struct pol
 }
 
 static void take_policy(struct worker *worker) {
+  if (!atomic_load_explicit(&worker->mailbox.policy, memory_order_relaxed)) return;
   struct policy *policy = atomic_exchange(&worker->mailbox.policy, NULL);
   if (!policy) return;
   struct worker_policy *made = worker_policy_new(worker, policy);
-  if (!made) {
+  if (made) {
+    worker_policy_unref(worker, &worker->policy);
+    worker->policy = made;
+  } else {
     log_write(LOG_ERROR, "worker %u keeps the configuration it has: out of memory", worker->number);
-    return;
   }
-  worker_policy_unref(worker, &worker->policy);
-  worker->policy = made;
+  if (worker->mailbox.taken) (void)sem_post(worker->mailbox.taken);
 }
 
 /* ---- stopping -------------------------------------------------------------------------------- */
@@ -273,6 +275,7 @@ static void *worker_main(void *argument) {
     int wait_ms = more ? 0 : timer_wheel_wait(&worker->timers, worker->now_ms);
     int n = epoll_wait(worker->epoll, events, EVENTS_A_TURN, wait_ms);
     begin_turn(worker);
+    take_policy(worker);
     note_idle_origins(events, n);
     for (int i = 0; i < n; i++) dispatch(worker, events[i].data.ptr, events[i].events);
     run_clients(worker);

@@ -9,6 +9,7 @@
 #define ADIT_GATEWAY_WORKER_H
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 
 #include "adit/policy.h"
@@ -59,6 +60,7 @@ struct mailbox {
   int fd;                          /* eventfd */
   _Atomic(struct policy *) policy; /* a reference, taken by exchange with NULL */
   _Atomic int stop;
+  sem_t *taken; /* posted when a policy was taken over; NULL: nobody waits */
 };
 
 struct worker {

@@ -138,7 +138,8 @@ class Story:
 
     def reload(self, routes=1):
         said = self.gateway.reload()
-        assert said == [f"adit: reloaded: {routes} routes"], said
+        findings = [line for line in said if ": warning: rule " in line or ": note: witness: " in line]
+        assert [line for line in said if line not in findings] == [f"adit: reloaded: {routes} routes"], said
 
     def start(self):
         upstreams = {
