@@ -33,6 +33,9 @@ struct policy_options {
   const char *const
       *rule_paths; /* instead of those that adit.json names (check, test); NULL: those */
   size_t rule_path_count;
+  /* Told of each test that was run, with its trace; both hold during the call. NULL: nobody. */
+  void (*on_test)(void *context, const struct decision *decision, const struct rules_trace *trace);
+  void *on_test_context;
   struct policy *previous; /* reload: what a broken file's route is taken from; NULL at start */
   enum policy_findings findings; /* added to the diagnostics; notes only by _ALL */
   int64_t now_ms;                /* for findings: what is over by now */

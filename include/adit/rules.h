@@ -17,6 +17,7 @@ struct arena;
 struct cJSON;
 struct condition; /* compiled; private to src/rules */
 struct json_doc;
+struct leaf;
 struct rule_index; /* private to src/rules */
 
 enum { BUCKETS = 10000, VARIANT_NONE = 0xFFFF, VARIANTS_MAX = 64, RULES_MAX = 100000 };
@@ -199,6 +200,7 @@ struct trace_condition {
   struct str value_json;         /* the literal, as compact JSON */
   const struct attr_value *seen; /* as read; state says whether it is there */
   enum tristate result;
+  const struct leaf *leaf; /* adit/conditions.h */
 };
 
 struct trace_rule {

@@ -1,5 +1,5 @@
 /*
- * check and test: what can be said of adit.json and rule files without running them.
+ * check: what can be said of adit.json and rule files without running them.
  *
  * Loading a policy finds every mistake and runs the tests inside rule files. At a start a failing
  * test is only a warning (the gateway serves), for `check` it is an error.
@@ -17,7 +17,7 @@ struct check_options {
   int64_t now_ms;
 };
 
-/* -c, and --strict and --notes where `command` has it. Operands begin at optind. */
+/* Operands begin at optind. */
 static bool parse_options(const struct cli_command *command, int argc, char **argv,
                           struct check_options *ret) {
   static const struct option names[] = {{"config", required_argument, NULL, 'c'},
@@ -25,11 +25,9 @@ static bool parse_options(const struct cli_command *command, int argc, char **ar
                                         {"notes", no_argument, NULL, 'n'},
                                         {"now", required_argument, NULL, 't'},
                                         {0}};
-  static const struct option names_of_test[] = {{"config", required_argument, NULL, 'c'}, {0}};
-  const struct option *known = command == &cli_check ? names : names_of_test;
   int option;
   ret->now_ms = clock_wall_ms() / 1000 * 1000;
-  while ((option = cli_next_option(command, argc, argv, ":c:", known)) != -1) {
+  while ((option = cli_next_option(command, argc, argv, ":c:", names)) != -1) {
     if (option == '?') return false;
     if (option == 'c') ret->config_path = optarg;
     if (option == 's') ret->strict = true;
@@ -153,51 +151,4 @@ const struct cli_command cli_check = {
         "(a line for 'adit explain --batch').\n"
         "Exit status: 0 fine, 1 errors.\n",
     .run = run_check,
-};
-
-/* ---- test ------------------------------------------------------------------------------------ */
-
-static void print_failure(const struct policy_test *test) {
-  struct text line;
-  text_init(&line, 1 << 20);
-  text_printf(&line, "%s:%u:%u: test '", test->at.file ? test->at.file : "", test->at.line,
-              test->at.column);
-  text_add(&line, test->name);
-  text_add(&line, STR("' failed: "));
-  text_add(&line, test->message);
-  printf("%.*s\n", STR_ARG(text_str(&line)));
-  text_deinit(&line);
-}
-
-static int run_test(const struct cli_command *command, int argc, char **argv) {
-  struct check_options options = {0};
-  if (!parse_options(command, argc, argv, &options)) return CLI_USAGE;
-  struct diags *diags = NULL;
-  struct policy *policy =
-      cli_load_policy(command, options.config_path, &argv[optind], (size_t)(argc - optind), &diags);
-  if (!policy) return CLI_FAILED;
-  size_t n;
-  const struct policy_test *tests = policy_tests(policy, &n);
-  for (size_t i = 0; i < n; i++) {
-    if (!tests[i].passed) print_failure(&tests[i]);
-  }
-  size_t failed = count_failed(tests, n);
-  printf("%zu passed, %zu failed\n", n - failed, failed);
-  policy_unref(&policy);
-  diags_free(&diags);
-  return failed ? CLI_FAILED : CLI_OK;
-}
-
-const struct cli_command cli_test = {
-    .name = "test",
-    .synopsis = "-c adit.json [RULES...]",
-    .summary = "runs only the tests inside rule files",
-    .details =
-        "  -c, --config FILE   the configuration\n"
-        "  RULES               rule files, instead of those that adit.json names\n"
-        "\n"
-        "Each failure is shown with what was expected and what came; the closing line is\n"
-        "'N passed, N failed'. Exit status: 0 all passed, 1 a test failed or a file does not\n"
-        "load.\n",
-    .run = run_test,
 };

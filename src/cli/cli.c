@@ -88,23 +88,29 @@ void cli_print_diags(const struct diags *diags) {
 struct policy *cli_load_policy(const struct cli_command *command, const char *config_path,
                                char *const *rule_paths, size_t rule_path_count,
                                struct diags **ret_diags) {
+  const struct policy_options options = {.config_path = config_path};
+  return cli_load_policy_with(command, &options, rule_paths, rule_path_count, ret_diags);
+}
+
+struct policy *cli_load_policy_with(const struct cli_command *command,
+                                    const struct policy_options *more, char *const *rule_paths,
+                                    size_t rule_path_count, struct diags **ret_diags) {
   struct diags *diags = diags_new();
   if (!diags) {
     cli_error(command, "out of memory");
     return NULL;
   }
-  struct policy_options options = {
-      .config_path = config_path,
-      .rule_paths = rule_path_count ? (const char *const *)rule_paths : NULL,
-      .rule_path_count = rule_path_count,
-  };
+  struct policy_options options = *more;
+  options.rule_paths = rule_path_count ? (const char *const *)rule_paths : NULL;
+  options.rule_path_count = rule_path_count;
   struct policy *policy = policy_load(&options, diags);
   if (policy) {
     *ret_diags = diags;
     return policy;
   }
   cli_print_diags(diags);
-  if (diags_count(diags, DIAG_ERROR) == 0) cli_error(command, "%s: out of memory", config_path);
+  if (diags_count(diags, DIAG_ERROR) == 0)
+    cli_error(command, "%s: out of memory", options.config_path);
   diags_free(&diags);
   return NULL;
 }

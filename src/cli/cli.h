@@ -65,6 +65,11 @@ struct policy *cli_load_policy(const struct cli_command *command, const char *co
                                char *const *rule_paths, size_t rule_path_count,
                                struct diags **ret_diags);
 
+/* The same with further options; rule_paths of `options` are not looked at. */
+struct policy *cli_load_policy_with(const struct cli_command *command,
+                                    const struct policy_options *options, char *const *rule_paths,
+                                    size_t rule_path_count, struct diags **ret_diags);
+
 /* All of them on stderr. */
 void cli_print_diags(const struct diags *diags);
 

@@ -24,6 +24,12 @@ void explanation_format(const struct explanation *shown, struct text *out);
 /* The line on the bucket: what chose it, or why there is none. Nothing where no split was asked. */
 void explanation_format_draw(const struct explanation *shown, struct text *out);
 void explanation_format_rules(const struct explanation *shown, struct text *out);
+/* Behind a value that was seen, by how much the condition fails, where that can be said: ": 2 days
+ * before 2026-01-01". */
+void explanation_format_distance(const struct trace_condition *condition, struct text *out);
+/* One line: the fewest conditions that would have to be otherwise for the rule to match. Nothing
+ * where the rule has no choice. */
+void explanation_format_needs(const struct trace_rule *rule, struct text *out);
 /* "25 %", "0.5 %", "33.33 %" of a number of buckets. */
 void explanation_format_percent(unsigned buckets, struct text *out);
 /* The beginning of a line of the summary, as wide as all are. */

@@ -140,6 +140,7 @@ static void format_seen(const struct explanation *shown, const struct trace_cond
         text_add_json(out, str_take(whole, SHOWN_BYTES_MAX));
         if (whole.n > SHOWN_BYTES_MAX) text_add(out, STR("..."));
       }
+      explanation_format_distance(condition, out);
       break;
   }
 }
@@ -168,6 +169,7 @@ static void format_rule(const struct explanation *shown, const struct trace_rule
   for (size_t i = 0; i < rule->condition_count; i++) {
     format_condition(shown, &rule->conditions[i], out);
   }
+  explanation_format_needs(rule, out);
 }
 
 static void format_default(const struct explanation *shown, struct text *out) {

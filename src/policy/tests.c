@@ -287,7 +287,10 @@ static bool run_test(struct loader *loader, struct decider *decider, const struc
   struct decision decision;
   struct decide_request request = test->request;
   if (!policy_strip_request(loader->policy, loader->scratch, &request)) return false;
-  decide(decider, &request, &decision, NULL, NULL);
+  const struct policy_options *options = loader->options;
+  struct rules_trace trace = {0};
+  decide(decider, &request, &decision, options->on_test ? &trace : NULL, loader->scratch);
+  if (options->on_test) options->on_test(options->on_test_context, &decision, &trace);
   *ret_timed = decision.time_was_read && !test->has_now;
   struct text text;
   text_init(&text, 4096);

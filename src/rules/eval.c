@@ -63,6 +63,7 @@ static enum tristate tristate_of(unsigned set) {
 
 static void record_leaf(const struct leaf *leaf, struct attr_reader *reader, unsigned set,
                         struct trace_condition *record) {
+  record->leaf = leaf;
   record->attribute = leaf->attribute;
   record->op = leaf->op;
   record->value_json = leaf->value_json;

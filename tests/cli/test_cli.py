@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 import unittest
+from xml.etree import ElementTree
 
 ADIT = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else ""
 TIMEOUT = 30
@@ -284,21 +285,81 @@ class Check(Case):
         self.assertRegex(err, r"\Ashop\.json:\d+:\d+: error: test 'anybody' failed: [^\n]+\n\Z")
 
 
+COVERAGE = """\
+coverage: 1 of 3 rules decided, 0 of 4 conditions both ways
+shop.json:21:5: rule 'no-bots': no test is decided by it
+shop.json:25:11: rule 'no-bots': no test finds header.user-agent contains "bot" true or false
+shop.json:34:9: rule 'east-new-users': no test finds region in ["cn-east","cn-north"] false
+shop.json:16:9: rule 'east-new-users': no test finds user.registered_at after "2026-01-01" false
+shop.json:44:5: rule 'staff': no test is decided by it
+shop.json:48:11: rule 'staff': no test finds client_ip in_cidr "10.1.0.0/16" true
+"""
+
+
 class Test(Case):
     def test_all_pass(self):
-        self.expect(["test", "-c", "adit.json"], 0, "2 passed, 0 failed\n", "")
-        self.expect(["test", "-c", "adit.json", "shop.json"], 0, "2 passed, 0 failed\n", "")
+        self.expect(["test", "-c", "adit.json"], 0, COVERAGE + "2 passed, 0 failed\n", "")
+        self.expect(["test", "-c", "adit.json", "shop.json"], 0, COVERAGE + "2 passed, 0 failed\n", "")
 
     def test_failures(self):
-        rules = json.loads(json.dumps(RULES))
-        rules["tests"][1]["expect"]["variant"] = "canary"
-        self.write("shop.json", rules)
+        self.fail_one()
         _, out, _ = self.expect(["test", "-c", "adit.json"], 1)
         lines = out.splitlines()
-        self.assertEqual(lines[1:], ["1 passed, 1 failed"])
+        self.assertEqual(lines[1:], COVERAGE.splitlines() + ["1 passed, 1 failed"])
         self.assertRegex(lines[0], r"\Ashop\.json:\d+:\d+: test 'anybody' failed: ")
         self.assertIn("canary", lines[0])
         self.assertIn("v1", lines[0])
+
+    def fail_one(self, name="anybody"):
+        rules = json.loads(json.dumps(RULES))
+        rules["tests"][1]["expect"]["variant"] = "canary"
+        rules["tests"][1]["name"] = name
+        self.write("shop.json", rules)
+
+    def test_coverage_counts_what_tests_find(self):
+        rules = json.loads(json.dumps(RULES))
+        request = {"url": "http://shop.example.com/", "bucket": 0}
+        asked = [({"User-Agent": "a bot"}, "no-bots", None),
+                 ({"User-Agent": "x", "X-Region": "eu", "X-User-Registered-At": "2025-01-01"}, "staff", "10.1.2.3")]
+        for headers, rule, client_ip in asked:
+            more = {"client_ip": client_ip} if client_ip else {}
+            rules["tests"].append({"request": {**request, "headers": headers, **more}, "expect": {"rule": rule}})
+        self.write("shop.json", rules)
+        self.expect(["test", "-c", "adit.json"], 0,
+                    "coverage: 3 of 3 rules decided, 4 of 4 conditions both ways\n4 passed, 0 failed\n", "")
+
+    def test_gaps_are_counted_where_they_are_many(self):
+        rules = json.loads(json.dumps(RULES))
+        rules["rules"] = [{"id": f"r{i}", "when": {"query.a": str(i)}, "to": "v1"} for i in range(30)]
+        del rules["tests"]
+        self.write("shop.json", rules)
+        _, out, _ = self.expect(["test", "-c", "adit.json"], 0)
+        lines = out.splitlines()
+        self.assertEqual(lines[0], "coverage: 0 of 30 rules decided, 0 of 30 conditions both ways")
+        self.assertEqual(lines[21:], ["shop.json: and 40 more", "0 passed, 0 failed"])
+
+    def test_junit(self):
+        name = 'a <b> & "c" \u4f60\u597d\n\t\u0001\ufffe'
+        self.fail_one(name)
+        self.expect(["test", "-c", "adit.json", "--junit", "out.xml"], 1)
+        suites = ElementTree.parse(os.path.join(self.directory.name, "out.xml")).getroot()
+        self.assertEqual((suites.tag, suites.get("tests"), suites.get("failures")), ("testsuites", "2", "1"))
+        (suite,) = suites
+        self.assertEqual((suite.tag, suite.get("name"), suite.get("tests"), suite.get("failures")),
+                         ("testsuite", "shop.json", "2", "1"))
+        passed, failed = suite
+        self.assertEqual((passed.get("name"), passed.get("classname"), len(passed)),
+                         ("new user in the east", "shop", 0))
+        self.assertEqual(failed.get("name"), name.replace("\u0001", "\ufffd").replace("\ufffe", "\ufffd"))
+        (failure,) = failed
+        self.assertEqual(failure.tag, "failure")
+        self.assertTrue(failure.get("message").startswith("expected variant canary; got "), failure.attrib)
+        self.assertRegex(failure.text, r"\Ashop\.json:\d+:\d+: expected variant canary; ")
+
+    def test_junit_that_cannot_be_written(self):
+        _, out, err = self.expect(["test", "-c", "adit.json", "--junit", "no/such/out.xml"], 1)
+        self.assertTrue(out.endswith("2 passed, 0 failed\n"), out)
+        self.assertEqual(err, "adit test: no/such/out.xml: No such file or directory\n")
 
     def test_what_does_not_load(self):
         self.write("shop.json", "{")
@@ -352,10 +413,57 @@ class Explain(Case):
             "but does not count from this peer)",
             '      ? user.registered_at after "2026-01-01"  (missing: X-User-Registered-At is in the '
             "request, but does not count from this peer)",
+            '      to match: region in ["cn-east","cn-north"] and user.registered_at after "2026-01-01"',
             "  ✗ staff → canary",
             '      ✗ client_ip in_cidr "10.1.0.0/16"  (saw "127.0.0.1")',
             "  ✓ default → 5 % canary, the rest v1",
         ])
+
+    def test_text_of_how_far_off(self):
+        when = {
+            "user.registered_at": {"after": "2026-01-01", "between": ["2024-01-01", "2025-12-01"]},
+            "region": ["cn-east", "cn-north"],
+            "header.x": {"starts_with": "Shop"},
+            "age": {"gte": 18},
+            "app": {"gt": "5.10"},
+        }
+        rules = {**RULES, "tests": [], "rules": [{"id": "r", "when": {"any": [when]}, "to": "canary"}]}
+        rules["attributes"] = {"age": {"type": "number", "from": [{"header": "Age"}]},
+                               "app": {"type": "version", "from": [{"header": "App"}]}}
+        self.write("shop.json", rules)
+        for header, said in [
+                ("X-User-Registered-At: 2025-12-30", '(saw "2025-12-30": 2 days before 2026-01-01)'),
+                ("X-User-Registered-At: 2025-12-31T22:30:00Z", ': 1 hour 30 minutes before 2026-01-01)'),
+                ("X-User-Registered-At: 2026-01-01", ": exactly the bound, which 'after' leaves out)"),
+                ("X-User-Registered-At: 2025-12-01", ": exactly the bound, which 'between' leaves out)"),
+                ("X-User-Registered-At: 2023-12-31", ": 1 day before 2024-01-01)"),
+                ("X-Region: CN-East", ': only the case of letters differs from "cn-east")'),
+                ("X-Region: cn-esat", ': nearly "cn-east")'),
+                ("X-Region: de", '(saw "de")'),
+                ("X: shopping", ': only the case of letters differs from "Shop")'),
+                ("Age: 15", ": 3 below 18)"),
+                ("App: 5.9", ": older than 5.10 (part 2: 9, not 10))")]:
+            with self.subTest(header=header):
+                status, out, err = self.explain("-H", header, URL)
+                self.assertEqual((status, err), (0, ""))
+                self.assertIn(said + "\n", out)
+
+    def test_text_of_what_a_rule_needs(self):
+        when = {"header.a": "1", "any": [{"all": [{"header.b": "1"}, {"header.c": "1"}]}, {"header.d": "1"}],
+                "not": {"header.e": {"exists": True}}}
+        rules = {**RULES, "tests": [], "rules": [{"id": "r", "when": when, "to": "canary"}]}
+        self.write("shop.json", rules)
+        for headers, said in [
+                ([], 'header.a eq "1" and header.d eq "1"'),
+                (["A", "B", "C", "E"], "not header.e exists true"),
+                (["B", "E"], 'header.a eq "1" and header.c eq "1" and not header.e exists true'),
+                (["A", "D"], None)]:
+            with self.subTest(headers=headers):
+                args = [arg for name in headers for arg in ("-H", f"{name}: 1")]
+                status, out, err = self.explain(*args, URL)
+                self.assertEqual((status, err), (0, ""))
+                lines = [line for line in out.splitlines() if "to match" in line]
+                self.assertEqual(lines, [f"      to match: {said}"] if said else [])
 
     def test_text_of_what_does_not_parse(self):
         _, out, _ = self.explain("-H", "X-Region: cn-east", "-H", "X-User-Registered-At: soon", URL)

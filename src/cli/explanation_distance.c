@@ -1,0 +1,182 @@
+/* By how much a condition fails: how far a value lies from a bound, or which text is near. */
+#include <cjson/cJSON.h>
+#include <stdlib.h>
+
+#include "adit/conditions.h"
+#include "adit/diag.h"
+#include "adit/json.h"
+#include "adit/text.h"
+#include "cli/explanation.h"
+
+enum { CANDIDATES_MAX = 256 };
+
+/* ---- ordered values -------------------------------------------------------------------------- */
+
+/* "2 days", "1 hour 30 minutes": the two largest units. */
+static void add_span(uint64_t ms, struct text *out) {
+  static const struct {
+    uint64_t ms;
+    const char *name;
+  } units[] = {
+      {86400000, "day"}, {3600000, "hour"}, {60000, "minute"}, {1000, "second"}, {1, "ms"}};
+  unsigned shown = 0;
+  for (size_t i = 0; i < sizeof(units) / sizeof(*units) && shown < 2; i++) {
+    uint64_t n = ms / units[i].ms;
+    if (n == 0) {
+      if (shown) return;
+      continue;
+    }
+    const char *plural = n == 1 || units[i].ms == 1 ? "" : "s";
+    text_printf(out, "%s%llu %s%s", shown++ ? " " : "", (unsigned long long)n, units[i].name,
+                plural);
+    ms -= n * units[i].ms;
+  }
+}
+
+/* The part in which two versions differ first. */
+static void add_part(struct str value, struct str bound, struct text *out) {
+  struct str a = STR(""), b = STR("");
+  if (str_starts_with(value, STR("v"))) value = str_skip(value, 1);
+  if (str_starts_with(bound, STR("v"))) bound = str_skip(bound, 1);
+  for (unsigned part = 1; part < 100; part++) {
+    bool more_a = str_split_next(&value, '.', &a);
+    bool more_b = str_split_next(&bound, '.', &b);
+    if (!more_a && !more_b) return;
+    if (!more_a) a = STR("0");
+    if (!more_b) b = STR("0");
+    if (str_eq(a, b)) continue;
+    text_printf(out, " (part %u: %.*s, not %.*s)", part, STR_ARG(a), STR_ARG(b));
+    return;
+  }
+}
+
+static void add_bounded(const struct leaf *leaf, const struct attr_datum *value,
+                        const struct attr_datum *bound, struct text *out) {
+  int sign = attr_datum_compare(leaf->type, value, bound);
+  text_add(out, STR(": "));
+  if (sign == 0) {
+    text_printf(out, "exactly the bound, which '%s' leaves out", leaf->op);
+    return;
+  }
+  switch (leaf->type) {
+    case ATTR_TIME:
+    case ATTR_DURATION: {
+      int64_t high = sign < 0 ? bound->as.ms : value->as.ms;
+      int64_t low = sign < 0 ? value->as.ms : bound->as.ms;
+      add_span((uint64_t)high - (uint64_t)low, out);
+      bool is_time = leaf->type == ATTR_TIME;
+      text_add(out, sign < 0 ? (is_time ? STR(" before ") : STR(" less than "))
+                             : (is_time ? STR(" after ") : STR(" more than ")));
+      break;
+    }
+    case ATTR_NUMBER:
+      text_printf(
+          out, "%g ",
+          sign < 0 ? bound->as.number - value->as.number : value->as.number - bound->as.number);
+      text_add(out, sign < 0 ? STR("below ") : STR("above "));
+      break;
+    case ATTR_VERSION:
+    case ATTR_SEMVER:
+      text_add(out, sign < 0 ? STR("older than ") : STR("newer than "));
+      break;
+    case ATTR_STRING:
+    case ATTR_BOOL:
+    case ATTR_IP:
+    case ATTR_LIST:
+      break;
+  }
+  text_add(out, bound->text);
+  if (leaf->type == ATTR_VERSION || leaf->type == ATTR_SEMVER)
+    add_part(value->text, bound->text, out);
+}
+
+static void add_ordered(const struct leaf *leaf, const struct attr_datum *value, struct text *out) {
+  if (!attr_type_is_ordered(leaf->type)) return;
+  const struct attr_datum *bound = &leaf->with.data[0];
+  if (leaf->test == TEST_BETWEEN && attr_datum_compare(leaf->type, value, bound) >= 0) bound++;
+  add_bounded(leaf, value, bound, out);
+}
+
+/* ---- texts ----------------------------------------------------------------------------------- */
+
+/* Whether the test would hold if the case of letters were ignored. */
+static bool is_near(const struct leaf *leaf, struct str value, struct str text) {
+  switch (leaf->test) {
+    case TEST_STARTS_WITH:
+      return str_starts_with_nocase(value, text);
+    case TEST_ENDS_WITH:
+      return str_ends_with_nocase(value, text);
+    case TEST_CONTAINS:
+      return str_contains_nocase(value, text);
+    case TEST_STRING_EQUAL:
+    case TEST_STRING_IN:
+      return str_eq_nocase(value, text);
+    case TEST_EXISTS:
+    case TEST_COMPARE:
+    case TEST_IN:
+    case TEST_BETWEEN:
+    case TEST_MATCHES:
+    case TEST_UNDER:
+    case TEST_IN_CIDR:
+    case TEST_BUCKET_IN:
+      break;
+  }
+  return false;
+}
+
+static void add_near(const struct leaf *leaf, struct str value, const cJSON *texts,
+                     struct text *out) {
+  const char *candidates[CANDIDATES_MAX + 1];
+  size_t n = 0;
+  const cJSON *item = cJSON_IsArray(texts) ? texts->child : texts;
+  for (; item && n < CANDIDATES_MAX; item = cJSON_IsArray(texts) ? item->next : NULL) {
+    if (!cJSON_IsString(item)) continue;
+    if (is_near(leaf, value, json_str(item))) {
+      text_add(out, STR(": only the case of letters differs from "));
+      text_add_json(out, json_str(item));
+      return;
+    }
+    candidates[n++] = item->valuestring;
+  }
+  candidates[n] = NULL;
+  bool whole = leaf->test == TEST_STRING_EQUAL || leaf->test == TEST_STRING_IN;
+  const char *nearest = whole ? diag_nearest(value, candidates) : NULL;
+  if (!nearest) return;
+  text_add(out, STR(": nearly "));
+  text_add_json(out, str_from_cstr(nearest));
+}
+
+static void add_texts(const struct leaf *leaf, struct str value, struct text *out) {
+  if (strcmp(leaf->op, "in_file") == 0) return; /* the literal is the file's name */
+  struct diags *diags = diags_new();
+  struct json_doc *doc = diags ? json_parse(leaf->value_json, "", JSON_STRICT, diags) : NULL;
+  if (doc) add_near(leaf, value, json_root(doc), out);
+  json_free(&doc);
+  diags_free(&diags);
+}
+
+void explanation_format_distance(const struct trace_condition *condition, struct text *out) {
+  const struct leaf *leaf = condition->leaf;
+  const struct attr_value *value = condition->seen;
+  if (condition->result != TRISTATE_FALSE || leaf->negative || value->n != 1) return;
+  switch (leaf->test) {
+    case TEST_COMPARE:
+    case TEST_BETWEEN:
+      add_ordered(leaf, &value->data[0], out);
+      break;
+    case TEST_STRING_EQUAL:
+    case TEST_STRING_IN:
+    case TEST_STARTS_WITH:
+    case TEST_ENDS_WITH:
+    case TEST_CONTAINS:
+      if (!leaf->ignore_case) add_texts(leaf, value->data[0].text, out);
+      break;
+    case TEST_EXISTS:
+    case TEST_IN:
+    case TEST_MATCHES:
+    case TEST_UNDER:
+    case TEST_IN_CIDR:
+    case TEST_BUCKET_IN:
+      break;
+  }
+}

@@ -1,0 +1,28 @@
+/*
+ * tests: what `adit test` says of the tests in rule files, private to src/cli.
+ */
+#ifndef ADIT_CLI_TESTS_H
+#define ADIT_CLI_TESTS_H
+
+#include "adit/policy.h"
+
+struct text;
+
+/*
+ * Which rules and conditions the tests decide. A rule is decided by a test whose decision it makes.
+ * A condition is decided both ways when, of the tests that asked its rule, one found it true and
+ * one false; unknown is neither.
+ */
+struct coverage;
+struct coverage *coverage_new(void); /* NULL: memory */
+void coverage_free(struct coverage **coverage);
+/* Notes one test: policy_options.on_test, with a struct coverage. */
+void coverage_note(void *coverage, const struct decision *decision,
+                   const struct rules_trace *trace);
+/* One line of sums, then a line for each gap. */
+void coverage_format(struct coverage *coverage, const struct policy *policy, struct text *out);
+
+/* Writes the results as JUnit XML, one testsuite a rule file. 0, or -errno. */
+int junit_write(const char *path, const struct policy *policy) __attribute__((warn_unused_result));
+
+#endif
