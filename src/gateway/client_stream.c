@@ -54,7 +54,9 @@ static enum stream_read client_read_body(struct client_stream *stream, struct st
         if (!client->awaits_continue) client_await_body(client);
         return STREAM_READ_WAIT;
       case FILL_END:
-        return client->is_tunnel ? STREAM_READ_END : STREAM_READ_BAD;
+        if (!client->is_tunnel) return STREAM_READ_BAD;
+        client->body.complete = true; /* and so it stays, until it can be passed on */
+        return STREAM_READ_END;
       case FILL_FAILED:
         return STREAM_READ_FAILED;
     }
