@@ -14,7 +14,7 @@ packages() {
       ;;
     test)
       echo check clang clang-format clang-tidy curl git haproxy libclang-rt-14-dev llvm nginx-light procps python3
-      echo python3-websockets systemd
+      echo python3-jsonschema python3-websockets systemd
       ;;
     bench)
       echo haproxy nginx-light python3 util-linux valgrind wrk

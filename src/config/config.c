@@ -162,6 +162,14 @@ static void read_user(struct config_reader *reader, const struct config_scope *r
   reader->config->user = arena_dup(reader->arena, text).p;
 }
 
+/* For editors only, but what is no string would be a mistake in their eyes, too. */
+static void read_schema(struct config_reader *reader, const struct config_scope *root) {
+  const cJSON *node = config_find(root, "$schema");
+  struct str text;
+  if (!node) return;
+  (void)config_to_string(reader, node, "configuration: '$schema'", "\"adit.schema.json\"", &text);
+}
+
 static void read_attributes(struct config_reader *reader, const struct config_scope *root) {
   struct attr_catalog *catalog = attr_catalog_new(ATTR_SCOPE_GATEWAY, NULL);
   if (!catalog) return config_fail_memory(reader);
@@ -194,6 +202,7 @@ static void read_all(struct config_reader *reader) {
   struct config *config = reader->config;
   struct config_scope root;
   if (!config_open_scope(reader, json_root(reader->doc), "", "configuration", &root)) return;
+  read_schema(reader, &root);
   config_read_listens(reader, &root);
   config_read_admin(reader, &root);
   config_read_number(reader, &root, "workers", 0, WORKERS_MAX, &config->workers);

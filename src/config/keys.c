@@ -4,6 +4,7 @@
 #include "reader.h"
 
 static const struct config_key_info rows[] = {
+    {"$schema", "string", "", true},
     {"listen", "list", "required", false},
     {"listen[].address", "string", "required", false},
     {"listen[].tls", "object", "", false},

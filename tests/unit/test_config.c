@@ -292,6 +292,9 @@ START_TEST(refuses_fragments)
        "14: error: timeouts: unknown key 'xxxxxxxx' (known here: header idle body tunnel "
        "drain drain_delay)"},
       {"\"timeouts\": [\"1s\"]", "13: error: timeouts must be an object, not array (write { … })"},
+      {"\"$schema\": 7",
+       "12: error: configuration: '$schema' must be a string, not number "
+       "(\"adit.schema.json\")"},
       /* Workers. */
       {"\"workers\": -1",
        "12: error: configuration: 'workers' must be a whole number from 0 to 256"},
@@ -713,7 +716,7 @@ END_TEST
 START_TEST(reads_every_key_of_the_table)
 {
   static const char rest[] =
-      "\"tls\" \"token_file\" \"cookie\" \"query\" \"trust\" \"regex\" \"header\"";
+      "\"$schema\" \"tls\" \"token_file\" \"cookie\" \"query\" \"trust\" \"regex\" \"header\"";
   size_t n = 0;
   const struct config_key_info *rows = config_keys(&n);
   for (size_t i = 0; i < n; i++) {
