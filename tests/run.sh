@@ -12,7 +12,7 @@ export LC_ALL=C.UTF-8
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:strict_string_checks=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 
-all_suites="lint unit fuzz golden import cli rules properties findings docs wire differential hardening story demo"
+all_suites="lint unit fuzz golden import cli rules properties findings schema docs wire differential hardening story demo"
 wanted=${*:-$all_suites}
 passed=0
 failed=0
@@ -105,6 +105,7 @@ suite cli /usr/bin/python3 tests/cli/test_cli.py "$adit"
 suite rules /usr/bin/python3 tests/rules/examples.py "$adit"
 suite properties /usr/bin/python3 tests/rules/properties.py "$adit"
 suite findings /usr/bin/python3 tests/rules/findings.py "$adit"
+suite schema /usr/bin/python3 tests/schema/run.py "$adit"
 suite docs /usr/bin/python3 tests/docs/run.py "$adit"
 suite wire /usr/bin/python3 tests/integration/run.py "$adit"
 suite differential /usr/bin/python3 tests/differential/run.py "$adit" --all
