@@ -8,9 +8,12 @@ enum { COVERAGE_BYTES_MAX = 256 << 20, GAPS_SHOWN_MAX = 20, VALUE_SHOWN_MAX = 80
 
 enum { SEEN_TRUE = 1, SEEN_FALSE = 2, SEEN_BOTH = 3 };
 
+/* What tests did with a rule: one was decided by it, another asked it in vain. */
+enum { RULE_DECIDED = 1, RULE_PASSED_OVER = 2 };
+
 struct route_coverage {
   const struct route *route;
-  bool *decided;         /* by rule */
+  unsigned char *rules;  /* by rule: RULE_… */
   const size_t *offsets; /* by rule: of its first condition in `seen` */
   unsigned char *seen;   /* by condition */
   size_t condition_count;
@@ -52,9 +55,9 @@ static struct route_coverage *add_route(struct coverage *coverage, const struct 
     offsets[i] = added.condition_count;
     added.condition_count += leaves_of(&route->rules[i]);
   }
-  added.decided = ARENA_ARRAY(arena, bool, route->rule_count);
+  added.rules = ARENA_ARRAY(arena, unsigned char, route->rule_count);
   added.seen = ARENA_ARRAY(arena, unsigned char, added.condition_count);
-  if (!added.decided || !added.seen || !VEC_PUSH(arena, &coverage->routes, added)) return NULL;
+  if (!added.rules || !added.seen || !VEC_PUSH(arena, &coverage->routes, added)) return NULL;
   return &coverage->routes.items[coverage->routes.n - 1];
 }
 
@@ -81,9 +84,12 @@ void coverage_note(void *context, const struct decision *decision,
                    const struct rules_trace *trace) {
   struct route_coverage *own = decision->route ? coverage_of(context, decision->route) : NULL;
   if (!own) return;
-  if (decision->rule) own->decided[decision->rule - own->route->rules] = true;
+  if (decision->rule && decision->reason != REASON_LIMIT)
+    own->rules[decision->rule - own->route->rules] |= RULE_DECIDED;
   for (size_t i = 0; i < trace->rule_count; i++) {
     const struct trace_rule *rule = &trace->rules[i];
+    if (rule->result == RULE_UNMATCHED || rule->result == RULE_UNKNOWN)
+      own->rules[i] |= RULE_PASSED_OVER;
     for (size_t k = 0; k < rule->condition_count; k++)
       own->seen[own->offsets[i] + k] |= seen_of(rule->conditions[k].result);
   }
@@ -130,12 +136,23 @@ static void report_conditions(struct report *report, const struct condition *nod
   }
 }
 
+/* With one condition the condition's own line says that the rule never fails. */
+static void report_rule(struct report *report, unsigned char seen) {
+  const struct rule *rule = report->rule;
+  const char *gap = NULL;
+  if (!(seen & RULE_DECIDED))
+    gap = seen & RULE_PASSED_OVER ? "no test matches it: those that reach it pass on"
+                                  : "no test reaches it";
+  else if (!(seen & RULE_PASSED_OVER) && leaves_of(rule) > 1)
+    gap = "no test that reaches it passes on";
+  if (gap && begin_gap(report, rule->line, rule->column)) text_printf(report->out, "%s\n", gap);
+}
+
 static void report_route(const struct route_coverage *own, struct text *out) {
   struct report report = {.of = own, .out = out};
   for (size_t i = 0; i < own->route->rule_count; i++) {
     report.rule = &own->route->rules[i];
-    if (!own->decided[i] && begin_gap(&report, report.rule->line, report.rule->column))
-      text_add(out, STR("no test is decided by it\n"));
+    report_rule(&report, own->rules[i]);
     if (report.rule->when) report_conditions(&report, report.rule->when, own->offsets[i]);
   }
   if (report.gaps > GAPS_SHOWN_MAX)
@@ -149,7 +166,7 @@ struct sums {
 static void add_sums(const struct route_coverage *own, struct sums *sums) {
   sums->rules += own->route->rule_count;
   sums->conditions += own->condition_count;
-  for (size_t i = 0; i < own->route->rule_count; i++) sums->decided += own->decided[i];
+  for (size_t i = 0; i < own->route->rule_count; i++) sums->decided += own->rules[i] & RULE_DECIDED;
   for (size_t i = 0; i < own->condition_count; i++) sums->both += own->seen[i] == SEEN_BOTH;
 }
 

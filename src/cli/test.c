@@ -89,9 +89,9 @@ const struct cli_command cli_test = {
         "      --junit FILE    the results as JUnit XML, too, for a pipeline\n"
         "  RULES               rule files, instead of those that adit.json names\n"
         "\n"
-        "Each failure is shown with what was expected and what came, then which rules decide no\n"
-        "test and which conditions no test shows both true and false; the closing line is\n"
-        "'N passed, N failed'. Exit status: 0 all passed, 1 a test failed or a file does not\n"
-        "load.\n",
+        "Each failure is shown with what was expected and what came, then which rules no test\n"
+        "reaches, matches or passes over, and which conditions no test shows both true and false;\n"
+        "the closing line is 'N passed, N failed'.\n"
+        "Exit status: 0 all passed, 1 a test failed or a file does not load.\n",
     .run = run_test,
 };

@@ -9,7 +9,8 @@
 struct text;
 
 /*
- * Which rules and conditions the tests decide. A rule is decided by a test whose decision it makes.
+ * Which rules and conditions the tests decide. A rule is decided by a test whose decision it makes
+ * (one that a limit leaves undecided makes none), and passed over by one that asks it in vain.
  * A condition is decided both ways when, of the tests that asked its rule, one found it true and
  * one false; unknown is neither.
  */

@@ -4,8 +4,10 @@
 Each test runs the program on files in a directory of its own and compares status, standard output
 and standard error. The last line is "N passed, N failed".
 """
+import itertools
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -287,11 +289,11 @@ class Check(Case):
 
 COVERAGE = """\
 coverage: 1 of 3 rules decided, 0 of 4 conditions both ways
-shop.json:21:5: rule 'no-bots': no test is decided by it
+shop.json:21:5: rule 'no-bots': no test matches it: those that reach it pass on
 shop.json:25:11: rule 'no-bots': no test finds header.user-agent contains "bot" true or false
 shop.json:34:9: rule 'east-new-users': no test finds region in ["cn-east","cn-north"] false
 shop.json:16:9: rule 'east-new-users': no test finds user.registered_at after "2026-01-01" false
-shop.json:44:5: rule 'staff': no test is decided by it
+shop.json:44:5: rule 'staff': no test matches it: those that reach it pass on
 shop.json:48:11: rule 'staff': no test finds client_ip in_cidr "10.1.0.0/16" true
 """
 
@@ -327,6 +329,41 @@ class Test(Case):
         self.write("shop.json", rules)
         self.expect(["test", "-c", "adit.json"], 0,
                     "coverage: 3 of 3 rules decided, 4 of 4 conditions both ways\n4 passed, 0 failed\n", "")
+
+    def test_what_tests_did_with_a_rule(self):
+        either = {"any": [{"query.a": "1"}, {"query.b": "1"}]}
+        rules = {**RULES, "segments": {}, "rules": [{"id": "r", "when": either, "to": "canary"},
+                                                    {"id": "all", "to": "v1"}, {"id": "late", "to": "v1"}]}
+        never, passed = "no test reaches it", "no test matches it: those that reach it pass on"
+        always = "no test that reaches it passes on"
+        for queries, gaps in [([], {"r": never, "all": never, "late": never}),
+                              (["c=1"], {"r": passed, "late": never}),
+                              (["a=1&b=2", "a=2&b=1"], {"r": always, "all": never, "late": never}),
+                              (["a=1&b=2", "a=2&b=1", "a=2"], {"late": never})]:
+            with self.subTest(queries=queries):
+                rules["tests"] = [{"request": {"url": f"http://shop.example.com/?{query}"},
+                                   "expect": {"route": "shop"}} for query in queries]
+                self.write("shop.json", rules)
+                _, out, _ = self.expect(["test", "-c", "adit.json"], 0)
+                found = dict(re.findall(r": rule '(\w+)': (no test (?!finds).*)", out))
+                self.assertEqual(found, gaps, out)
+
+    def test_expect_takes_each_alone_and_together(self):
+        right = {"route": "shop", "variant": "canary", "reason": "rule", "rule": "r", "bucket": 7}
+        wrong = {"route": None, "variant": "v1", "reason": "default", "rule": None, "bucket": 8}
+        test = {"request": {"url": "http://shop.example.com/", "bucket": 7}}
+        rules = {**RULES, "segments": {}, "rules": [{"id": "r", "split": {"canary": 1}}]}
+        for n in range(1, len(right) + 1):
+            for names in itertools.combinations(right, n):
+                expected = {name: right[name] for name in names}
+                mistaken = [{**expected, name: wrong[name]} for name in names]
+                rules["tests"] = [{**test, "expect": expect} for expect in [expected, *mistaken]]
+                self.write("shop.json", rules)
+                _, out, _ = self.expect(["test", "-c", "adit.json"], 1)
+                said = re.findall(r"failed: expected (\w+) (\w+); got", out)
+                self.assertEqual(said, [(name, "null" if wrong[name] is None else str(wrong[name]))
+                                        for name in names], out)
+                self.assertTrue(out.endswith(f"1 passed, {n} failed\n"), out)
 
     def test_gaps_are_counted_where_they_are_many(self):
         rules = json.loads(json.dumps(RULES))
