@@ -76,7 +76,8 @@ enum attr_missing {
   ATTR_MISSING_UNTRUSTED,  /* a source is present but does not count from this peer */
   ATTR_MISSING_UNPARSABLE, /* a value is not of the type */
   ATTR_MISSING_REPEATED,   /* a trusted header in several field lines */
-  ATTR_MISSING_EMPTY_LIST
+  ATTR_MISSING_EMPTY_LIST,
+  ATTR_MISSING_NOT_SUPPLIED /* its supplier says why: `detail` */
 };
 /* A sentence part without names: "not in the request", "in the request, but does not count from
  * this peer" … */
@@ -89,6 +90,7 @@ struct attr_value {
   size_t n;              /* at least 1 when present */
   const struct attr_datum *data;
   struct str refused; /* ATTR_MISSING_UNPARSABLE, _UNTRUSTED: the first text refused; else absent */
+  struct str detail;  /* ATTR_MISSING_NOT_SUPPLIED: a sentence part such as "the token expired" */
 };
 
 /* ---- catalog: the names ---------------------------------------------------------------------- */
@@ -106,14 +108,52 @@ struct attr_catalog *attr_catalog_new(enum attr_scope scope, struct attr_catalog
 struct attr_catalog *attr_catalog_ref(struct attr_catalog *catalog);
 void attr_catalog_unref(struct attr_catalog **catalog);
 
+enum attr_source_kind {
+  SOURCE_HEADER,
+  SOURCE_COOKIE,
+  SOURCE_QUERY,
+  /* What the request alone does not say: sources of adit.json that have a supplier. */
+  SOURCE_JWT,
+  SOURCE_GEOIP,
+  SOURCE_CIDR,
+  SOURCE_LOOKUP,
+  ATTR_SOURCE_KINDS
+};
+/* The key of a source in a declaration: "header", "jwt", … */
+const char *attr_source_kind_name(enum attr_source_kind kind);
+
+enum { ATTR_SOURCE_KEYS_MAX = 8 };
+
+/* What reading a supplied source's declaration found. All views must outlive the catalog. */
+struct attr_offered {
+  uint32_t id;              /* what its supplier is asked for */
+  const struct str *keys;   /* names of the attributes that the supplier must be told of */
+  size_t key_count;         /* at most ATTR_SOURCE_KEYS_MAX */
+  const struct str *fields; /* the request fields that it looks at by itself, for Vary */
+  size_t field_count;
+};
+
+/* Reads the source `node` (an object such as {"jwt": "sub"}) of an attribute; `what` begins each
+ * message. False: with an error in `diags`. */
+struct attr_offer {
+  bool (*read)(void *context, const struct json_doc *doc, const struct cJSON *node,
+               const char *what, struct attr_offered *ret, struct diags *diags);
+  void *context;
+};
+/* Lets attributes that are declared later have sources of a kind from SOURCE_JWT on. Without an
+ * offer such a source is an error that names the missing part of adit.json. */
+void attr_catalog_offer(struct attr_catalog *catalog, enum attr_source_kind kind,
+                        struct attr_offer offer);
+
 /*
  * Declares every member of `object` (adit.json's or a rule file's "attributes": name → {type, from:
- * [{header|cookie|query, regex, trust}]}). Mistakes are added to `diags`, with places: what is not
- * an object, a bad name, a built-in's name, "all any not segment", ".age" at the end, a name that
- * the parent has, an unknown type or key, an empty `from`, a source with none or several of
- * header/cookie/query, a header that is no token, a regex that does not compile, a cookie or query
- * source without "trust": "anyone" in adit.json. Returns false when any was added: the catalog is
- * then good for finding further mistakes, not for reading requests.
+ * [{header|cookie|query, regex, trust} | {jwt|geoip|cidr|lookup, …}]}). Mistakes are added to
+ * `diags`, with places: what is not an object, a bad name, a built-in's name, "all any not
+ * segment", ".age" at the end, a name that the parent has, an unknown type or key, an empty `from`,
+ * a source with none or several of the kinds, a kind that nobody offers, an attribute that needs
+ * itself, a header that is no token, a regex that does not compile, a cookie or query source
+ * without "trust": "anyone" in adit.json. Returns false when any was added: the catalog is then
+ * good for finding further mistakes, not for reading requests.
  */
 bool attr_catalog_declare(struct attr_catalog *catalog, const struct json_doc *doc,
                           const struct cJSON *object, struct diags *diags);
@@ -151,9 +191,12 @@ struct str attr_table_name(const struct attr_table *table, uint16_t slot);
 enum attr_type attr_table_type(const struct attr_table *table, uint16_t slot);
 /* Whether reading the slot depends on the time: now and every T.age. */
 bool attr_table_is_timed(const struct attr_table *table, uint16_t slot);
-/* Whether reading the slot can be noticed later: it depends on the time (as above), or takes from
- * the request's budget for patterns (a source with a regex). */
+/* Whether reading the slot can be noticed later: it depends on the time (as above), takes from the
+ * request's budget for patterns (a source with a regex), or may ask somebody else (a look-up). */
 bool attr_table_is_noticed(const struct attr_table *table, uint16_t slot);
+/* Whether a request may give the attribute's value in place of its sources (struct attr_given): it
+ * is a declared one. */
+bool attr_table_takes_given(const struct attr_table *table, struct str name);
 /* "path": the one attribute that has the operator `under`. */
 bool attr_table_is_path(const struct attr_table *table, uint16_t slot);
 /*
@@ -176,7 +219,7 @@ enum attr_channel {
   ATTR_FROM_CLIENT_IP,
   ATTR_FROM_NOW,
   ATTR_FROM_AGE,    /* of the slot attr_table_base */
-  ATTR_FROM_SOURCES /* headers, cookies, query keys */
+  ATTR_FROM_SOURCES /* headers, cookies, query keys, suppliers */
 };
 enum attr_channel attr_table_channel(const struct attr_table *table, uint16_t slot);
 /* Of ATTR_FROM_AGE: the slot of T. */
@@ -184,8 +227,6 @@ uint16_t attr_table_base(const struct attr_table *table, uint16_t slot);
 /* Whether a request never gives the slot more than one value, and whether it always gives one. */
 bool attr_table_is_single(const struct attr_table *table, uint16_t slot);
 bool attr_table_is_always(const struct attr_table *table, uint16_t slot);
-
-enum attr_source_kind { SOURCE_HEADER, SOURCE_COOKIE, SOURCE_QUERY };
 
 /* One source of ATTR_FROM_SOURCES; views the table. */
 struct attr_source_info {
@@ -199,6 +240,14 @@ bool attr_table_source(const struct attr_table *table, uint16_t slot, size_t k,
                        struct attr_source_info *ret);
 
 /* ---- reader: one request --------------------------------------------------------------------- */
+
+/* Stands for what an attribute's sources would give: in tests, batches and logs. Without texts the
+ * attribute is missing. */
+struct attr_given {
+  struct str name;
+  const struct str *texts;
+  size_t n;
+};
 
 /* What the reader reads. All views must outlive the reading. */
 struct attr_request {
@@ -215,6 +264,32 @@ struct attr_request {
   int64_t now_ms;
   const struct http_field *fields;
   size_t field_count;
+  const struct attr_given *given;
+  size_t given_count;
+};
+
+enum attr_supply {
+  SUPPLY_PRESENT, /* texts */
+  SUPPLY_ABSENT,  /* the next source is asked */
+  SUPPLY_REFUSED, /* there is one that does not count; the next source is asked */
+  SUPPLY_PENDING  /* it is being fetched: ask again when it has come */
+};
+
+struct attr_supplied {
+  const struct str *texts; /* SUPPLY_PRESENT: at least one; valid until the reader's next begin */
+  size_t n;
+  struct str why; /* _ABSENT, _REFUSED: a sentence part for explain; may be absent */
+};
+
+/*
+ * Who answers for the sources of one kind, on the reader's thread: without blocking, and without
+ * allocation for what it has at hand. `id` is what the offer gave the source, `keys` the first text
+ * of each attribute that the offer named: present and not empty.
+ */
+struct attr_supplier {
+  enum attr_supply (*supply)(void *context, const struct attr_request *request, uint32_t id,
+                             const struct str *keys, struct attr_supplied *ret);
+  void *context;
 };
 
 struct attr_reader;
@@ -222,6 +297,10 @@ struct attr_reader;
 /* One thread's reader with its memory and its regex scratch. NULL: memory. */
 struct attr_reader *attr_reader_new(void);
 void attr_reader_free(struct attr_reader **reader);
+
+/* From now on sources of a kind are asked of `supplier`; without one they are absent. */
+void attr_reader_supply(struct attr_reader *reader, enum attr_source_kind kind,
+                        struct attr_supplier supplier);
 
 /* Begins a request; what was read of the one before is gone. `table` and `request` are kept by
  * reference until the next begin. Allocates only when a table is larger than any before. */
@@ -233,6 +312,8 @@ const struct attr_value *attr_read(struct attr_reader *reader, uint16_t slot);
 /* Whether a present attribute that depends on the time has been read between begin and
  * begin_trace. */
 bool attr_reader_time_was_read(const struct attr_reader *reader);
+/* Whether a source that is still being fetched was read since begin: its slot is ATTR_UNDECIDED. */
+bool attr_reader_is_pending(const struct attr_reader *reader);
 
 /*
  * Cookies named `name` (case-sensitive), in order of all Cookie fields: the k-th (from 0). False

@@ -80,6 +80,8 @@ struct decision {
                             decide() */
   bool private_response; /* set_cookie, forced or pinned: Cache-Control: private where storable */
   bool time_was_read;    /* a present attribute that depends on the time was read */
+  bool pending; /* an attribute that matters is being fetched: decide again when it has come; what
+                   else stands here is meaningless */
 };
 
 /* One thread's means to decide under one snapshot: reader, HMAC contexts, memory. */
@@ -90,6 +92,9 @@ struct decider;
 struct decider *decider_new(const struct router *router, const struct sticky_key *keys,
                             size_t key_count);
 void decider_free(struct decider **decider);
+/* Who answers for sources of a kind (adit/attrs.h). */
+void decider_supply(struct decider *decider, enum attr_source_kind kind,
+                    struct attr_supplier supplier);
 
 /*
  * Decides (contract §4, "Order of decision"). `trace` may be NULL; else it is recorded into

@@ -90,6 +90,10 @@ bool request_from_json(const struct json_doc *doc, const struct cJSON *object, s
                        int64_t now_ms, struct decide_request *ret, bool *ret_has_now,
                        struct diags *diags) __attribute__((warn_unused_result));
 
+/* The first attribute that a request gives ("attributes") and that the route that answers it cannot
+ * be given; p == NULL: none. */
+struct str request_refused_attribute(const struct attr_request *request, const struct route *route);
+
 /*
  * Fills attr's scheme, host, path and query from a URL ("http://host[:port]/path?query"; a fragment
  * is dropped), and its fields with the Host that a client would send. *ret views `url` and `arena`.

@@ -121,6 +121,17 @@ bool attr_catalog_index(struct attr_catalog *catalog) {
   return true;
 }
 
+void attr_catalog_offer(struct attr_catalog *catalog, enum attr_source_kind kind,
+                        struct attr_offer offer) {
+  catalog->offers[kind] = offer;
+}
+
+const char *attr_source_kind_name(enum attr_source_kind kind) {
+  static const char *const names[ATTR_SOURCE_KINDS] = {"header", "cookie", "query", "jwt",
+                                                       "geoip",  "cidr",   "lookup"};
+  return names[kind];
+}
+
 const struct attr_declared *attr_catalog_find_declared(const struct attr_catalog *catalog,
                                                        struct str name) {
   for (; catalog; catalog = catalog->parent) {
@@ -151,7 +162,10 @@ void attr_catalog_visit_headers(const struct attr_catalog *catalog,
   for (size_t i = 0; i < catalog->declared.n; i++) {
     const struct attr_declared *declared = &catalog->declared.items[i];
     for (size_t k = 0; k < declared->source_count; k++) {
-      if (declared->sources[k].kind == SOURCE_HEADER) visit(context, declared->sources[k].name);
+      const struct attr_source *source = &declared->sources[k];
+      if (source->kind == SOURCE_HEADER) visit(context, source->name);
+      for (size_t f = 0; f < source->offered.field_count; f++)
+        visit(context, source->offered.fields[f]);
     }
   }
 }

@@ -15,11 +15,16 @@
 
 struct attr_source {
   enum attr_source_kind kind;
-  struct str name;     /* of a header: any case */
-  struct regex *regex; /* NULL: the whole value */
-  struct str pattern;  /* of the regex */
-  bool from_anyone;    /* false: counts only when a trusted proxy sent it */
+  struct str name;             /* of a header: any case */
+  struct regex *regex;         /* NULL: the whole value */
+  struct str pattern;          /* of the regex */
+  bool from_anyone;            /* false: counts only when a trusted proxy sent it */
+  struct attr_offered offered; /* of the kinds that have a supplier */
 };
+
+static inline bool source_is_supplied(const struct attr_source *source) {
+  return source->kind >= SOURCE_JWT;
+}
 
 struct attr_declared {
   struct str name;
@@ -36,6 +41,7 @@ struct attr_catalog {
   VEC(struct attr_declared) declared;
   struct str_set *index;    /* name → index into declared; NULL: none is declared */
   const char *const *names; /* for suggestions */
+  struct attr_offer offers[ATTR_SOURCE_KINDS];
 };
 
 /* The declared attribute of a name, here or in the parent; NULL: none. */
@@ -76,7 +82,8 @@ struct attr_slot {
   enum attr_type type;
   const struct attr_source *sources; /* header.*, cookie.*, query.* and declared */
   size_t source_count;
-  uint16_t base; /* ORIGIN_AGE: the slot of T */
+  uint16_t base;        /* ORIGIN_AGE: the slot of T */
+  const uint16_t *keys; /* the slots of all its sources' keys, one source after the other */
 };
 
 struct attr_table {

@@ -89,29 +89,68 @@ static bool parse_type(const struct declaration *declaration, const cJSON *node,
 
 /* ---- sources --------------------------------------------------------------------------------- */
 
-static const struct {
-  const char *key;
-  enum attr_source_kind kind;
-} source_kinds[] = {{"header", SOURCE_HEADER}, {"cookie", SOURCE_COOKIE}, {"query", SOURCE_QUERY}};
-
-/* The one of header, cookie and query that a source has, and its name. */
-static bool parse_origin(const struct declaration *declaration, const cJSON *node,
-                         struct attr_source *source) {
+/* The one key that says what kind of source it is. NULL: reported. */
+static const cJSON *find_kind(const struct declaration *declaration, const cJSON *node,
+                              enum attr_source_kind *ret) {
   const cJSON *found = NULL;
   size_t count = 0;
-  for (size_t i = 0; i < sizeof(source_kinds) / sizeof(*source_kinds); i++) {
-    const cJSON *value = cJSON_GetObjectItemCaseSensitive(node, source_kinds[i].key);
+  for (int kind = 0; kind < ATTR_SOURCE_KINDS; kind++) {
+    const cJSON *value =
+        cJSON_GetObjectItemCaseSensitive(node, attr_source_kind_name((enum attr_source_kind)kind));
     if (!value) continue;
     found = value;
-    source->kind = source_kinds[i].kind;
+    *ret = (enum attr_source_kind)kind;
     count++;
   }
-  if (count != 1) {
-    json_error(declaration->doc, node, declaration->diags, "give exactly one of them",
-               "%s: a source has %s of 'header', 'cookie' and 'query'", declaration->what,
-               count == 0 ? "none" : "several");
+  if (count == 1) return found;
+  bool few = declaration->catalog->scope == ATTR_SCOPE_RULE_FILE;
+  json_error(declaration->doc, node, declaration->diags, "give exactly one of them",
+             "%s: a source has %s of 'header', 'cookie'%s 'query'%s", declaration->what,
+             count == 0 ? "none" : "several", few ? " and" : ",",
+             few ? "" : ", 'jwt', 'geoip', 'cidr' and 'lookup'");
+  return NULL;
+}
+
+/* What of adit.json a kind of source needs. */
+static const char *need_of(enum attr_source_kind kind) {
+  switch (kind) {
+    case SOURCE_JWT:
+      return "declare the tokens under \"jwt\" in adit.json";
+    case SOURCE_GEOIP:
+      return "name the databases under \"geoip\" in adit.json";
+    case SOURCE_LOOKUP:
+      return "declare the directory under \"lookups\" in adit.json";
+    case SOURCE_HEADER:
+    case SOURCE_COOKIE:
+    case SOURCE_QUERY:
+    case SOURCE_CIDR:
+    case ATTR_SOURCE_KINDS:
+      break;
+  }
+  return NULL;
+}
+
+/* A source that has a supplier is read by who offers it. */
+static bool parse_supplied(const struct declaration *declaration, const cJSON *node,
+                           const cJSON *kind, struct attr_source *source) {
+  const struct attr_offer *offer = &declaration->catalog->offers[source->kind];
+  if (declaration->catalog->scope == ATTR_SCOPE_RULE_FILE) {
+    json_key_error(declaration->doc, kind, declaration->diags, "declare it in adit.json",
+                   "%s: a rule file cannot have a '%s' source", declaration->what, kind->string);
     return false;
   }
+  if (!offer->read) {
+    json_key_error(declaration->doc, kind, declaration->diags, need_of(source->kind),
+                   "%s: nothing answers for a '%s' source", declaration->what, kind->string);
+    return false;
+  }
+  return offer->read(offer->context, declaration->doc, node, declaration->what, &source->offered,
+                     declaration->diags);
+}
+
+/* The name of the header, cookie or query key. */
+static bool parse_origin(const struct declaration *declaration, const cJSON *found,
+                         struct attr_source *source) {
   if (!cJSON_IsString(found)) {
     report_kind(declaration, found, "the source's name", "a string");
     return false;
@@ -140,13 +179,12 @@ static bool parse_trust_given(const struct declaration *declaration, const cJSON
   return false;
 }
 
-/* `origin` says whether source->kind is known. */
-static bool parse_trust(const struct declaration *declaration, const cJSON *node, bool origin,
+static bool parse_trust(const struct declaration *declaration, const cJSON *node,
                         struct attr_source *source) {
   const cJSON *trust = cJSON_GetObjectItemCaseSensitive(node, "trust");
   source->from_anyone = declaration->catalog->scope == ATTR_SCOPE_RULE_FILE || trust != NULL;
   if (trust) return parse_trust_given(declaration, trust);
-  if (source->from_anyone || !origin || source->kind == SOURCE_HEADER) return true;
+  if (source->from_anyone || source->kind == SOURCE_HEADER) return true;
   json_error(declaration->doc, node, declaration->diags, "add \"trust\": \"anyone\"",
              "%s: a %s is the client's own word", declaration->what,
              source->kind == SOURCE_COOKIE ? "cookie" : "query parameter");
@@ -191,9 +229,11 @@ static bool parse_source(const struct declaration *declaration, const cJSON *nod
     report_kind(declaration, node, "a source", "an object like {\"header\": \"X-Name\"}");
     return false;
   }
+  const cJSON *kind = find_kind(declaration, node, &source->kind);
+  if (kind && source_is_supplied(source)) return parse_supplied(declaration, node, kind, source);
   bool known = json_check_keys(declaration->doc, node, keys, declaration->what, declaration->diags);
-  bool origin = parse_origin(declaration, node, source);
-  bool trust = parse_trust(declaration, node, origin, source);
+  bool origin = kind && parse_origin(declaration, kind, source);
+  bool trust = !kind || parse_trust(declaration, node, source);
   bool regex = parse_regex(declaration, node, source);
   return known && origin && trust && regex;
 }
@@ -252,6 +292,69 @@ static void declare_one(struct declaration *declaration, const cJSON *node) {
   }
 }
 
+/* ---- attributes that need attributes --------------------------------------------------------- */
+
+/* The declared attribute that a key stands for; NULL: a built-in one, which needs nothing. */
+static const struct attr_declared *find_needed(const struct attr_catalog *catalog, struct str key) {
+  struct attr_resolved resolved;
+  if (!attr_resolve(catalog, key, &resolved)) return NULL;
+  if (resolved.origin == ORIGIN_AGE) return attr_catalog_find_declared(catalog, resolved.rest);
+  return resolved.declared;
+}
+
+/* Whether all that an attribute needs is settled. */
+static bool can_settle(const struct attr_catalog *catalog, const struct attr_declared *declared,
+                       const bool *settled) {
+  for (size_t i = 0; i < declared->source_count; i++) {
+    const struct attr_offered *offered = &declared->sources[i].offered;
+    for (size_t k = 0; k < offered->key_count; k++) {
+      const struct attr_declared *needed = find_needed(catalog, offered->keys[k]);
+      if (needed && !settled[needed - catalog->declared.items]) return false;
+    }
+  }
+  return true;
+}
+
+static void report_unknown_keys(struct declaration *declaration, const cJSON *node,
+                                const struct attr_declared *declared) {
+  struct attr_resolved resolved;
+  for (size_t i = 0; i < declared->source_count; i++) {
+    const struct attr_offered *offered = &declared->sources[i].offered;
+    for (size_t k = 0; k < offered->key_count; k++) {
+      if (attr_resolve(declaration->catalog, offered->keys[k], &resolved)) continue;
+      json_error(declaration->doc, node, declaration->diags, "declare it beside this one",
+                 "attribute '%.*s': needs the attribute '%.*s', which is not declared",
+                 STR_ARG(declared->name), STR_ARG(offered->keys[k]));
+    }
+  }
+}
+
+/* Settles attributes as long as there are any whose needs are settled; what is left goes in
+ * circles. Only a catalog without a parent has supplied sources. */
+static void check_needs(struct declaration *declaration, const cJSON *object) {
+  struct attr_catalog *catalog = declaration->catalog;
+  size_t n = catalog->declared.n;
+  bool *settled = ARENA_ARRAY(catalog->arena, bool, n);
+  bool moved = settled != NULL && n > 0;
+  if (!settled) report_memory(declaration, object);
+  while (moved) {
+    moved = false;
+    for (size_t i = 0; i < n; i++) {
+      if (settled[i] || !can_settle(catalog, &catalog->declared.items[i], settled)) continue;
+      settled[i] = moved = true;
+    }
+  }
+  for (size_t i = 0; settled && i < n; i++) {
+    const struct attr_declared *declared = &catalog->declared.items[i];
+    const cJSON *node = cJSON_GetObjectItemCaseSensitive(object, declared->name.p);
+    report_unknown_keys(declaration, node, declared);
+    if (settled[i]) continue;
+    json_key_error(declaration->doc, node, declaration->diags, NULL,
+                   "attribute '%.*s': its source needs the attribute itself",
+                   STR_ARG(declared->name));
+  }
+}
+
 bool attr_catalog_declare(struct attr_catalog *catalog, const struct json_doc *doc,
                           const struct cJSON *object, struct diags *diags) {
   struct declaration declaration = {
@@ -266,6 +369,9 @@ bool attr_catalog_declare(struct attr_catalog *catalog, const struct json_doc *d
     declare_one(&declaration, node);
   }
   declaration.what = "attributes";
-  if (!attr_catalog_index(catalog)) report_memory(&declaration, object);
+  if (!attr_catalog_index(catalog))
+    report_memory(&declaration, object);
+  else if (catalog->scope == ATTR_SCOPE_GATEWAY)
+    check_needs(&declaration, object);
   return diags_count(diags, DIAG_ERROR) == errors;
 }

@@ -114,6 +114,12 @@ bool input_prepare(struct attr_input *input, enum attr_source_kind kind) {
     case SOURCE_QUERY:
       if (!input->query.parsed) parse_query(input);
       return !input->query.failed;
+    case SOURCE_JWT: /* these have a supplier */
+    case SOURCE_GEOIP:
+    case SOURCE_CIDR:
+    case SOURCE_LOOKUP:
+    case ATTR_SOURCE_KINDS:
+      break;
   }
   return false;
 }
@@ -139,6 +145,12 @@ bool input_next(const struct attr_input *input, enum attr_source_kind kind, stru
       return next_pair(&input->cookies, name, cursor, ret);
     case SOURCE_QUERY:
       return next_pair(&input->query, name, cursor, ret);
+    case SOURCE_JWT: /* these have a supplier */
+    case SOURCE_GEOIP:
+    case SOURCE_CIDR:
+    case SOURCE_LOOKUP:
+    case ATTR_SOURCE_KINDS:
+      break;
   }
   return false;
 }

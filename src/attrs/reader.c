@@ -8,6 +8,8 @@
  *     arena              values beyond the first of a slot, pairs, texts; reset with each request
  *
  *   attr_read ─► read_slot ─► read_sources ─► read_source ─► gather (regex) ─► settle (type)
+ *                         │              ├► (given) ─────────────────────────► settle
+ *                         │              └► read_supplied ─► its supplier ────► settle
  *                         ├► read_age
  *                         └► set_single (method, path, …)
  */
@@ -44,6 +46,8 @@ struct attr_reader {
   size_t subject_bytes_left;
   bool tracing;
   bool time_was_read;
+  bool pending;
+  struct attr_supplier suppliers[ATTR_SOURCE_KINDS];
   char client_ip_text[IP_TEXT_BYTES];
   char now_text[TIME_TEXT_BYTES];
 };
@@ -91,6 +95,7 @@ void attr_reader_begin(struct attr_reader *reader, const struct attr_table *tabl
   reader->subject_bytes_left = SUBJECT_BYTES_MAX;
   reader->tracing = false;
   reader->time_was_read = false;
+  reader->pending = false;
   input_begin(&reader->input, request, reader->arena);
 }
 
@@ -101,6 +106,15 @@ void attr_reader_begin_trace(struct attr_reader *reader) {
 
 bool attr_reader_time_was_read(const struct attr_reader *reader) {
   return reader->time_was_read;
+}
+
+bool attr_reader_is_pending(const struct attr_reader *reader) {
+  return reader->pending;
+}
+
+void attr_reader_supply(struct attr_reader *reader, enum attr_source_kind kind,
+                        struct attr_supplier supplier) {
+  reader->suppliers[kind] = supplier;
 }
 
 enum attr_match attr_reader_match(struct attr_reader *reader, const struct regex *regex,
@@ -272,11 +286,99 @@ static enum source_outcome read_source(struct attr_reader *reader, const struct 
   return SOURCE_SETTLED;
 }
 
+/* ---- sources that have a supplier, and values that stand for all sources --------------------- */
+
+static void settle_texts(struct attr_reader *reader, struct slot_state *state, enum attr_type type,
+                         const struct str *texts, size_t n) {
+  struct attr_datum *data = reserve_data(reader, state, n);
+  if (!data) {
+    set_undecided(state);
+    return;
+  }
+  for (size_t i = 0; i < n; i++) data[i] = (struct attr_datum){.text = texts[i]};
+  settle(reader, state, type, data, n);
+}
+
+static enum source_outcome not_supplied(struct slot_state *state, struct str why) {
+  if (why.p && state->value.why == ATTR_MISSING_ABSENT) {
+    set_missing(state, ATTR_MISSING_NOT_SUPPLIED, (struct str){0});
+    state->value.detail = why;
+  }
+  return SOURCE_NOT_PRESENT;
+}
+
+/* The first text of each attribute that the supplier is told of. False: one has none, and the
+ * source is settled or passed over as *ret says. */
+static bool read_keys(struct attr_reader *reader, const struct attr_source *source,
+                      const uint16_t *slots, struct slot_state *state, struct str *keys,
+                      enum source_outcome *ret) {
+  for (size_t i = 0; i < source->offered.key_count; i++) {
+    const struct attr_value *value = attr_read(reader, slots[i]);
+    if (value->state == ATTR_UNDECIDED) {
+      set_undecided(state);
+      *ret = SOURCE_SETTLED;
+      return false;
+    }
+    if (value->state != ATTR_PRESENT || value->data[0].text.n == 0) {
+      *ret = not_supplied(state, STR("an attribute that its source needs is missing"));
+      return false;
+    }
+    keys[i] = value->data[0].text;
+  }
+  return true;
+}
+
+/* `key_slots`: those of this source. */
+static enum source_outcome read_supplied(struct attr_reader *reader,
+                                         const struct attr_source *source,
+                                         const uint16_t *key_slots, enum attr_type type,
+                                         struct slot_state *state) {
+  const struct attr_supplier *supplier = &reader->suppliers[source->kind];
+  struct str keys[ATTR_SOURCE_KEYS_MAX];
+  struct attr_supplied supplied = {0};
+  enum source_outcome outcome;
+  if (!supplier->supply) return not_supplied(state, STR("nothing answers for its source here"));
+  if (!read_keys(reader, source, key_slots, state, keys, &outcome)) return outcome;
+  switch (supplier->supply(supplier->context, reader->input.request, source->offered.id, keys,
+                           &supplied)) {
+    case SUPPLY_PRESENT:
+      settle_texts(reader, state, type, supplied.texts, supplied.n);
+      return SOURCE_SETTLED;
+    case SUPPLY_PENDING:
+      reader->pending = true;
+      set_undecided(state);
+      return SOURCE_SETTLED;
+    case SUPPLY_ABSENT:
+    case SUPPLY_REFUSED:
+      break;
+  }
+  return not_supplied(state, supplied.why);
+}
+
+static const struct attr_given *find_given(const struct attr_request *request,
+                                           const struct attr_slot *slot) {
+  if (slot->origin != ORIGIN_DECLARED) return NULL;
+  for (size_t i = 0; i < request->given_count; i++)
+    if (str_eq(request->given[i].name, slot->name)) return &request->given[i];
+  return NULL;
+}
+
 static void read_sources(struct attr_reader *reader, const struct attr_slot *slot,
                          struct slot_state *state) {
+  const struct attr_given *given = find_given(reader->input.request, slot);
+  const uint16_t *keys = slot->keys;
   set_missing(state, ATTR_MISSING_ABSENT, (struct str){0});
+  if (given) {
+    if (given->n > 0) settle_texts(reader, state, slot->type, given->texts, given->n);
+    return;
+  }
   for (size_t i = 0; i < slot->source_count; i++) {
-    if (read_source(reader, &slot->sources[i], slot->type, state) == SOURCE_SETTLED) return;
+    const struct attr_source *source = &slot->sources[i];
+    enum source_outcome outcome = source_is_supplied(source)
+                                      ? read_supplied(reader, source, keys, slot->type, state)
+                                      : read_source(reader, source, slot->type, state);
+    if (outcome == SOURCE_SETTLED) return;
+    if (source->offered.key_count > 0) keys += source->offered.key_count;
   }
 }
 

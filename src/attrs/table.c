@@ -54,6 +54,25 @@ static bool set_builtin_source(struct attr_table *table, struct attr_slot *slot,
   return true;
 }
 
+/* The slots of the attributes that suppliers must be told of. No attribute needs itself: declaring
+ * one that does is an error. */
+static bool set_keys(struct attr_table *table, struct attr_slot *slot) {
+  size_t n = 0, filled = 0;
+  for (size_t i = 0; i < slot->source_count; i++) n += slot->sources[i].offered.key_count;
+  if (n == 0) return true;
+  uint16_t *keys = ARENA_ARRAY(table->arena, uint16_t, n);
+  if (!keys) return false;
+  for (size_t i = 0; i < slot->source_count; i++) {
+    const struct attr_offered *offered = &slot->sources[i].offered;
+    for (size_t k = 0; k < offered->key_count; k++) {
+      keys[filled] = attr_table_slot(table, offered->keys[k]);
+      if (keys[filled++] == ATTR_SLOT_NONE) return false;
+    }
+  }
+  slot->keys = keys;
+  return true;
+}
+
 /* `resolved` views slot->name, which lives as long as the table. */
 static bool set_origin(struct attr_table *table, struct attr_slot *slot,
                        const struct attr_resolved *resolved) {
@@ -69,7 +88,7 @@ static bool set_origin(struct attr_table *table, struct attr_slot *slot,
     case ORIGIN_DECLARED:
       slot->sources = resolved->declared->sources;
       slot->source_count = resolved->declared->source_count;
-      return true;
+      return set_keys(table, slot);
     case ORIGIN_AGE:
       slot->base = attr_table_slot(table, resolved->rest);
       return slot->base != ATTR_SLOT_NONE;
@@ -132,9 +151,14 @@ bool attr_table_is_noticed(const struct attr_table *table, uint16_t slot) {
   const struct attr_slot *it = &table->slots.items[slot];
   if (attr_table_is_timed(table, slot)) return true;
   for (size_t i = 0; i < it->source_count; i++) {
-    if (it->sources[i].regex) return true;
+    if (it->sources[i].regex || it->sources[i].kind == SOURCE_LOOKUP) return true;
   }
   return false;
+}
+
+bool attr_table_takes_given(const struct attr_table *table, struct str name) {
+  struct attr_resolved resolved;
+  return attr_resolve(table->catalog, name, &resolved) && resolved.origin == ORIGIN_DECLARED;
 }
 
 bool attr_table_is_path(const struct attr_table *table, uint16_t slot) {
@@ -183,7 +207,7 @@ bool attr_table_is_single(const struct attr_table *table, uint16_t slot) {
   if (info->type == ATTR_LIST) return false;
   /* A trusted header that is repeated is missing. */
   for (size_t i = 0; i < info->source_count; i++)
-    if (info->sources[i].from_anyone) return false;
+    if (info->sources[i].from_anyone || source_is_supplied(&info->sources[i])) return false;
   return true;
 }
 
@@ -204,14 +228,38 @@ static size_t one_field(struct str field, size_t k, struct str *ret) {
   return 1;
 }
 
-static size_t source_fields(const struct attr_slot *slot, size_t k, struct str *ret) {
-  size_t n = 0;
-  for (size_t i = 0; i < slot->source_count; i++) {
-    const struct attr_source *source = &slot->sources[i];
-    if (source->kind == SOURCE_QUERY) continue;
-    if (n == k) *ret = source->kind == SOURCE_COOKIE ? STR("Cookie") : source->name;
-    n++;
+/* The k-th of the fields of one source itself. */
+static size_t one_source_fields(const struct attr_source *source, size_t k, struct str *ret) {
+  switch (source->kind) {
+    case SOURCE_HEADER:
+      return one_field(source->name, k, ret);
+    case SOURCE_COOKIE:
+      return one_field(STR("Cookie"), k, ret);
+    case SOURCE_GEOIP:
+    case SOURCE_CIDR:
+      return one_field(STR("X-Forwarded-For"), k, ret);
+    case SOURCE_JWT:
+    case SOURCE_LOOKUP:
+      if (k < source->offered.field_count) *ret = source->offered.fields[k];
+      return source->offered.field_count;
+    case SOURCE_QUERY:
+    case ATTR_SOURCE_KINDS:
+      break;
   }
+  return 0;
+}
+
+/* Those of the sources, then those of the attributes that suppliers are told of. */
+static size_t source_fields(const struct attr_table *table, const struct attr_slot *slot, size_t k,
+                            struct str *ret) {
+  size_t n = 0, keys = 0;
+  for (size_t i = 0; i < slot->source_count; i++) {
+    /* Below the fields so far, k - n wraps and is more than any number of fields. */
+    n += one_source_fields(&slot->sources[i], k - n, ret);
+    keys += slot->sources[i].offered.key_count;
+  }
+  for (size_t i = 0; i < keys; i++)
+    n += attr_table_request_fields(table, slot->keys[i], k - n, ret);
   return n;
 }
 
@@ -229,7 +277,7 @@ size_t attr_table_request_fields(const struct attr_table *table, uint16_t slot, 
     case ORIGIN_COOKIE:
     case ORIGIN_QUERY:
     case ORIGIN_DECLARED:
-      return source_fields(it, k, ret);
+      return source_fields(table, it, k, ret);
     case ORIGIN_METHOD:
     case ORIGIN_HOST:
     case ORIGIN_PATH:

@@ -123,6 +123,8 @@ const char *attr_missing_text(enum attr_missing why) {
       return "not of the attribute's type";
     case ATTR_MISSING_REPEATED:
       return "in several header fields, where only one can be trusted";
+    case ATTR_MISSING_NOT_SUPPLIED:
+      return "not to be had";
     case ATTR_MISSING_EMPTY_LIST:
       return "a list without elements";
   }

@@ -56,6 +56,25 @@ static void forget_diags(struct batch *batch) {
   batch->diags = diags_new();
 }
 
+static void add_decision(struct batch *batch, const struct decide_request *request) {
+  struct decision decision;
+  struct rules_trace trace = {0};
+  struct rules_trace *recorded = batch->with_trace ? &trace : NULL;
+  decide(batch->decider, request, &decision, recorded, batch->arena);
+  struct str refused =
+      decision.route ? request_refused_attribute(&request->attr, decision.route) : (struct str){0};
+  if (refused.p) {
+    struct str why =
+        arena_printf(batch->arena, "request: '%.*s' is not a declared attribute", STR_ARG(refused));
+    add_error(batch, why.p ? why : STR("out of memory"));
+    return;
+  }
+  text_clear(&batch->out);
+  decision_to_json(&decision, recorded, &batch->out);
+  text_add_char(&batch->out, '\n');
+  if (text_failed(&batch->out)) add_error(batch, STR("the answer does not fit into memory"));
+}
+
 static void answer(struct batch *batch, struct str line) {
   if (!batch->diags) forget_diags(batch);
   if (!batch->diags) {
@@ -68,14 +87,7 @@ static void answer(struct batch *batch, struct str line) {
       request_from_json(doc, json_root(doc), batch->arena, clock_wall_ms(), &request, NULL,
                         batch->diags) &&
       policy_strip_request(batch->policy, batch->arena, &request)) {
-    struct decision decision;
-    struct rules_trace trace = {0};
-    struct rules_trace *recorded = batch->with_trace ? &trace : NULL;
-    decide(batch->decider, &request, &decision, recorded, batch->arena);
-    text_clear(&batch->out);
-    decision_to_json(&decision, recorded, &batch->out);
-    text_add_char(&batch->out, '\n');
-    if (text_failed(&batch->out)) add_error(batch, STR("the answer does not fit into memory"));
+    add_decision(batch, &request);
   } else {
     add_diag(batch);
     forget_diags(batch);

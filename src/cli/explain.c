@@ -26,7 +26,8 @@ enum {
   OPTION_BATCH,
   OPTION_TRACE,
   OPTION_PIN,
-  OPTION_BUCKET
+  OPTION_BUCKET,
+  OPTION_ATTRIBUTE
 };
 
 static const struct option option_names[] = {
@@ -38,6 +39,7 @@ static const struct option option_names[] = {
     {"now", required_argument, NULL, OPTION_NOW},
     {"pin", required_argument, NULL, OPTION_PIN},
     {"bucket", required_argument, NULL, OPTION_BUCKET},
+    {"attribute", required_argument, NULL, OPTION_ATTRIBUTE},
     {"rules", required_argument, NULL, OPTION_RULES},
     {"json", no_argument, NULL, OPTION_JSON},
     {"batch", no_argument, NULL, OPTION_BATCH},
@@ -47,6 +49,7 @@ static const struct option option_names[] = {
 struct options {
   const char *config_path;
   VEC(struct str) headers;
+  VEC(struct str) attributes;
   VEC(char *) rules;
   struct explain_request request;
   bool describes_request; /* an option that only one request can have was given */
@@ -59,6 +62,7 @@ static bool take_request_option(int option, struct arena *arena, struct options 
   struct str value = str_from_cstr(optarg);
   ret->describes_request = true;
   if (option == 'H') return VEC_PUSH(arena, &ret->headers, value);
+  if (option == OPTION_ATTRIBUTE) return VEC_PUSH(arena, &ret->attributes, value);
   if (option == 'X') request->method = value;
   if (option == OPTION_CLIENT_IP) request->client_ip = value;
   if (option == OPTION_NOW) request->now = value;
@@ -98,6 +102,8 @@ static int parse_options(const struct cli_command *command, int argc, char **arg
   }
   ret->request.headers = ret->headers.items;
   ret->request.header_count = ret->headers.n;
+  ret->request.attributes = ret->attributes.items;
+  ret->request.attribute_count = ret->attributes.n;
   if (!ret->config_path) return cli_usage_error(command, "which adit.json? give -c FILE");
   if (ret->batch) {
     if (optind == argc && !ret->describes_request) return CLI_OK;
@@ -162,6 +168,16 @@ static int print_explanation(const struct cli_command *command, const struct exp
   return status;
 }
 
+/* False: the request gives an attribute that the route does not have; said. */
+static bool check_given(const struct cli_command *command, const struct decide_request *request,
+                        const struct decision *decision) {
+  if (!decision->route) return true;
+  struct str refused = request_refused_attribute(&request->attr, decision->route);
+  if (!refused.p) return true;
+  cli_usage_error(command, "--attribute '%.*s' is not a declared attribute", STR_ARG(refused));
+  return false;
+}
+
 static int explain_one(const struct cli_command *command, struct policy *policy,
                        const struct options *options, struct arena *arena) {
   struct json_doc *doc = NULL;
@@ -179,7 +195,9 @@ static int explain_one(const struct cli_command *command, struct policy *policy,
     decide(decider, &request, &decision, &trace, arena);
     if (decision.route) attr_reader_begin(reader, decision.route->table, &request.attr);
     struct explanation shown = {policy, &request, &decision, &trace, reader};
-    status = print_explanation(command, &shown, options->json);
+    status = check_given(command, &request, &decision)
+                 ? print_explanation(command, &shown, options->json)
+                 : CLI_USAGE;
   } else {
     status = cli_error(command, "out of memory");
   }
@@ -228,6 +246,9 @@ const struct cli_command cli_explain = {
         "      --untrusted       sources that need a trusted proxy do not count\n"
         "      --now TIME        as of this time, as in a rule file\n"
         "      --pin VARIANT     as if a valid cookie pinned this variant\n"
+        "      --attribute NAME=VALUE  a declared attribute's value, whatever its sources would "
+        "say;\n"
+        "                        several times: several values\n"
         "      --bucket N        as if the key's bucket were this one, 0..9999\n"
         "      --json            one line of JSON instead of text\n"
         "      --batch           one JSON request a line on stdin, one JSON decision a line on\n"

@@ -18,6 +18,8 @@ struct explain_request {
   struct str method, client_ip, now, pin, bucket; /* p == NULL: not given */
   const struct str *headers;                      /* as after -H */
   size_t header_count;
+  const struct str *attributes; /* as after --attribute: NAME=VALUE; repeated: several values */
+  size_t attribute_count;
   bool untrusted;
 };
 

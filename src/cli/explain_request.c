@@ -49,6 +49,49 @@ static bool add_headers(const struct explain_request *request, struct text *out,
   return true;
 }
 
+/* A line's name and value; false: it has no name. */
+static bool split_attribute(struct str line, struct str *ret_name, struct str *ret_value) {
+  size_t at = str_find_char(line, '=', 0);
+  *ret_name = str_take(line, at);
+  *ret_value = str_skip(line, at + 1);
+  return at > 0 && at < line.n;
+}
+
+/* All values of the i-th line's name, unless an earlier line has it. */
+static bool add_attribute(const struct explain_request *request, size_t i, struct text *out,
+                          struct text *why) {
+  struct str name, value, other;
+  if (!str_is_utf8(request->attributes[i]) ||
+      !split_attribute(request->attributes[i], &name, &value))
+    return refuse(why, "--attribute '%.*s': write NAME=VALUE", request->attributes[i]);
+  for (size_t k = 0; k < i; k++) {
+    split_attribute(request->attributes[k], &other, &value);
+    if (str_eq(other, name)) return true;
+  }
+  if (i > 0) text_add_char(out, ',');
+  text_add_json(out, name);
+  const char *before = ":[";
+  for (size_t k = i; k < request->attribute_count; k++) {
+    split_attribute(request->attributes[k], &other, &value);
+    if (!str_eq(other, name)) continue;
+    text_printf(out, "%s", before);
+    text_add_json(out, value);
+    before = ",";
+  }
+  text_add_char(out, ']');
+  return true;
+}
+
+static bool add_attributes(const struct explain_request *request, struct text *out,
+                           struct text *why) {
+  if (request->attribute_count == 0) return true;
+  text_add(out, STR(",\"attributes\":{"));
+  for (size_t i = 0; i < request->attribute_count; i++)
+    if (!add_attribute(request, i, out, why)) return false;
+  text_add_char(out, '}');
+  return true;
+}
+
 static bool add_bucket(struct text *out, struct str bucket, struct text *why) {
   uint64_t number;
   if (!bucket.p) return true;
@@ -66,11 +109,12 @@ bool explain_request_to_json(const struct explain_request *request, struct text 
   }
   text_add(out, STR("{\"url\":"));
   text_add_json(out, request->url);
-  bool ok =
-      add_member(out, "method", request->method, ret_why) && add_headers(request, out, ret_why) &&
-      add_member(out, "client_ip", request->client_ip, ret_why) &&
-      add_member(out, "now", request->now, ret_why) &&
-      add_member(out, "pin", request->pin, ret_why) && add_bucket(out, request->bucket, ret_why);
+  bool ok = add_member(out, "method", request->method, ret_why) &&
+            add_headers(request, out, ret_why) &&
+            add_member(out, "client_ip", request->client_ip, ret_why) &&
+            add_member(out, "now", request->now, ret_why) &&
+            add_member(out, "pin", request->pin, ret_why) &&
+            add_bucket(out, request->bucket, ret_why) && add_attributes(request, out, ret_why);
   if (!ok) return false;
   text_printf(out, ",\"trusted\":%s}", request->untrusted ? "false" : "true");
   return !text_failed(out) || refuse(ret_why, "the request is too large%.*s", STR(""));

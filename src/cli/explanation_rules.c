@@ -112,6 +112,10 @@ static void format_missing(const struct explanation *shown, const struct trace_c
     text_printf(out, " does not parse as %s", attr_type_name(type));
     return;
   }
+  if (value->why == ATTR_MISSING_NOT_SUPPLIED) {
+    text_add(out, value->detail);
+    return;
+  }
   bool present = value->why == ATTR_MISSING_UNTRUSTED || value->why == ATTR_MISSING_REPEATED;
   if (slot == ATTR_SLOT_NONE || !add_field_names(shown, slot, present, out)) {
     text_add(out, condition->attribute);

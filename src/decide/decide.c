@@ -85,6 +85,11 @@ void decider_free(struct decider **decider) {
   free(old);
 }
 
+void decider_supply(struct decider *decider, enum attr_source_kind kind,
+                    struct attr_supplier supplier) {
+  attr_reader_supply(decider->reader, kind, supplier);
+}
+
 /* Steps 4 and 5: the first rule that matches, else the default. */
 static void decide_by_rules(struct decider *decider, const struct decide_request *request,
                             struct decision *ret) {
@@ -137,19 +142,27 @@ static bool decide_request(struct decider *decider, const struct decide_request 
   ret->route = router_find(decider->router, request->attr.host, request->attr.path);
   if (!ret->route) return false;
   attr_reader_begin(decider->reader, ret->route->table, &request->attr);
-  return decide_route(decider, request, ret);
+  bool asked = decide_route(decider, request, ret);
+  /* What was pending matters only where it left something undecided. */
+  ret->pending = ret->reason == REASON_LIMIT && attr_reader_is_pending(decider->reader);
+  return asked;
 }
 
 /* Whether the same rule of the same route decides however the path is read: an upstream that takes
- * an encoded slash for a slash must not serve what another rule was to keep from it. */
-static bool readings_agree(struct decider *decider, const struct decide_request *request) {
+ * an encoded slash for a slash must not serve what another rule was to keep from it. *ret_pending:
+ * that is not known yet. */
+static bool readings_agree(struct decider *decider, const struct decide_request *request,
+                           bool *ret_pending) {
   struct decide_request reading = *request;
   reading.draw = false;
   struct decision first, other;
   decide_request(decider, &reading, &first);
+  *ret_pending = first.pending;
   for (size_t i = 0; i < request->attr.other_path_count; i++) {
     reading.attr.path = request->attr.other_paths[i];
     decide_request(decider, &reading, &other);
+    *ret_pending |= other.pending;
+    if (*ret_pending) return false;
     if (other.route != first.route || other.rule != first.rule || other.reason != first.reason)
       return false;
   }
@@ -159,12 +172,14 @@ static bool readings_agree(struct decider *decider, const struct decide_request 
 void decide(struct decider *decider, const struct decide_request *request, struct decision *ret,
             struct rules_trace *trace, struct arena *trace_arena) {
   if (trace) *trace = (struct rules_trace){0};
-  if (request->attr.other_path_count > 0 && !readings_agree(decider, request)) {
-    *ret = (struct decision){.variant = VARIANT_NONE, .reason = REASON_AMBIGUOUS, .bucket = -1};
+  bool pending = false;
+  if (request->attr.other_path_count > 0 && !readings_agree(decider, request, &pending)) {
+    *ret = (struct decision){
+        .variant = VARIANT_NONE, .reason = REASON_AMBIGUOUS, .bucket = -1, .pending = pending};
     return;
   }
   bool asked = decide_request(decider, request, ret);
-  if (!ret->route) return;
+  if (!ret->route || ret->pending) return;
   ret->time_was_read = attr_reader_time_was_read(decider->reader);
   ret->private_response =
       ret->set_cookie.p || ret->reason == REASON_FORCED || ret->reason == REASON_PINNED;

@@ -24,7 +24,8 @@ struct writer {
   int64_t now_ms;
   bool has_now;
   struct part headers[PARTS_MAX], cookies[PARTS_MAX], query[PARTS_MAX];
-  size_t header_count, cookie_count, query_count;
+  struct part given[PARTS_MAX]; /* attributes whose sources a request cannot speak for */
+  size_t header_count, cookie_count, query_count, given_count;
 };
 
 /* ---- placing --------------------------------------------------------------------------------- */
@@ -58,6 +59,11 @@ static bool place_in_source(struct writer *writer, const struct attr_source_info
     case SOURCE_COOKIE:
       return add_part(writer->cookies, &writer->cookie_count, source->name, text);
     case SOURCE_QUERY:
+    case SOURCE_JWT: /* never here */
+    case SOURCE_GEOIP:
+    case SOURCE_CIDR:
+    case SOURCE_LOOKUP:
+    case ATTR_SOURCE_KINDS:
       break;
   }
   return add_part(writer->query, &writer->query_count, source->name, text);
@@ -107,8 +113,10 @@ static bool place(struct writer *writer, uint16_t slot, const struct attr_datum 
     case ATTR_FROM_SOURCES:
       break;
   }
-  return attr_table_source(table, slot, 0, &source) &&
-         place_in_source(writer, &source, datum->text);
+  if (!attr_table_source(table, slot, 0, &source)) return false;
+  if (source.kind >= SOURCE_JWT)
+    return add_part(writer->given, &writer->given_count, attr_table_name(table, slot), datum->text);
+  return place_in_source(writer, &source, datum->text);
 }
 
 /* ---- choosing -------------------------------------------------------------------------------- */
@@ -272,6 +280,30 @@ static void add_headers(const struct writer *writer, struct text *out) {
   text_deinit(&cookies);
 }
 
+/* Whether an earlier part has the name of the i-th. */
+static bool is_repeated(const struct part *parts, size_t i) {
+  for (size_t k = 0; k < i; k++)
+    if (str_eq(parts[k].name, parts[i].name)) return true;
+  return false;
+}
+
+static void add_given(const struct writer *writer, struct text *out) {
+  const struct part *parts = writer->given;
+  for (size_t i = 0; i < writer->given_count; i++) {
+    if (is_repeated(parts, i)) continue;
+    text_add(out, i == 0 ? STR(",\"attributes\":{") : STR(","));
+    text_add_json(out, parts[i].name);
+    text_add(out, STR(":["));
+    for (size_t k = i; k < writer->given_count; k++) {
+      if (!str_eq(parts[k].name, parts[i].name)) continue;
+      if (k > i) text_add_char(out, ',');
+      text_add_json(out, parts[k].value);
+    }
+    text_add_char(out, ']');
+  }
+  if (writer->given_count > 0) text_add_char(out, '}');
+}
+
 static void add_member(struct text *out, const char *name, struct str value) {
   if (!value.p) return;
   text_printf(out, ",\"%s\":", name);
@@ -286,6 +318,7 @@ static bool write_object(const struct writer *writer, struct text *out) {
   text_add_json(out, url);
   add_member(out, "method", writer->method);
   add_headers(writer, out);
+  add_given(writer, out);
   add_member(out, "client_ip", writer->client_ip);
   if (writer->has_now) add_member(out, "now", time_format(writer->now_ms, now, sizeof(now)));
   text_add_char(out, '}');

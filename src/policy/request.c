@@ -126,10 +126,11 @@ enum request_key {
   KEY_NOW,
   KEY_PIN,
   KEY_BUCKET,
+  KEY_ATTRIBUTES,
   KEY_COUNT
 };
-static const char *const KEYS[KEY_COUNT + 1] = {"url",     "method", "headers", "client_ip",
-                                                "trusted", "now",    "pin",     "bucket"};
+static const char *const KEYS[KEY_COUNT + 1] = {"url", "method", "headers", "client_ip", "trusted",
+                                                "now", "pin",    "bucket",  "attributes"};
 
 struct request_parser {
   const struct json_doc *doc;
@@ -284,12 +285,64 @@ static bool parse_bucket(const struct request_parser *parser, const cJSON *node)
   return true;
 }
 
+/* A scalar as the text that a source would give. */
+static bool given_text(const struct request_parser *parser, const cJSON *node, struct str *ret) {
+  if (cJSON_IsString(node)) {
+    *ret = json_str(node);
+    return true;
+  }
+  if (!cJSON_IsNumber(node) && !cJSON_IsBool(node)) return false;
+  *ret = json_raw(parser->doc, node);
+  return true;
+}
+
+/* A scalar, a list of them, or null: missing. */
+static bool parse_given(const struct request_parser *parser, const cJSON *node,
+                        struct attr_given *ret) {
+  ret->name = str_from_cstr(node->string);
+  if (cJSON_IsNull(node)) return true;
+  const bool is_list = cJSON_IsArray(node);
+  struct str *texts = ARENA_ARRAY(parser->arena, struct str,
+                                  is_list ? (size_t)cJSON_GetArraySize(node) : (size_t)1);
+  bool ok = texts != NULL;
+  for (const cJSON *value = is_list ? node->child : node; ok && value;
+       value = is_list ? value->next : NULL)
+    ok = given_text(parser, value, &texts[ret->n++]);
+  ret->texts = texts;
+  if (ok) return true;
+  json_error(parser->doc, node, parser->diags, NULL,
+             "request: the value of attribute '%s' must be a string, a number, true, false, a list "
+             "of these, or null (missing)",
+             node->string);
+  return false;
+}
+
+static bool parse_attributes(const struct request_parser *parser, const cJSON *node) {
+  if (!cJSON_IsObject(node)) return refuse_type(parser, node, KEY_ATTRIBUTES, "an object of names");
+  struct attr_request *request = &parser->ret->attr;
+  struct attr_given *given =
+      ARENA_ARRAY(parser->arena, struct attr_given, (size_t)cJSON_GetArraySize(node));
+  bool ok = given != NULL;
+  const cJSON *member;
+  if (given) {
+    cJSON_ArrayForEach(member, node) ok &=
+        parse_given(parser, member, &given[request->given_count++]);
+  }
+  request->given = given;
+  return ok;
+}
+
 /* By enum request_key; url is the first, since headers may replace its host. */
 static bool (*const PARSERS[KEY_COUNT])(const struct request_parser *parser, const cJSON *node) = {
-    [KEY_URL] = parse_url,         [KEY_METHOD] = parse_method,
-    [KEY_HEADERS] = parse_headers, [KEY_CLIENT_IP] = parse_client_ip,
-    [KEY_TRUSTED] = parse_trusted, [KEY_NOW] = parse_now,
-    [KEY_PIN] = parse_pin,         [KEY_BUCKET] = parse_bucket,
+    [KEY_URL] = parse_url,
+    [KEY_METHOD] = parse_method,
+    [KEY_HEADERS] = parse_headers,
+    [KEY_CLIENT_IP] = parse_client_ip,
+    [KEY_TRUSTED] = parse_trusted,
+    [KEY_NOW] = parse_now,
+    [KEY_PIN] = parse_pin,
+    [KEY_BUCKET] = parse_bucket,
+    [KEY_ATTRIBUTES] = parse_attributes,
 };
 
 static enum request_key find_key(const char *name) {
@@ -348,4 +401,12 @@ bool request_from_json(const struct json_doc *doc, const struct cJSON *object, s
   *ret = request;
   if (ret_has_now) *ret_has_now = nodes[KEY_NOW] != NULL;
   return true;
+}
+
+struct str request_refused_attribute(const struct attr_request *request,
+                                     const struct route *route) {
+  for (size_t i = 0; i < request->given_count; i++)
+    if (!attr_table_takes_given(route->table, request->given[i].name))
+      return request->given[i].name;
+  return (struct str){0};
 }

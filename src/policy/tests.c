@@ -157,6 +157,13 @@ static bool parse_request(const struct test_parser *parser, const cJSON *test,
   if (!request_from_json(parser->doc, request, loader->scratch, 0, &ret->request, &ret->has_now,
                          loader->diags))
     return false;
+  struct str refused = request_refused_attribute(&ret->request.attr, parser->route);
+  if (refused.p) {
+    json_error(parser->doc, request, loader->diags, "declare it, or give headers",
+               "%s: the request gives '%.*s', which is not a declared attribute", parser->what,
+               STR_ARG(refused));
+    return false;
+  }
   ret->request.ignore_cookie = true;
   ret->request_json = json_raw(parser->doc, request);
   return true;

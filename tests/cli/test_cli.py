@@ -584,6 +584,32 @@ class Explain(Case):
         seen = self.decide("-H", "User-Agent;", URL)["rules"][0]["conditions"][0]["seen"]
         self.assertEqual(seen, "")
 
+    def test_attributes_that_are_given(self):
+        given = ("--attribute", "region=cn-east", "--attribute", "user.registered_at=2026-03-04")
+        decision = self.decide(*given, "--untrusted", "--bucket", "100", URL)
+        self.assertEqual((decision["rule"], decision["variant"]), ("east-new-users", "canary"))
+        both = ("--attribute", "region=eu", "--attribute", "region=cn=east")
+        self.assertEqual(self.decide(*both, URL)["rules"][1]["conditions"][0]["seen"], ["eu", "cn=east"])
+        for name in ("regio", "path", "header.user-agent"):
+            status, _, err = self.explain("--attribute", f"{name}=x", URL)
+            self.assertEqual(status, 2)
+            self.assertIn(f"--attribute '{name}' is not a declared attribute", err)
+        for text in ("region", "=x"):
+            status, _, err = self.explain("--attribute", text, URL)
+            self.assertEqual(status, 2)
+            self.assertIn(f"--attribute '{text}': write NAME=VALUE", err)
+
+    def test_attributes_that_a_test_gives(self):
+        rules = {**RULES, "rules": [{"id": "east", "when": {"region": "e"}, "to": "canary"}], "tests": [
+            {"request": {"url": URL, "attributes": {"region": "e"}, "trusted": False}, "expect": {"rule": "east"}}]}
+        self.write("given.json", rules)
+        self.assertEqual(self.adit("test", "-c", "adit.json", "given.json")[0], 0)
+        rules["tests"][0]["request"]["attributes"] = {"regio": "e"}
+        self.write("given.json", rules)
+        status, _, err = self.adit("test", "-c", "adit.json", "given.json")
+        self.assertEqual(status, 1)
+        self.assertIn("the request gives 'regio', which is not a declared attribute (declare it", err)
+
     def test_method_and_now(self):
         rules = json.loads(json.dumps(RULES))
         rules["rules"] = [
@@ -622,6 +648,7 @@ class Batch(Case):
             {"url": URL, "headers": [["X-Canary", "always"]], "pin": "canary"},
             {"url": URL, "client_ip": "10.1.0.9"},
             {"url": URL, "trusted": False, "headers": {"X-Region": "cn-east"}, "bucket": 0},
+            {"url": URL, "attributes": {"region": None, "regin": "x"}},
         )
         none = {"rule": None, "bucket": None}
         self.assertEqual(got, [
@@ -632,6 +659,7 @@ class Batch(Case):
             {"route": "shop", "variant": "canary", "reason": "forced", **none},
             {"route": "shop", "variant": "canary", "reason": "rule", "rule": "staff", "bucket": None},
             {"route": "shop", "variant": "canary", "reason": "default", "rule": None, "bucket": 0},
+            {"error": "request: 'regin' is not a declared attribute", "line": 8},
         ])
 
     def test_trace(self):

@@ -17,6 +17,7 @@ REASONS = [
     (r"several variants beside stable need a list", NAMES),
     (r"(is used twice|is there twice|have the id|is declared in adit.json already)", NAMES),
     (r"segment leads to itself", NAMES),
+    (r"the request gives .*, which is not a declared attribute", NAMES),
     (r"may not claim", NAMES),
     (r"is the name of the sticky cookie", NAMES),
     (r"has a meaning of its own", NAMES),

@@ -125,6 +125,8 @@ static const char *missing_word(enum attr_missing why) {
       return "repeated";
     case ATTR_MISSING_EMPTY_LIST:
       return "empty list";
+    case ATTR_MISSING_NOT_SUPPLIED:
+      return "not supplied";
   }
   return "?";
 }
@@ -617,7 +619,7 @@ END_TEST
 
 START_TEST(reasons_have_words)
 {
-  for (int why = ATTR_MISSING_ABSENT; why <= ATTR_MISSING_EMPTY_LIST; why++) {
+  for (int why = ATTR_MISSING_ABSENT; why <= ATTR_MISSING_NOT_SUPPLIED; why++) {
     ck_assert_str_ne(attr_missing_text((enum attr_missing)why), "");
   }
 }

@@ -30,6 +30,11 @@ static void describe(const struct decide_request *request, struct text *out) {
   if (attr->now_ms != NOW_MS) text_printf(out, " %lld", (long long)attr->now_ms);
   if (request->pin.p) text_printf(out, " pin=%.*s", STR_ARG(request->pin));
   if (request->has_bucket) text_printf(out, " bucket=%u", request->bucket);
+  for (size_t i = 0; i < attr->given_count; i++) {
+    text_printf(out, " %.*s:", STR_ARG(attr->given[i].name));
+    for (size_t k = 0; k < attr->given[i].n; k++)
+      text_printf(out, "<%.*s>", STR_ARG(attr->given[i].texts[k]));
+  }
   for (size_t i = 0; i < attr->field_count; i++)
     text_printf(out, " | %.*s=%.*s", STR_ARG(attr->fields[i].name), STR_ARG(attr->fields[i].value));
 }
@@ -54,6 +59,9 @@ static const struct valid {
     {U ",\"client_ip\":\"203.0.113.7\"}", "GET http a.b / 203.0.113.7 | Host=a.b"},
     {U ",\"client_ip\":\"::ffff:203.0.113.7\"}", "GET http a.b / 203.0.113.7 | Host=a.b"},
     {U ",\"client_ip\":\"2001:db8::1\"}", "GET http a.b / 2001:db8::1 | Host=a.b"},
+    {U ",\"attributes\":{}}", "GET http a.b / 127.0.0.1 | Host=a.b"},
+    {U ",\"attributes\":{\"a\":\"x\",\"b\":[1.50,true],\"c\":null,\"d\":[]}}",
+     "GET http a.b / 127.0.0.1 a:<x> b:<1.50><true> c: d: | Host=a.b"},
     {U ",\"trusted\":false}", "GET http a.b / 127.0.0.1 untrusted | Host=a.b"},
     {U ",\"trusted\":true}", "GET http a.b / 127.0.0.1 | Host=a.b"},
     {U ",\"now\":\"2026-11-22T10:00:00Z\"}", "GET http a.b / 127.0.0.1 1795341600000 | Host=a.b"},
@@ -116,6 +124,10 @@ static const struct invalid {
     {U ",\"client_ip\":\"203.0.113.256\"}", "client_ip '203.0.113.256' is not an IP address"},
     {U ",\"client_ip\":\"10.0.0.0/8\"}", "is not an IP address"},
     {U ",\"client_ip\":\"\"}", "is not an IP address"},
+    {U ",\"attributes\":[]}", "'attributes' must be an object of names, not array"},
+    {U ",\"attributes\":{\"a\":{}}}", "the value of attribute 'a' must be a string, a number"},
+    {U ",\"attributes\":{\"a\":[\"x\",[]]}}", "the value of attribute 'a' must be a string"},
+    {U ",\"attributes\":{\"a\":[null]}}", "the value of attribute 'a' must be a string"},
     {U ",\"client_ip\":7}", "'client_ip' must be a string, not number"},
     {U ",\"trusted\":\"true\"}", "'trusted' must be true or false, not string"},
     {U ",\"trusted\":1}", "'trusted' must be true or false, not number"},
