@@ -12,6 +12,10 @@
 struct batch {
   struct policy *policy;
   struct decider *decider;
+  struct policy *other; /* to compare with; NULL: none */
+  struct decider *other_decider;
+  struct arena *kept; /* what `moves` counts */
+  struct moves *moves;
   struct arena *arena; /* of one line */
   struct diags *diags; /* of one line; renewed when there were any */
   struct lines lines;
@@ -56,17 +60,50 @@ static void forget_diags(struct batch *batch) {
   batch->diags = diags_new();
 }
 
-static void add_decision(struct batch *batch, const struct decide_request *request) {
+/* False: the request gives an attribute that the route does not have; that is the answer. */
+static bool check_given(struct batch *batch, const struct decide_request *request,
+                        const struct decision *decision) {
+  if (!decision->route) return true;
+  struct str refused = request_refused_attribute(&request->attr, decision->route);
+  if (!refused.p) return true;
+  struct str why =
+      arena_printf(batch->arena, "request: '%.*s' is not a declared attribute", STR_ARG(refused));
+  add_error(batch, why.p ? why : STR("out of memory"));
+  return false;
+}
+
+/* What is otherwise under the other policy; nothing where both decide alike. */
+static void add_difference(struct batch *batch, const struct decide_request *whole,
+                           const struct decision *before) {
+  struct decide_request request = *whole;
+  struct decision after;
+  if (!policy_strip_request(batch->other, batch->arena, &request)) {
+    add_error(batch, STR("out of memory"));
+    return;
+  }
+  decide(batch->other_decider, &request, &after, NULL, NULL);
+  if (!check_given(batch, &request, &after)) return;
+  text_clear(&batch->out);
+  moves_add(batch->moves, before, &after);
+  if (explain_same(before, &after)) return;
+  explain_pair_to_json(before, &after, &batch->out);
+  text_printf(&batch->out, ",\"line\":%llu}\n", (unsigned long long)batch->lines.number);
+}
+
+/* Answers a request as it came. */
+static void add_decision(struct batch *batch, const struct decide_request *whole) {
   struct decision decision;
   struct rules_trace trace = {0};
   struct rules_trace *recorded = batch->with_trace ? &trace : NULL;
-  decide(batch->decider, request, &decision, recorded, batch->arena);
-  struct str refused =
-      decision.route ? request_refused_attribute(&request->attr, decision.route) : (struct str){0};
-  if (refused.p) {
-    struct str why =
-        arena_printf(batch->arena, "request: '%.*s' is not a declared attribute", STR_ARG(refused));
-    add_error(batch, why.p ? why : STR("out of memory"));
+  struct decide_request request = *whole;
+  if (!policy_strip_request(batch->policy, batch->arena, &request)) {
+    add_error(batch, STR("out of memory"));
+    return;
+  }
+  decide(batch->decider, &request, &decision, recorded, batch->arena);
+  if (!check_given(batch, &request, &decision)) return;
+  if (batch->other) {
+    add_difference(batch, whole, &decision);
     return;
   }
   text_clear(&batch->out);
@@ -83,10 +120,8 @@ static void answer(struct batch *batch, struct str line) {
   }
   struct decide_request request = {0};
   struct json_doc *doc = json_parse(line, "line", JSON_STRICT, batch->diags);
-  if (doc &&
-      request_from_json(doc, json_root(doc), batch->arena, clock_wall_ms(), &request, NULL,
-                        batch->diags) &&
-      policy_strip_request(batch->policy, batch->arena, &request)) {
+  if (doc && request_from_json(doc, json_root(doc), batch->arena, clock_wall_ms(), &request, NULL,
+                               batch->diags)) {
     add_decision(batch, &request);
   } else {
     add_diag(batch);
@@ -128,19 +163,51 @@ static int run_lines(struct batch *batch) {
   }
 }
 
-int explain_batch(const struct cli_command *command, struct policy *policy, int fd,
-                  bool with_trace) {
+/* On stderr: stdout has what differs, for programs. */
+static void print_moves(const struct batch *batch) {
+  size_t all, moved = moves_count(batch->moves, &all);
+  struct text out;
+  text_init(&out, 1 << 20);
+  text_printf(&out, "%zu of %zu requests decided otherwise\n", moved, all);
+  moves_format(batch->moves, &out);
+  fwrite(out.p ? out.p : "", 1, out.n, stderr);
+  text_deinit(&out);
+}
+
+/* False: memory. */
+static bool begin_comparison(struct batch *batch, struct policy *other) {
+  if (!other) return true;
+  batch->other = other;
+  batch->other_decider = policy_decider_new(other);
+  batch->kept = arena_new(EXPLAIN_ARENA_BYTES);
+  batch->moves = batch->kept ? moves_new(batch->kept) : NULL;
+  return batch->other_decider && batch->moves;
+}
+
+/* The exit status of a batch that was read to its end. */
+static int end_comparison(const struct batch *batch) {
+  size_t all;
+  if (!batch->other) return CLI_OK;
+  print_moves(batch);
+  return moves_count(batch->moves, &all) > 0 ? CLI_FAILED : CLI_OK;
+}
+
+int explain_batch(const struct cli_command *command, struct policy *policy, struct policy *other,
+                  int fd, bool with_trace) {
   struct batch batch = {.policy = policy, .with_trace = with_trace};
   setvbuf(stdout, NULL, _IOFBF, 1 << 16);
   text_init(&batch.out, EXPLAIN_TEXT_BYTES);
   batch.arena = arena_new(EXPLAIN_ARENA_BYTES);
   batch.decider = policy_decider_new(policy);
-  bool ready = lines_init(&batch.lines, fd) && batch.arena && batch.decider;
+  bool ready = lines_init(&batch.lines, fd) && batch.arena && batch.decider &&
+               begin_comparison(&batch, other);
   int error = ready ? run_lines(&batch) : -ENOMEM;
-  int status = error ? cli_error(command, "batch: %s", strerror(-error)) : CLI_OK;
+  int status = error ? cli_error(command, "batch: %s", strerror(-error)) : end_comparison(&batch);
   lines_deinit(&batch.lines);
+  decider_free(&batch.other_decider);
   decider_free(&batch.decider);
   diags_free(&batch.diags);
+  arena_free(&batch.kept);
   arena_free(&batch.arena);
   text_deinit(&batch.out);
   return status;

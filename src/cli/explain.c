@@ -4,6 +4,7 @@
  *   run_explain ─► explain_one    flags ─► a batch request (explain_request.c) ─► decide() ─►
  *                                 text (explanation.c) or JSON
  *               ─► explain_batch  lines ─► decide() ─► lines (batch.c)
+ *               with --diff: both under two policies (explain_diff.c)
  */
 #include <stdio.h>
 #include <unistd.h>
@@ -27,7 +28,8 @@ enum {
   OPTION_TRACE,
   OPTION_PIN,
   OPTION_BUCKET,
-  OPTION_ATTRIBUTE
+  OPTION_ATTRIBUTE,
+  OPTION_DIFF
 };
 
 static const struct option option_names[] = {
@@ -41,6 +43,7 @@ static const struct option option_names[] = {
     {"bucket", required_argument, NULL, OPTION_BUCKET},
     {"attribute", required_argument, NULL, OPTION_ATTRIBUTE},
     {"rules", required_argument, NULL, OPTION_RULES},
+    {"diff", required_argument, NULL, OPTION_DIFF},
     {"json", no_argument, NULL, OPTION_JSON},
     {"batch", no_argument, NULL, OPTION_BATCH},
     {"trace", no_argument, NULL, OPTION_TRACE},
@@ -51,6 +54,7 @@ struct options {
   VEC(struct str) headers;
   VEC(struct str) attributes;
   VEC(char *) rules;
+  VEC(char *) others; /* rule files to compare with */
   struct explain_request request;
   bool describes_request; /* an option that only one request can have was given */
   bool json, batch, trace;
@@ -79,6 +83,8 @@ static bool take_option(int option, struct arena *arena, struct options *ret) {
       return true;
     case OPTION_RULES:
       return VEC_PUSH(arena, &ret->rules, optarg);
+    case OPTION_DIFF:
+      return VEC_PUSH(arena, &ret->others, optarg);
     case OPTION_JSON:
       ret->json = true;
       return true;
@@ -105,6 +111,8 @@ static int parse_options(const struct cli_command *command, int argc, char **arg
   ret->request.attributes = ret->attributes.items;
   ret->request.attribute_count = ret->attributes.n;
   if (!ret->config_path) return cli_usage_error(command, "which adit.json? give -c FILE");
+  if (ret->trace && ret->others.n)
+    return cli_usage_error(command, "--trace and --diff do not go together");
   if (ret->batch) {
     if (optind == argc && !ret->describes_request) return CLI_OK;
     return cli_usage_error(command, "--batch reads its requests from standard input");
@@ -168,9 +176,8 @@ static int print_explanation(const struct cli_command *command, const struct exp
   return status;
 }
 
-/* False: the request gives an attribute that the route does not have; said. */
-static bool check_given(const struct cli_command *command, const struct decide_request *request,
-                        const struct decision *decision) {
+bool explain_check_given(const struct cli_command *command, const struct decide_request *request,
+                         const struct decision *decision) {
   if (!decision->route) return true;
   struct str refused = request_refused_attribute(&request->attr, decision->route);
   if (!refused.p) return true;
@@ -178,12 +185,18 @@ static bool check_given(const struct cli_command *command, const struct decide_r
   return false;
 }
 
+/* `other`: what to compare with; NULL: nothing. */
 static int explain_one(const struct cli_command *command, struct policy *policy,
-                       const struct options *options, struct arena *arena) {
+                       struct policy *other, const struct options *options, struct arena *arena) {
   struct json_doc *doc = NULL;
   struct decide_request request = {0};
   int status = read_request(command, options, arena, &doc, &request);
   if (status != CLI_OK) {
+    json_free(&doc);
+    return status;
+  }
+  if (other) {
+    status = explain_diff(command, policy, other, &request, options->json);
     json_free(&doc);
     return status;
   }
@@ -195,7 +208,7 @@ static int explain_one(const struct cli_command *command, struct policy *policy,
     decide(decider, &request, &decision, &trace, arena);
     if (decision.route) attr_reader_begin(reader, decision.route->table, &request.attr);
     struct explanation shown = {policy, &request, &decision, &trace, reader};
-    status = check_given(command, &request, &decision)
+    status = explain_check_given(command, &request, &decision)
                  ? print_explanation(command, &shown, options->json)
                  : CLI_USAGE;
   } else {
@@ -213,19 +226,23 @@ static int run_explain(const struct cli_command *command, int argc, char **argv)
   struct options options = {0};
   int status = parse_options(command, argc, argv, arena, &options);
   struct diags *diags = NULL;
-  struct policy *policy = NULL;
+  struct policy *policy = NULL, *other = NULL;
   if (status == CLI_OK) {
     policy =
         cli_load_policy(command, options.config_path, options.rules.items, options.rules.n, &diags);
+    if (policy && options.others.n > 0)
+      other = explain_load_other(command, options.config_path, policy, options.others.items,
+                                 options.others.n);
     /* What there is to warn of is `check`'s to say. */
-    if (!policy) {
+    if (!policy || (options.others.n > 0 && !other)) {
       status = CLI_FAILED;
     } else if (options.batch) {
-      status = explain_batch(command, policy, STDIN_FILENO, options.trace);
+      status = explain_batch(command, policy, other, STDIN_FILENO, options.trace);
     } else {
-      status = explain_one(command, policy, &options, arena);
+      status = explain_one(command, policy, other, &options, arena);
     }
   }
+  policy_unref(&other);
   policy_unref(&policy);
   diags_free(&diags);
   arena_free(&arena);
@@ -234,7 +251,7 @@ static int run_explain(const struct cli_command *command, int argc, char **argv)
 
 const struct cli_command cli_explain = {
     .name = "explain",
-    .synopsis = "-c adit.json [OPTIONS] URL | -c adit.json --batch [--trace]",
+    .synopsis = "-c adit.json [OPTIONS] URL | -c adit.json --batch [--trace | --diff FILE]",
     .summary = "shows which variant a request gets, and why",
     .details =
         "  -c, --config FILE     the configuration\n"
@@ -250,6 +267,12 @@ const struct cli_command cli_explain = {
         "say;\n"
         "                        several times: several values\n"
         "      --bucket N        as if the key's bucket were this one, 0..9999\n"
+        "      --diff FILE       decide under this rule file too, in place of the one with its "
+        "route;\n"
+        "                        may be given again. What differs is shown, and the exit status "
+        "is\n"
+        "                        1 when anything does. With --batch: a line of JSON for each\n"
+        "                        request that is decided otherwise, and a summary on stderr\n"
         "      --json            one line of JSON instead of text\n"
         "      --batch           one JSON request a line on stdin, one JSON decision a line on\n"
         "                        stdout; a bad line gives {\"error\":...,\"line\":N}\n"

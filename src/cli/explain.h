@@ -30,8 +30,39 @@ struct explain_request {
 bool explain_request_to_json(const struct explain_request *request, struct text *out,
                              struct text *ret_why) __attribute__((warn_unused_result));
 
-/* Answers requests on `fd`, one JSON a line, with decisions on stdout. The exit status. */
-int explain_batch(const struct cli_command *command, struct policy *policy, int fd,
-                  bool with_trace);
+/* Answers requests on `fd`, one JSON a line, with decisions on stdout. `other` (NULL: none) as in
+ * explain_diff: then only what differs is answered. The exit status. */
+int explain_batch(const struct cli_command *command, struct policy *policy, struct policy *other,
+                  int fd, bool with_trace);
+
+/* False: the request gives an attribute that the route which answers it does not have; reported. */
+bool explain_check_given(const struct cli_command *command, const struct decide_request *request,
+                         const struct decision *decision);
+
+/* ---- two policies ---------------------------------------------------------------------------- */
+
+/* The policy with the rule files `paths`, each in place of the file that has its route in `policy`.
+ * NULL: reported. */
+struct policy *explain_load_other(const struct cli_command *command, const char *config_path,
+                                  const struct policy *policy, char *const *paths, size_t n);
+
+/* Prints how one request is decided under both. CLI_OK: alike; CLI_FAILED: otherwise. */
+int explain_diff(const struct cli_command *command, struct policy *policy, struct policy *other,
+                 const struct decide_request *request, bool json);
+
+/* Whether two decisions have the same route, variant, reason and rule, by their names. */
+bool explain_same(const struct decision *before, const struct decision *after);
+/* {"same":…,"before":…,"after":…} without the last brace: a batch adds its line. */
+void explain_pair_to_json(const struct decision *before, const struct decision *after,
+                          struct text *out);
+
+/* How often decisions moved from where to where. */
+struct moves;
+struct moves *moves_new(struct arena *arena); /* NULL: memory */
+void moves_add(struct moves *moves, const struct decision *before, const struct decision *after);
+/* One line for each kind of move, the most frequent first. */
+void moves_format(const struct moves *moves, struct text *out);
+/* The number of those that moved, of all that were added. */
+size_t moves_count(const struct moves *moves, size_t *ret_all);
 
 #endif

@@ -34,7 +34,7 @@ static void format_force_source(const struct explanation *shown, struct text *ou
   }
 }
 
-static void format_reason(const struct explanation *shown, struct text *out) {
+void explanation_format_reason(const struct explanation *shown, struct text *out) {
   const struct decision *decision = shown->decision;
   const struct route *route = decision->route;
   struct str rule = decision->rule ? decision->rule->id : STR("");
@@ -168,14 +168,14 @@ void explanation_format(const struct explanation *shown, struct text *out) {
     explanation_label(out, "route");
     text_printf(out, "none\n");
     explanation_label(out, "reason");
-    format_reason(shown, out);
+    explanation_format_reason(shown, out);
     return;
   }
   const struct route_variant *variant = &route->variants[decision->variant];
   explanation_label(out, "variant");
   text_printf(out, "%.*s (upstream %.*s)\n", STR_ARG(variant->name), STR_ARG(variant->upstream));
   explanation_label(out, "reason");
-  format_reason(shown, out);
+  explanation_format_reason(shown, out);
   explanation_label(out, "route");
   text_printf(out, "%.*s (%s), state %s\n", STR_ARG(route->name), route->file,
               route_state_name(route->state));

@@ -24,6 +24,12 @@ void explanation_format(const struct explanation *shown, struct text *out);
 /* The line on the bucket: what chose it, or why there is none. Nothing where no split was asked. */
 void explanation_format_draw(const struct explanation *shown, struct text *out);
 void explanation_format_rules(const struct explanation *shown, struct text *out);
+/* One of the trace's rules, and the default: a line with what it gives, and its conditions. */
+void explanation_format_rule(const struct explanation *shown, const struct trace_rule *rule,
+                             struct text *out);
+void explanation_format_default(const struct explanation *shown, struct text *out);
+/* "rule 'x' matches, …": the reason in words, with a newline. */
+void explanation_format_reason(const struct explanation *shown, struct text *out);
 /* Behind a value that was seen, by how much the condition fails, where that can be said: ": 2 days
  * before 2026-01-01". */
 void explanation_format_distance(const struct trace_condition *condition, struct text *out);

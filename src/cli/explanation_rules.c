@@ -161,8 +161,8 @@ static void format_condition(const struct explanation *shown,
   text_add(out, STR(")\n"));
 }
 
-static void format_rule(const struct explanation *shown, const struct trace_rule *rule,
-                        struct text *out) {
+void explanation_format_rule(const struct explanation *shown, const struct trace_rule *rule,
+                             struct text *out) {
   text_printf(out, "  %s %.*s %s ", rule_mark(rule->result), STR_ARG(rule->rule->id), ARROW);
   format_target(shown->decision->route, rule->rule, out);
   if (rule->result == RULE_SKIPPED) text_add(out, STR("  (not asked)"));
@@ -176,7 +176,7 @@ static void format_rule(const struct explanation *shown, const struct trace_rule
   explanation_format_needs(rule, out);
 }
 
-static void format_default(const struct explanation *shown, struct text *out) {
+void explanation_format_default(const struct explanation *shown, struct text *out) {
   const struct decision *decision = shown->decision;
   const struct route *route = decision->route;
   bool decided =
@@ -193,7 +193,7 @@ static void format_default(const struct explanation *shown, struct text *out) {
 void explanation_format_rules(const struct explanation *shown, struct text *out) {
   text_add_char(out, '\n');
   for (size_t i = 0; i < shown->trace->rule_count; i++) {
-    format_rule(shown, &shown->trace->rules[i], out);
+    explanation_format_rule(shown, &shown->trace->rules[i], out);
   }
-  format_default(shown, out);
+  explanation_format_default(shown, out);
 }

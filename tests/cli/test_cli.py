@@ -610,6 +610,62 @@ class Explain(Case):
         self.assertEqual(status, 1)
         self.assertIn("the request gives 'regio', which is not a declared attribute (declare it", err)
 
+    def write_other(self, **changes):
+        self.write("other.json", {**json.loads(json.dumps(RULES)), "tests": [], **changes})
+
+    def test_diff(self):
+        self.write_other(default={"split": {"canary": 50}}, rules=[
+            {"id": "staff", "when": {"client_ip": {"in_cidr": "10.0.0.0/8"}}, "to": "canary"}])
+        status, out, err = self.explain("--diff", "other.json", "--bucket", "700", URL)
+        self.assertEqual((status, err), (1, ""))
+        self.assertEqual(out.split("\n\n")[0], (
+            "before   v1, default: no rule matches, and the default split decides\n"
+            "after    canary, default: no rule matches, and the default split decides\n"
+            "differs  where the files say otherwise:"))
+        lines = out.split("\n\n")[1].splitlines()
+        self.assertEqual([line for line in lines if not line.startswith("   ")], [
+            "- ? no-bots → v1",
+            "- ? east-new-users → 25 % canary, the rest v1",
+            "- ✗ staff → canary",
+            "+ ✗ staff → canary",
+            "- ✓ default → 5 % canary, the rest v1",
+            "+ ✓ default → 50 % canary, the rest v1"])
+        status, out, _ = self.explain("--diff", "other.json", "--bucket", "70", URL)
+        self.assertEqual(status, 0)
+        self.assertIn("same     the decision, though the files say otherwise:\n", out)
+        status, out, _ = self.explain("--diff", "shop.json", URL)
+        self.assertEqual(status, 0)
+        self.assertTrue(out.endswith("same     the files say the same to this request\n"), out)
+        status, out, _ = self.explain("--json", "--diff", "other.json", "--bucket", "700", URL)
+        got = json.loads(out)
+        self.assertEqual((status, got["same"], got["before"]["variant"], got["after"]["variant"]),
+                         (1, False, "v1", "canary"))
+
+    def test_diff_keeps_the_other_routes(self):
+        other = {**RULES, "route": "blog", "match": {"hosts": ["blog.example.com"]}, "tests": [], "state": "off"}
+        self.write("blog.json", other)
+        self.write("adit.json", {**CONFIG, "rules": ["shop.json", "blog.json"]})
+        self.write_other(state="full")
+        status, _, _ = self.explain("--diff", "other.json", "http://blog.example.com/")
+        self.assertEqual(status, 0)
+        status, out, _ = self.explain("--diff", "other.json", "http://shop.example.com/")
+        self.assertEqual(status, 1)
+        self.assertIn("after    canary, full: the route is full", out)
+        self.write_other(match={"hosts": ["new.example.com"]})
+        status, out, _ = self.explain("--diff", "other.json", "http://shop.example.com/")
+        self.assertEqual(status, 1)
+        self.assertIn("after    no route, no_route: ", out)
+
+    def test_diff_that_cannot_be_made(self):
+        status, _, err = self.explain("--diff", "nope.json", URL)
+        self.assertEqual(status, 1)
+        self.assertIn("nope.json: error: cannot read", err)
+        self.write_other(state="ful")
+        status, _, err = self.explain("--diff", "other.json", URL)
+        self.assertEqual(status, 1)
+        self.assertIn("other.json:", err)
+        self.assertEqual(self.explain("--diff", "shop.json", "--batch", "--trace")[0], 2)
+
     def test_method_and_now(self):
         rules = json.loads(json.dumps(RULES))
         rules["rules"] = [
@@ -639,6 +695,24 @@ class Explain(Case):
 
 
 class Batch(Case):
+    def test_diff(self):
+        other = {**RULES, "default": {"split": {"canary": 50}}, "tests": []}
+        self.write("other.json", other)
+        lines = [{"url": URL, "bucket": bucket} for bucket in (499, 500, 4999, 5000)]
+        raw = b"\n".join(json.dumps(line).encode() for line in [*lines, {"url": 1}])
+        status, out, err = self.adit("explain", "-c", "adit.json", "--batch", "--diff", "other.json", stdin=raw)
+        answers = [json.loads(line) for line in out.splitlines()]
+        self.assertEqual(status, 1)
+        self.assertEqual([answer["line"] for answer in answers], [2, 3, 5])
+        self.assertIn("error", answers[2])
+        self.assertEqual(answers[0], {"same": False, "line": 2,
+            "before": {"route": "shop", "variant": "v1", "reason": "default", "rule": None, "bucket": 500},
+            "after": {"route": "shop", "variant": "canary", "reason": "default", "rule": None, "bucket": 500}})
+        self.assertEqual(err, "2 of 4 requests decided otherwise\n"
+                              "        2  shop v1 (default) → shop canary (default)\n")
+        status, out, err = self.adit("explain", "-c", "adit.json", "--batch", "--diff", "shop.json", stdin=raw)
+        self.assertEqual((status, err), (0, "0 of 4 requests decided otherwise\n"))
+
     def test_decisions(self):
         got = self.batch(
             {"url": URL, "bucket": 499},
