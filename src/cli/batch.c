@@ -170,6 +170,7 @@ static void print_moves(const struct batch *batch) {
   text_init(&out, 1 << 20);
   text_printf(&out, "%zu of %zu requests decided otherwise\n", moved, all);
   moves_format(batch->moves, &out);
+  fflush(stdout); /* what differs comes before what is said of it */
   fwrite(out.p ? out.p : "", 1, out.n, stderr);
   text_deinit(&out);
 }
