@@ -33,6 +33,15 @@ void explanation_format_reason(const struct explanation *shown, struct text *out
 /* Behind a value that was seen, by how much the condition fails, where that can be said: ": 2 days
  * before 2026-01-01". */
 void explanation_format_distance(const struct trace_condition *condition, struct text *out);
+/* The same for what is not ordered: networks, paths, shares, values of a file, several patterns. */
+void explanation_format_outside(const struct leaf *leaf, const struct attr_datum *value,
+                                struct text *out);
+/* Of a negative operator: which of the values it is that is not wanted. */
+void explanation_format_excluded(const struct leaf *leaf, const struct attr_value *value,
+                                 struct text *out);
+/* The value that is nearest to what the leaf asks for; NULL: there is none to name. */
+const struct attr_datum *explanation_nearest_value(const struct leaf *leaf,
+                                                   const struct attr_value *value);
 /* One line: the fewest conditions that would have to be otherwise for the rule to match. Nothing
  * where the rule has no choice. */
 void explanation_format_needs(const struct trace_rule *rule, struct text *out);

@@ -147,7 +147,6 @@ static void add_near(const struct leaf *leaf, struct str value, const cJSON *tex
 }
 
 static void add_texts(const struct leaf *leaf, struct str value, struct text *out) {
-  if (strcmp(leaf->op, "in_file") == 0) return; /* the literal is the file's name */
   struct diags *diags = diags_new();
   struct json_doc *doc = diags ? json_parse(leaf->value_json, "", JSON_STRICT, diags) : NULL;
   if (doc) add_near(leaf, value, json_root(doc), out);
@@ -155,28 +154,53 @@ static void add_texts(const struct leaf *leaf, struct str value, struct text *ou
   diags_free(&diags);
 }
 
-void explanation_format_distance(const struct trace_condition *condition, struct text *out) {
-  const struct leaf *leaf = condition->leaf;
-  const struct attr_value *value = condition->seen;
-  if (condition->result != TRISTATE_FALSE || leaf->negative || value->n != 1) return;
+static void add_distance(const struct leaf *leaf, const struct attr_datum *datum,
+                         struct text *out) {
   switch (leaf->test) {
     case TEST_COMPARE:
     case TEST_BETWEEN:
-      add_ordered(leaf, &value->data[0], out);
+      if (strcmp(leaf->op, "in_file") == 0)
+        explanation_format_outside(leaf, datum, out);
+      else
+        add_ordered(leaf, datum, out);
       break;
     case TEST_STRING_EQUAL:
     case TEST_STRING_IN:
+      if (strcmp(leaf->op, "in_file") == 0) {
+        explanation_format_outside(leaf, datum, out);
+        break;
+      }
+      /* fall through */
     case TEST_STARTS_WITH:
     case TEST_ENDS_WITH:
     case TEST_CONTAINS:
-      if (!leaf->ignore_case) add_texts(leaf, value->data[0].text, out);
+      if (!leaf->ignore_case) add_texts(leaf, datum->text, out);
       break;
     case TEST_EXISTS:
+      break;
     case TEST_IN:
     case TEST_MATCHES:
     case TEST_UNDER:
     case TEST_IN_CIDR:
     case TEST_BUCKET_IN:
+      explanation_format_outside(leaf, datum, out);
       break;
   }
+}
+
+void explanation_format_distance(const struct trace_condition *condition, struct text *out) {
+  const struct leaf *leaf = condition->leaf;
+  const struct attr_value *value = condition->seen;
+  if (condition->result != TRISTATE_FALSE || leaf->test == TEST_EXISTS) return;
+  if (leaf->negative) {
+    explanation_format_excluded(leaf, value, out);
+    return;
+  }
+  const struct attr_datum *datum = explanation_nearest_value(leaf, value);
+  if (!datum) return;
+  if (value->n > 1) {
+    text_add(out, STR(": the nearest is "));
+    text_add_json(out, datum->text);
+  }
+  add_distance(leaf, datum, out);
 }

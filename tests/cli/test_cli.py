@@ -452,7 +452,7 @@ class Explain(Case):
             "request, but does not count from this peer)",
             '      to match: region in ["cn-east","cn-north"] and user.registered_at after "2026-01-01"',
             "  ✗ staff → canary",
-            '      ✗ client_ip in_cidr "10.1.0.0/16"  (saw "127.0.0.1")',
+            '      ✗ client_ip in_cidr "10.1.0.0/16"  (saw "127.0.0.1": outside 10.1.0.0/16)',
             "  ✓ default → 5 % canary, the rest v1",
         ])
 
@@ -482,6 +482,42 @@ class Explain(Case):
                 ("App: 5.9", ": older than 5.10 (part 2: 9, not 10))")]:
             with self.subTest(header=header):
                 status, out, err = self.explain("-H", header, URL)
+                self.assertEqual((status, err), (0, ""))
+                self.assertIn(said + "\n", out)
+
+    def test_text_of_how_far_outside(self):
+        self.write("users.txt", "u-1\nu-2\n")
+        self.write("ages.txt", "1\n2\n3\n")
+        cases = [
+            ({"client_ip": {"in_cidr": "10.1.0.0/16"}}, ["--client-ip", "10.9.0.1"],
+             '"10.9.0.1": outside 10.1.0.0/16, alike in the first 12 of 16 bits)'),
+            ({"client_ip": {"in_cidr": ["192.168.0.0/16", "10.1.0.0/16"]}}, ["--client-ip", "10.9.0.1"],
+             ": outside all 2 networks, nearest 10.1.0.0/16, alike in the first 12 of 16 bits)"),
+            ({"client_ip": {"in_cidr": ["2001:db8::/32", "10.0.0.0/8"]}}, ["--client-ip", "192.0.2.1"],
+             ": outside all 2 networks)"),
+            ({"client_ip": {"in_cidr": "2001:db8::/32"}}, ["--client-ip", "2001:db9::1"],
+             ": outside 2001:db8::/32, alike in the first 31 of 32 bits)"),
+            ({"path": {"under": "/car"}}, [], '"/cart": begins with it, but not as a whole segment)'),
+            ({"path": {"under": "/Cart"}}, [], ': only the case of letters differs from "/Cart")'),
+            ({"path": {"under": "/x"}}, [], '(saw "/cart")'),
+            ({"user.id": {"bucket_in": [0, 1], "salt": "s"}}, ["-H", "X-User-Id: u"], " is not in [0, 100))"),
+            ({"user.id": {"in_file": "users.txt"}}, ["-H", "X-User-Id: u"], ": none of the file's 2 values)"),
+            ({"age": {"in_file": "ages.txt"}}, ["-H", "Age: 4"], ": none of the file's 3 values)"),
+            ({"user.id": {"matches": ["a", "b"]}}, ["-H", "X-User-Id: u"], ": none of 2 patterns matches)"),
+            ({"user.id": {"ne": "u"}}, ["-H", "X-User-Id: u"], '(saw "u")'),
+            ({"user.id": {"not_in": ["t", "u"]}}, ["-H", "X-User-Id: u"], '(saw "u": "u" is excluded)'),
+            ({"header.x": {"ne": "b"}}, ["-H", "X: a", "-H", "X: b"], '(saw "a", "b": "b" is excluded)'),
+            ({"age": {"gte": 18}}, ["-H", "Age: 3", "-H", "Age: 15", "-H", "Age: 9"],
+             ': the nearest is "15": 3 below 18)'),
+            ({"age": {"lt": 2}}, ["-H", "Age: 3", "-H", "Age: 15"], ': the nearest is "3": 1 above 2)'),
+            ({"age": {"between": [5, 8]}}, ["-H", "Age: 3", "-H", "Age: 9"], ': the nearest is "3": 2 below 5)'),
+            ({"header.x": ["c", "d"]}, ["-H", "X: a", "-H", "X: b"], '(saw "a", "b")'),
+        ]
+        for when, args, said in cases:
+            with self.subTest(when=when, args=args):
+                self.write("shop.json", {**RULES, "tests": [], "rules": [{"id": "r", "when": when, "to": "canary"}],
+                    "attributes": {"age": {"type": "number", "from": [{"header": "Age"}]}}})
+                status, out, err = self.explain(*args, URL)
                 self.assertEqual((status, err), (0, ""))
                 self.assertIn(said + "\n", out)
 
