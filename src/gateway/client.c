@@ -110,18 +110,11 @@ void client_make_runnable(struct client *client) {
 
 void client_arm(struct client *client) {
   int64_t first = client->read_deadline_ms;
-  if (client->write_deadline_ms && (!first || client->write_deadline_ms < first))
-    first = client->write_deadline_ms;
+  if (client->outflow.deadline_ms && (!first || client->outflow.deadline_ms < first))
+    first = client->outflow.deadline_ms;
   if (client->ended_deadline_ms && (!first || client->ended_deadline_ms < first))
     first = client->ended_deadline_ms;
   if (first) timer_set(&client->worker->timers, &client->timer, first);
-}
-
-/* Bytes that timeouts.body is enough for. */
-static uint64_t fair_share(const struct client *client) {
-  const struct config *config = client_config(client);
-  uint64_t share = config->limits.body_rate * (uint64_t)config->timeouts.body_ms / 1000;
-  return share > 0 ? share : 1;
 }
 
 void client_await_body(struct client *client) {
@@ -135,27 +128,21 @@ void client_await_no_body(struct client *client) {
   if (!client->waits_since_ms) return;
   client->waited_ms += client->worker->now_ms - client->waits_since_ms;
   client->waits_since_ms = 0;
-  if (client->received_bytes < fair_share(client)) return;
+  if (client->received_bytes < outflow_share(client_config(client))) return;
   client->received_bytes = 0;
   client->waited_ms = 0;
 }
 
-static void expect_write(struct client *client) {
-  client->sent_bytes = 0;
-  client->queued_bytes = transport_queued(&client->transport);
-  client->write_deadline_ms = client->worker->now_ms + client_config(client)->timeouts.body_ms;
-  client_arm(client);
+static int64_t body_deadline_ms(const struct client *client) {
+  return client->worker->now_ms + client_config(client)->timeouts.body_ms;
 }
 
-/* What the client took is what was sent to it and is not in the kernel's hands any more: a socket
- * of megabytes takes long to be writable again, however well its peer reads. */
-static void write_deadline_passed(struct client *client) {
-  uint64_t given = client->queued_bytes + client->sent_bytes;
-  uint64_t queued = transport_queued(&client->transport);
-  if (given >= queued + fair_share(client)) {
-    expect_write(client);
+static void outflow_deadline_passed(struct client *client) {
+  const bool holds = buffer_size(&client->out) > 0;
+  const uint64_t share = outflow_share(client_config(client));
+  if (outflow_judge(&client->outflow, &client->transport, holds, share, body_deadline_ms(client)) !=
+      OUTFLOW_SLOW)
     return;
-  }
   COUNT(&client->worker->counters, readers_slow);
   /* A clean end could pass for that of the response, and what is queued would stay with the kernel
    * for as long as the peer likes. */
@@ -166,6 +153,11 @@ static void write_deadline_passed(struct client *client) {
 void client_expect_read(struct client *client, int64_t within_ms) {
   client->read_deadline_ms = client->worker->now_ms + within_ms;
   client_arm(client);
+}
+
+void client_expect_head(struct client *client) {
+  const int64_t idle_ms = client_config(client)->timeouts.idle_ms;
+  client_expect_read(client, client->worker->stop == STOP_NONE ? idle_ms : DRAIN_IDLE_MS);
 }
 
 static bool is_past(const struct client *client, int64_t deadline_ms) {
@@ -179,6 +171,8 @@ static void read_deadline_passed(struct client *client) {
       if (client->head_begun) {
         COUNT(&client->worker->counters, heads_slow);
         client_refuse(client, 408, "the request's head did not arrive in time");
+      } else if (transport_queued(&client->transport) > 0) {
+        client_expect_head(client); /* it is not idle while it takes a response */
       } else {
         COUNT(&client->worker->counters, idle_closed);
         client_dispose(client); /* nobody waits for an answer on an idle connection */
@@ -206,7 +200,7 @@ static void client_fire(struct timer *timer) {
     client_leave(client);
     return;
   }
-  if (is_past(client, client->write_deadline_ms)) write_deadline_passed(client);
+  if (is_past(client, client->outflow.deadline_ms)) outflow_deadline_passed(client);
   if (is_past(client, client->read_deadline_ms)) read_deadline_passed(client);
   if (client->state != CLIENT_CLOSED) client_arm(client);
 }
@@ -247,7 +241,7 @@ enum stream_write client_send(struct client *client) {
     if (result == TRANSPORT_FAILED) return STREAM_WRITE_FAILED;
     if (result != TRANSPORT_OK) break;
     client->out.start += sent;
-    client->sent_bytes += sent;
+    client->outflow.sent_bytes += sent;
     moved = true;
   }
   if (moved && client->ended_deadline_ms)
@@ -255,11 +249,17 @@ enum stream_write client_send(struct client *client) {
   if (buffer_size(&client->out) == 0) {
     client->out.start = client->out.end = 0;
     if (client->is_tunnel) buffer_release(&client->worker->blocks, &client->out);
-    client->write_deadline_ms = 0;
+    if (outflow_emptied(&client->outflow, body_deadline_ms(client))) client_arm(client);
     return STREAM_WRITE_DONE;
   }
-  if (!client->write_deadline_ms) expect_write(client);
+  if (outflow_blocked(&client->outflow, &client->transport, body_deadline_ms(client)))
+    client_arm(client);
   return STREAM_WRITE_WAIT;
+}
+
+void client_shutdown_write(struct client *client) {
+  transport_shutdown_write(&client->transport);
+  if (outflow_ended(&client->outflow, body_deadline_ms(client))) client_arm(client);
 }
 
 /* ---- closing --------------------------------------------------------------------------------- */
@@ -267,7 +267,7 @@ enum stream_write client_send(struct client *client) {
 void client_linger(struct client *client) {
   char waste[4096];
   size_t got = 0;
-  bool ended = client->transport.peer_ended;
+  bool ended = client->transport.peer_ended, failed = false;
   for (unsigned reads = 0; client->transport.readable; reads++) {
     ended = false; /* not before that was read */
     if (reads == LINGER_READS_A_TURN_MAX) {
@@ -276,27 +276,26 @@ void client_linger(struct client *client) {
     }
     enum transport_result result = transport_recv(&client->transport, waste, sizeof(waste), &got);
     if (result == TRANSPORT_WAIT) break;
-    ended = result != TRANSPORT_OK;
-    if (ended) break;
+    failed = result == TRANSPORT_FAILED;
+    ended = result == TRANSPORT_END;
+    if (ended || failed) break;
     client->lingered_bytes += got;
   }
-  const bool unwanted =
-      client->lingered_bytes > LINGER_BYTES_MAX && transport_queued(&client->transport) == 0;
-  if (unwanted) COUNT(&client->worker->counters, bodies_unwanted);
-  if (ended || unwanted) client_dispose(client);
+  const bool unwanted = client->lingered_bytes > LINGER_BYTES_MAX;
+  if (!failed) {
+    if (!ended && !unwanted) return;
+    if (transport_queued(&client->transport) > 0) return; /* linger_on() looks again */
+    if (unwanted) COUNT(&client->worker->counters, bodies_unwanted);
+  }
+  client_dispose(client);
 }
 
-/* A peer that is still taking the response has as long for it as it had while we sent. */
+/* A peer that is still taking the response must take as much of it as while we sent. */
 static void linger_on(struct client *client) {
-  size_t left = transport_queued(&client->transport);
-  if (left == 0) {
+  if (transport_queued(&client->transport) == 0)
     client_dispose(client);
-    return;
-  }
-  if (left != client->unacknowledged)
-    client->write_deadline_ms = client->worker->now_ms + client_config(client)->timeouts.body_ms;
-  client->unacknowledged = left;
-  client_expect_read(client, LINGER_MS);
+  else
+    client_expect_read(client, LINGER_MS);
 }
 
 /* Everything is sent: ends our side, and reads on until the peer has ended too, so that what it
@@ -304,11 +303,10 @@ static void linger_on(struct client *client) {
  * hold megabytes of it: there is no end before the peer's kernel has them. */
 static void client_shut(struct client *client) {
   client->state = CLIENT_LINGERING;
-  client->unacknowledged = 0;
-  client->write_deadline_ms = client->ended_deadline_ms = 0;
+  client->ended_deadline_ms = 0;
   buffer_release(&client->worker->blocks, &client->in);
   buffer_release(&client->worker->blocks, &client->out);
-  transport_shutdown_write(&client->transport);
+  client_shutdown_write(client);
   client_expect_read(client, LINGER_MS);
   client_linger(client);
 }
@@ -366,7 +364,10 @@ void client_handle_event(struct client *client, uint32_t events) {
         client_continue_closing(client);
       return;
     case CLIENT_LINGERING:
-      client_linger(client);
+      if (events & EPOLLERR) /* a read behind the peer's end would not tell */
+        client_dispose(client);
+      else
+        client_linger(client);
       return;
     case CLIENT_CLOSED:
       return;

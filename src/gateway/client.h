@@ -9,6 +9,7 @@
 #include "adit/transport.h"
 #include "exchange.h"
 #include "h1_body.h"
+#include "outflow.h"
 #include "worker.h"
 
 enum client_state {
@@ -31,9 +32,8 @@ struct client {
   bool counted; /* among the connections of its address */
   enum client_state state;
   struct timer timer;
-  /* Deadlines, 0: none. The timer is set to the first of them. */
+  /* Deadlines, 0: none. The timer is set to the first of them, and of that of `outflow`. */
   int64_t read_deadline_ms;  /* head, idle time, or body: by state */
-  int64_t write_deadline_ms; /* enough of what is to be sent must have moved */
   int64_t ended_deadline_ms; /* the peer has ended its side: is it there to be written to? */
 
   struct buffer in, out;
@@ -50,8 +50,7 @@ struct client {
   uint64_t received_bytes; /* of the body */
   int64_t waited_ms;       /* for them */
   int64_t waits_since_ms;  /* 0: the client is not waited for */
-  uint64_t sent_bytes;     /* since the write deadline was set */
-  uint64_t queued_bytes;   /* that the kernel held when it was set */
+  struct outflow outflow;  /* the other way */
   bool awaits_continue;    /* the client sends nothing before an interim or final response */
 
   /* Of the request that is being answered. */
@@ -61,7 +60,6 @@ struct client {
   bool close_delimited; /* the response's end is the connection's end */
   bool is_tunnel;       /* the protocol has changed */
   size_t lingered_bytes;
-  size_t unacknowledged; /* LINGERING: of what was sent, when it was last looked at */
 };
 
 /* A connection that was accepted; takes the descriptor over. `counted`: worker->peers has it, and

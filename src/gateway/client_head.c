@@ -167,22 +167,23 @@ static enum head_step client_take_head(struct client *client) {
 /* The connection waits for a first byte, or for the rest of a head. */
 static void client_rest(struct client *client) {
   struct worker *worker = client->worker;
-  const struct config_timeouts *timeouts = &client_config(client)->timeouts;
   if (buffer_size(&client->in) > 0) {
-    if (!client->head_begun) client_expect_read(client, timeouts->header_ms);
+    if (!client->head_begun) client_expect_read(client, client_config(client)->timeouts.header_ms);
     client->head_begun = true;
     return;
   }
   buffer_release(&worker->blocks, &client->in);
   client->scan = (struct http_head_scan){0};
   client->head_begun = false;
-  client_expect_read(client, worker->stop == STOP_NONE ? timeouts->idle_ms : DRAIN_IDLE_MS);
+  client_expect_head(client);
 }
 
 /* What ended while a head was awaited. */
 static void client_ended_reading(struct client *client) {
   if (buffer_size(&client->in) > 0)
     client_refuse(client, 400, "the request was cut off");
+  else if (transport_queued(&client->transport) > 0)
+    client_continue_closing(client); /* it still takes what was sent */
   else
     client_dispose(client);
 }

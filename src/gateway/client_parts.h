@@ -30,6 +30,8 @@ void client_make_runnable(struct client *client);
 /* Sets the timer to the first of the deadlines. */
 void client_arm(struct client *client);
 void client_expect_read(struct client *client, int64_t within_ms);
+/* Nothing of a request is there: one may come within timeouts.idle. */
+void client_expect_head(struct client *client);
 /* The clock of a body runs while the client is waited for. */
 void client_await_body(struct client *client);
 void client_await_no_body(struct client *client);
@@ -39,6 +41,8 @@ enum fill { FILL_OK, FILL_WAIT, FILL_END, FILL_FAILED };
 enum fill client_fill(struct client *client, size_t base);
 /* Sends what waits in `out`, as far as it goes. */
 enum stream_write client_send(struct client *client);
+/* Ends our side; all is sent. */
+void client_shutdown_write(struct client *client);
 /* Sends the rest, then ends our side and lingers. */
 void client_continue_closing(struct client *client);
 

@@ -176,7 +176,7 @@ static void client_begin_tunnel(struct client_stream *stream) {
 static bool client_end_writing(struct client_stream *stream) {
   struct client *client = client_of(stream);
   if (buffer_size(&client->out) > 0) return false;
-  transport_shutdown_write(&client->transport);
+  client_shutdown_write(client);
   return true;
 }
 

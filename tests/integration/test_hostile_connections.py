@@ -3,6 +3,7 @@ import select
 import socket
 
 from harness import Task, message, request, response
+from sockets import ESTABLISHED, tcp_sockets
 
 MEGABYTE = 1 << 20
 
@@ -93,6 +94,47 @@ def test_reader_that_is_fast_enough(bench):
     client.take(len(client.buffer))
     assert len(client.read_exact(size - taken)) == size - taken
     sender.result()
+    assert "readers_slow" not in bench.counters()
+
+
+def expect_slow_end(client, take=1000):
+    """It takes so much now and then, and is reset before it has everything."""
+    try:
+        while client.sock.recv(take):
+            select.select([], [], [], 0.02)
+    except ConnectionResetError:
+        return
+    raise AssertionError("a clean end for a client that is too slow")
+
+
+def test_what_the_kernel_holds_must_be_taken_too(bench):
+    """The whole response fits its buffers, so that the gateway has nothing left to send: it kept the
+    connection, or ended it, or the client had ended its side before."""
+    bench.start(config={"timeouts": {"body": "300ms", "idle": "60s"}, "limits": {"body_rate": "1MiB"}})
+    for lines, half_closes in (((), False), (("Connection: close",), False), ((), True)):
+        client = bench.client(receive_buffer=4096)
+        client.send(request("GET / HTTP/1.1", *lines))
+        if half_closes:
+            client.half_close()
+        origin = bench.v1.accept()
+        origin.read_request()
+        origin.send(response("200 OK", "Connection: close", body=b"x" * 100_000))
+        client.read_head()
+        expect_slow_end(client)
+    counted = bench.counters()
+    assert counted["readers_slow"] == 3 and counted["responses"] == 3 and "idle_closed" not in counted
+
+
+def test_who_takes_a_response_is_not_idle(bench):
+    bench.start(config={"timeouts": {"body": "60s", "idle": "200ms"}})
+    client = bench.client(receive_buffer=4096)
+    bench.v1.serve(lambda _: response(body=b"x" * 100_000))
+    client.send(request())
+    client.read_head()
+    bench.client().expect_end()  # so much time has passed
+    state = {remote: state for local, remote, state in tcp_sockets() if local == bench.port}
+    assert state[client.sock.getsockname()[1]] == ESTABLISHED
+    client.read_exact(100_000)
     assert "readers_slow" not in bench.counters()
 
 
