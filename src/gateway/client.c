@@ -194,12 +194,36 @@ static void read_deadline_passed(struct client *client) {
   }
 }
 
+void client_watch_end(struct client *client) {
+  if (!client->transport.peer_ended || client->is_tunnel) return;
+  if (!client->end_noted)
+    client->taken_at_end_bytes = outflow_taken(&client->outflow, &client->transport);
+  client->end_noted = true;
+  client->ended_deadline_ms = client->worker->now_ms + HALF_CLOSED_MS;
+  client_arm(client);
+}
+
+/*
+ * TCP tells the end of a peer that reads on and of one that is gone in the same way. What is sent
+ * to it makes the difference: one that reads takes it, one that is gone resets the connection, and
+ * one that does neither is slow. So an answer is awaited where something is on its way; only while
+ * there is nothing to send, and nothing was taken since the end, must silence do. False: it left.
+ */
+static bool ended_deadline_passed(struct client *client) {
+  client->ended_deadline_ms = 0;
+  if (outflow_taken(&client->outflow, &client->transport) > client->taken_at_end_bytes)
+    return true; /* from now on the clocks of any other client are enough */
+  if (buffer_size(&client->out) == 0 && transport_queued(&client->transport) == 0) {
+    client_leave(client);
+    return false;
+  }
+  client->ended_deadline_ms = client->worker->now_ms + HALF_CLOSED_MS;
+  return true;
+}
+
 static void client_fire(struct timer *timer) {
   struct client *client = (struct client *)(void *)((char *)timer - offsetof(struct client, timer));
-  if (is_past(client, client->ended_deadline_ms)) {
-    client_leave(client);
-    return;
-  }
+  if (is_past(client, client->ended_deadline_ms) && !ended_deadline_passed(client)) return;
   if (is_past(client, client->outflow.deadline_ms)) outflow_deadline_passed(client);
   if (is_past(client, client->read_deadline_ms)) read_deadline_passed(client);
   if (client->state != CLIENT_CLOSED) client_arm(client);
@@ -231,7 +255,6 @@ enum fill client_fill(struct client *client, size_t base) {
 }
 
 enum stream_write client_send(struct client *client) {
-  bool moved = false;
   while (buffer_size(&client->out) > 0) {
     size_t sent = 0;
     if (client->transport.error) return STREAM_WRITE_FAILED; /* the kernel tells it only once */
@@ -242,10 +265,7 @@ enum stream_write client_send(struct client *client) {
     if (result != TRANSPORT_OK) break;
     client->out.start += sent;
     client->outflow.sent_bytes += sent;
-    moved = true;
   }
-  if (moved && client->ended_deadline_ms)
-    client->ended_deadline_ms = client->worker->now_ms + HALF_CLOSED_MS;
   if (buffer_size(&client->out) == 0) {
     client->out.start = client->out.end = 0;
     if (client->is_tunnel) buffer_release(&client->worker->blocks, &client->out);
@@ -329,11 +349,7 @@ void client_continue_closing(struct client *client) {
 /* ---- events ---------------------------------------------------------------------------------- */
 
 static void exchange_event(struct client *client) {
-  const struct transport *transport = &client->transport;
-  if (transport->peer_ended && !client->ended_deadline_ms && !client->is_tunnel) {
-    client->ended_deadline_ms = client->worker->now_ms + HALF_CLOSED_MS;
-    client_arm(client);
-  }
+  if (!client->end_noted) client_watch_end(client);
   exchange_run(client->exchange);
 }
 

@@ -34,7 +34,7 @@ struct client {
   struct timer timer;
   /* Deadlines, 0: none. The timer is set to the first of them, and of that of `outflow`. */
   int64_t read_deadline_ms;  /* head, idle time, or body: by state */
-  int64_t ended_deadline_ms; /* the peer has ended its side: is it there to be written to? */
+  int64_t ended_deadline_ms; /* the peer has ended its side: has it gone? */
 
   struct buffer in, out;
   struct http_head_scan scan;
@@ -51,7 +51,9 @@ struct client {
   int64_t waited_ms;       /* for them */
   int64_t waits_since_ms;  /* 0: the client is not waited for */
   struct outflow outflow;  /* the other way */
-  bool awaits_continue;    /* the client sends nothing before an interim or final response */
+  bool end_noted;          /* the peer has ended its side, when it had taken: */
+  uint64_t taken_at_end_bytes;
+  bool awaits_continue; /* the client sends nothing before an interim or final response */
 
   /* Of the request that is being answered. */
   int version_minor;

@@ -118,10 +118,7 @@ static void client_begin_exchange(struct client *client, struct exchange *exchan
   client->keep_alive = request->keep_alive;
   client->chunked_out = client->close_delimited = client->body_is_slow = client->is_tunnel = false;
   COUNT(&client->worker->counters, requests);
-  if (client->transport.peer_ended && !client->ended_deadline_ms) {
-    client->ended_deadline_ms = client->worker->now_ms + HALF_CLOSED_MS;
-    client_arm(client);
-  }
+  client_watch_end(client);
   exchange_start(exchange, client->worker, &client->stream);
 }
 

@@ -12,7 +12,7 @@
 #include "h1_write.h"
 
 enum {
-  HALF_CLOSED_MS = 1000, /* a client that ended its side and takes nothing for so long has gone */
+  HALF_CLOSED_MS = 1000, /* for a client that ended its side to show that it is there */
   DRAIN_IDLE_MS = 1000   /* an idle connection may be about to send */
 };
 
@@ -32,6 +32,8 @@ void client_arm(struct client *client);
 void client_expect_read(struct client *client, int64_t within_ms);
 /* Nothing of a request is there: one may come within timeouts.idle. */
 void client_expect_head(struct client *client);
+/* The exchange runs: if the peer has ended its side, finds out whether it has gone. */
+void client_watch_end(struct client *client);
 /* The clock of a body runs while the client is waited for. */
 void client_await_body(struct client *client);
 void client_await_no_body(struct client *client);

@@ -1,7 +1,7 @@
 """Clients that are cut off, go away, or end only their own side."""
 import select
 
-from harness import DEADLINE, chunked, message, request, response
+from harness import DEADLINE, Task, chunked, message, request, response
 from sockets import SYN_SENT, tcp_sockets, wait_for
 
 
@@ -235,6 +235,60 @@ def test_client_that_ends_its_side_gets_its_answer(bench):
         origin.send(response("200 OK", "Connection: close", body=b"x" * 100_000))
         assert client.read_response().body == b"x" * 100_000
         client.expect_end()
+
+
+def test_slow_reader_that_ended_its_side(bench):
+    """Nothing can be sent to it for seconds at a time, as the kernels hold megabytes: what counts is
+    that it takes some of them."""
+    bench.start()
+    client = bench.client(receive_buffer=65536)
+    client.send(request())
+    client.half_close()
+    origin = bench.v1.accept()
+    origin.read_request()
+    size = 12_000_000
+    sender = Task(origin.send, message("HTTP/1.1 200 OK", f"Content-Length: {size}", body=b"x" * size))
+    client.read_head()
+    taken = len(client.take(len(client.buffer)))
+    for _ in range(90):  # three seconds at 300 KB a second
+        taken += len(client.read_exact(9000))
+        select.select([], [], [], 1 / 30)
+    assert len(client.read_exact(size - taken)) == size - taken
+    sender.result()
+    assert "client_gone" not in bench.counters()
+
+
+def test_origin_that_pauses_for_a_client_that_ended_its_side(bench):
+    """It has taken the beginning behind its end, so it is there; and when it leaves then, the next
+    bytes tell."""
+    bench.start()
+    for leaves in (False, True):
+        client = bench.client()
+        client.send(request())
+        client.half_close()
+        origin = bench.v1.accept()
+        origin.read_request()
+        size = 100 << 20 if leaves else 8
+        origin.send(message("HTTP/1.1 200 OK", f"Content-Length: {size}", body="some"))
+        client.read_head()
+        assert client.read_exact(4) == b"some"
+        # Meanwhile one that shows nothing of the kind is given up, twice.
+        for _ in range(2):
+            gone = bench.client()
+            gone.send(request())
+            gone.half_close()
+            unwanted = bench.v1.accept()
+            unwanted.read_request()
+            assert unwanted.expect_gone() == b""
+        if leaves:
+            client.close()
+            origin.expect_cut_off(b"m" * 1000, size - 4)
+        else:
+            origin.send("more")
+            assert client.read_exact(4) == b"more"
+            origin.close()
+    counted = bench.counters()  # the last is noticed by the event or by a write
+    assert counted["client_gone"] + counted.get("cut", 0) == 5 and counted["responses"] == 1
 
 
 def test_pipeline_of_a_client_that_ends_its_side(bench):
