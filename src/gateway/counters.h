@@ -27,6 +27,7 @@
   X(extensions_long, "bodies over limits.chunk_extension_bytes")                      \
   X(trailers_long, "bodies over limits.trailer_bytes")                                \
   X(readers_slow, "connections reset: their client takes too little of what is sent") \
+  X(origins_slow, "tunnels cut: their endpoint takes nothing of what is sent")        \
   X(answers, "responses of our own")                                                  \
   X(shortages, "requests answered 503: no memory, descriptors or ports")              \
   X(responses, "responses forwarded whole")                                           \

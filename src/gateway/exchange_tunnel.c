@@ -118,6 +118,7 @@ static int64_t idle_timeout_ms(const struct exchange *exchange) {
 
 enum step exchange_step_tunnel(struct exchange *exchange) {
   if (exchange->timed_out) return tunnel_is_over(exchange);
+  if (exchange->origin->slow) return exchange_answer(exchange, 502, STR("")); /* cuts it */
   bool moved = false;
   for (enum tunnel_side from = TUNNEL_CLIENT; from <= TUNNEL_ORIGIN; from++) {
     if (exchange->tunnel_ended[from]) continue;

@@ -66,9 +66,40 @@ void origin_close_idle(struct origin *origin) {
   origin_dispose(origin);
 }
 
+static int64_t outflow_deadline_ms(const struct origin *origin) {
+  const struct config *config = policy_config(origin->exchange->policy->policy);
+  return origin->worker->now_ms + config->timeouts.body_ms;
+}
+
+/* A tunnel's endpoint must take something of what is sent to it. */
+static void outflow_deadline_passed(struct origin *origin) {
+  const bool holds = buffer_size(&origin->out) > 0;
+  if (outflow_judge(&origin->outflow, &origin->transport, holds, 1, outflow_deadline_ms(origin)) ==
+      OUTFLOW_SLOW) {
+    COUNT(&origin->worker->counters, origins_slow);
+    transport_reset(&origin->transport); /* what is queued would stay with the kernel */
+    origin->stream.slow = true;
+    exchange_run(origin->exchange);
+  } else if (origin->outflow.deadline_ms) {
+    timer_set(&origin->worker->timers, &origin->timer, origin->outflow.deadline_ms);
+  }
+}
+
 static void origin_fire(struct timer *timer) {
   struct origin *origin = (struct origin *)(void *)((char *)timer - offsetof(struct origin, timer));
-  if (origin->state == ORIGIN_IDLE) origin_close_idle(origin);
+  if (origin->state == ORIGIN_IDLE)
+    origin_close_idle(origin);
+  else if (origin->is_tunnel)
+    outflow_deadline_passed(origin);
+}
+
+/* After a flush of a tunnel: begins to watch how fast the endpoint takes what was sent. */
+static void watch_outflow(struct origin *origin) {
+  const int64_t deadline_ms = outflow_deadline_ms(origin);
+  const bool began = buffer_size(&origin->out) > 0
+                         ? outflow_blocked(&origin->outflow, &origin->transport, deadline_ms)
+                         : outflow_emptied(&origin->outflow, deadline_ms);
+  if (began) timer_set(&origin->worker->timers, &origin->timer, origin->outflow.deadline_ms);
 }
 
 static void origin_begin(struct origin *origin, struct exchange *exchange) {
@@ -215,8 +246,10 @@ static enum stream_write origin_flush(struct origin_stream *stream) {
     }
     if (result != TRANSPORT_OK) break;
     origin->out.start += sent;
+    origin->outflow.sent_bytes += sent;
     origin->asked = true;
   }
+  if (origin->is_tunnel) watch_outflow(origin);
   if (buffer_size(&origin->out) > 0) return STREAM_WRITE_WAIT;
   origin->out.start = origin->out.end = 0;
   if (origin->is_tunnel) buffer_release(&origin->worker->blocks, &origin->out);
@@ -345,6 +378,7 @@ static void origin_read_trailers(struct origin_stream *stream, struct field_list
 static void origin_begin_tunnel(struct origin_stream *stream) {
   struct origin *origin = origin_of(stream);
   origin->is_tunnel = true;
+  origin->outflow = (struct outflow){0};
   origin->keep_alive = false;
   h1_body_init(&origin->body, HTTP_BODY_UNTIL_CLOSE, 0); /* what came early is in `in` */
 }

@@ -13,6 +13,7 @@
 #include "adit/transport.h"
 #include "exchange.h"
 #include "h1_body.h"
+#include "outflow.h"
 #include "worker.h"
 
 enum origin_state { ORIGIN_CONNECTING, ORIGIN_ACTIVE, ORIGIN_IDLE, ORIGIN_CLOSED };
@@ -26,12 +27,13 @@ struct origin {
   struct exchange *exchange; /* NULL when idle */
   enum origin_state state;
   struct idle_link idle;
-  struct timer timer;             /* of an idle one */
+  struct timer timer;             /* of an idle one, and of a tunnel's outflow */
   uint64_t idle_since;            /* the worker's turn */
   struct origin *previous, *next; /* of the worker's idle ones */
   struct origin *next_closed;
 
   struct buffer in, out;
+  struct outflow outflow; /* of a tunnel */
   struct http_head_scan scan;
   enum http_method method; /* of the request, which the response's framing depends on */
   bool asked;              /* a byte of the request has gone */

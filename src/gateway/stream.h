@@ -144,6 +144,7 @@ struct origin_stream {
   bool reused;     /* served another exchange before */
   bool received;   /* a byte of this exchange's response has come */
   bool head_begun; /* a head has begun to come, and is not whole */
+  bool slow;       /* a tunnel: nothing of what was sent is taken for too long */
 };
 
 #endif

@@ -18,6 +18,13 @@ bool http_field_is_protected(struct str name) {
          id == HTTP_FIELD_X_REQUEST_ID || str_starts_with_nocase(name, STR("x-forwarded-"));
 }
 
+/* Fields that must be acted upon, which a nomination would take out of our sight: a handshake's
+ * origin would get an upgrade without its key, and a TRACE would go on for ever. */
+static bool is_needed_here(struct str name) {
+  return http_field_id(name) == HTTP_FIELD_MAX_FORWARDS ||
+         str_starts_with_nocase(name, STR("sec-websocket-"));
+}
+
 /* Options whose fields go in any case; the common ones, which spares looking for them. */
 static bool is_hop_option(struct str element) {
   return str_eq_nocase(element, STR("keep-alive")) || str_eq_nocase(element, STR("upgrade")) ||
@@ -43,6 +50,7 @@ static size_t remove_nominated(struct http_field *fields, size_t n, http_protect
     struct str rest = values[i], element;
     while (http_list_next(&rest, &element)) {
       if (is_hop_option(element) || http_field_is_protected(element)) continue;
+      if (is_needed_here(element)) continue;
       if (is_protected && is_protected(context, element)) continue;
       n = http_remove_field(fields, n, element);
     }

@@ -35,6 +35,15 @@ def test_options_ends_here(bench):
     bench.v1.expect_untouched()
 
 
+def test_it_cannot_be_nominated_away(bench):
+    client = bench.start().client()
+    for method in ("OPTIONS", "TRACE"):
+        client.send(request(f"{method} / HTTP/1.1", "Connection: Max-Forwards", "Max-Forwards: 0"))
+        assert client.read_response().status == 200
+        assert forwarded(bench, client, "Connection: max-forwards", "Max-Forwards: 2",
+                         method=method).one("Max-Forwards") == b"1"
+
+
 def test_trace_ends_here(bench):
     """What comes back is what came, without what is secret (RFC 9110 9.3.8)."""
     bench.start(config={"trusted_proxies": ["127.0.0.1"], "attributes": {

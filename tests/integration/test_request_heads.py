@@ -171,7 +171,7 @@ def test_protected_fields_stay(bench):
         "Host": "shop.example.com", "Content-Length": "4", "Cookie": "a=b", "Authorization": "x",
         "Forwarded": "for=1.2.3.4", "X-Forwarded-For": "203.0.113.7", "X-Forwarded-Proto": "https",
         "X-Forwarded-Host": "front.example.com", "X-Forwarded-Port": "443", "X-Request-Id": "r-1",
-        "X-Pick": "never", "X-Region": "east",
+        "X-Pick": "never", "X-Region": "east", "Sec-WebSocket-Protocol": "a", "Max-Forwards": "7",
     }
     nominations = "Connection: transfer-encoding, " + ", ".join(protected).upper()
     lines = [f"{name}: {value}" for name, value in protected.items()]

@@ -134,6 +134,46 @@ def test_a_tunnel_that_nobody_reads_ends(bench):
     raise AssertionError("all of it was taken")
 
 
+def test_a_tunnel_whose_endpoint_reads_nothing_ends(bench):
+    bench.start(config={"timeouts": {"tunnel": "60s", "body": "300ms"}})
+    client, origin, _, _ = open_tunnel(bench)
+    try:
+        client.send(b"x" * 50_000_000)
+    except (BrokenPipeError, ConnectionResetError):
+        assert bench.counters()["origins_slow"] == 1
+        return
+    raise AssertionError("all of it was taken")
+
+
+def test_what_an_endpoint_leaves_in_its_kernel_is_waited_for(bench):
+    """It takes nothing for many times timeouts.body, but of nothing that waits: it has everything."""
+    bench.start(config={"timeouts": {"tunnel": "60s", "body": "100ms", "header": "100ms"}})
+    client, origin, _, _ = open_tunnel(bench)
+    client.send(b"x" * 1000)
+    for _ in range(5):
+        other = bench.client()
+        other.send("GET / HT")
+        assert other.read_response().status == 408
+    assert origin.read_exact(1000) == b"x" * 1000
+    client.send(b"y")
+    assert origin.read_exact(1) == b"y"
+    assert "origins_slow" not in bench.counters()
+
+
+def test_an_end_behind_bytes_that_wait(bench):
+    """The end of a client that filled all buffers comes behind the last of its bytes."""
+    bench.start()
+    for _ in range(3):
+        client, origin, _, _ = open_tunnel(bench)
+        sent = send_until_blocked(client, OFFERED)
+        client.half_close()
+        bench.exchange(bench.client(), bench.v1, answer=response("200 OK", "Connection: close"))
+        expect_blocks(origin, sent)
+        assert origin.read_to_end() == b""
+        origin.half_close()
+        assert client.read_to_end() == b""
+
+
 def test_draining_lets_tunnels_run(bench):
     bench.start(config={"timeouts": {"drain": "60s"}})
     client, origin, _, _ = open_tunnel(bench)

@@ -28,6 +28,20 @@ def test_a_websocket_is_offered(bench):
     assert not answer.has("Content-Length") and not answer.has("Transfer-Encoding")
 
 
+def test_its_key_cannot_be_nominated_away(bench):
+    """The endpoint would get an upgrade without a key, and nothing to answer would be an answer."""
+    client = bench.start().client()
+    names = ("Sec-WebSocket-Key", "Sec-WebSocket-Version", "sec-websocket-protocol")
+    client.send(request("GET / HTTP/1.1", "Connection: Upgrade, " + ", ".join(names), *HANDSHAKE[1:],
+                        "Sec-WebSocket-Protocol: chat"))
+    origin = bench.v1.accept()
+    got = origin.read_head()
+    assert got.one("Upgrade") == b"websocket" and got.one("Sec-WebSocket-Key") == KEY.encode()
+    assert got.one("Sec-WebSocket-Version") == b"13" and got.one("Sec-WebSocket-Protocol") == b"chat"
+    origin.send(message(*SWITCHING))
+    assert client.read_head().status == 101
+
+
 def test_what_is_not_offered(bench):
     """It goes on as an ordinary request: the protocol need not change."""
     bench.start()
