@@ -90,7 +90,7 @@ def test_reader_that_is_fast_enough(bench):
     sender = Task(origin.send, b"x" * size)
     taken = len(client.buffer)
     for _ in range(150):  # three windows
-        taken += len(client.sock.recv(16384))
+        taken += len(client.sock.recv(65536))
         select.select([], [], [], 0.02)
     client.take(len(client.buffer))
     assert len(client.read_exact(size - taken)) == size - taken
