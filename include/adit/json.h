@@ -22,12 +22,14 @@ enum json_style {
   JSON_EDITABLE /* also // and block comments, and one trailing comma in an array or object */
 };
 
-enum { JSON_DEPTH_MAX = 64 };
+/* Values: a file of 64 MiB could hold 33 million, each of which takes 100 bytes of memory. */
+enum { JSON_DEPTH_MAX = 64, JSON_VALUES_MAX = 4000000 };
 
 /*
  * Parses one text. `name` is what diagnostics call it. On a mistake returns NULL and adds at least
  * one error to `diags` (all duplicate keys; at the first mistake of grammar it stops). A byte order
- * mark at the start is an error with its own message. Free with json_free.
+ * mark at the start is an error with its own message, as are more than JSON_VALUES_MAX values. Free
+ * with json_free.
  */
 struct json_doc *json_parse(struct str text, const char *name, enum json_style style,
                             struct diags *diags);

@@ -14,7 +14,11 @@
 struct regex;
 struct regex_scratch;
 
-enum { REGEX_SUBJECT_MAX = 2048, REGEX_MATCH_LIMIT = 20000 };
+enum {
+  REGEX_SUBJECT_MAX = 2048,
+  REGEX_MATCH_LIMIT = 20000,
+  REGEX_FILE_BYTES_MAX = 256 << 20 /* all patterns of one file, for those who compile them */
+};
 
 struct regex_error {
   size_t offset; /* in the pattern */
@@ -24,6 +28,8 @@ struct regex_error {
 /* Compiles. NULL: *ret_error says why. Immutable and usable by any thread. */
 struct regex *regex_new(struct str pattern, struct regex_error *ret_error);
 void regex_free(struct regex **regex);
+/* What it takes of memory: a short pattern can become a thousand times as large. */
+size_t regex_size_bytes(const struct regex *regex);
 
 /* One thread's means to match: match data, match context and a JIT stack of 1 MiB. NULL: memory. */
 struct regex_scratch *regex_scratch_new(void);

@@ -42,6 +42,7 @@ struct attr_catalog {
   struct str_set *index;    /* name → index into declared; NULL: none is declared */
   const char *const *names; /* for suggestions */
   struct attr_offer offers[ATTR_SOURCE_KINDS];
+  size_t pattern_bytes; /* of memory, by the compiled patterns */
 };
 
 /* The declared attribute of a name, here or in the parent; NULL: none. */

@@ -196,6 +196,18 @@ static void free_regex(void *object) {
   regex_free(&regex);
 }
 
+/* Counts a pattern's memory. False: there is too much of it; the first one that is says so. */
+static bool charge_pattern(const struct declaration *declaration, const cJSON *node, size_t bytes) {
+  struct attr_catalog *catalog = declaration->catalog;
+  if (catalog->pattern_bytes > REGEX_FILE_BYTES_MAX) return false;
+  catalog->pattern_bytes += bytes;
+  if (catalog->pattern_bytes <= REGEX_FILE_BYTES_MAX) return true;
+  json_error(declaration->doc, node, declaration->diags, "write fewer of them, or simpler ones",
+             "%s: the patterns of the attributes take more than %d MiB of memory",
+             declaration->what, REGEX_FILE_BYTES_MAX >> 20);
+  return false;
+}
+
 static bool parse_regex(const struct declaration *declaration, const cJSON *node,
                         struct attr_source *source) {
   const cJSON *pattern = cJSON_GetObjectItemCaseSensitive(node, "regex");
@@ -204,6 +216,7 @@ static bool parse_regex(const struct declaration *declaration, const cJSON *node
     report_kind(declaration, pattern, "'regex'", "a string");
     return false;
   }
+  if (!charge_pattern(declaration, pattern, 0)) return false;
   struct regex_error error;
   struct regex *regex = regex_new(json_str(pattern), &error);
   if (!regex) {
@@ -216,6 +229,7 @@ static bool parse_regex(const struct declaration *declaration, const cJSON *node
     report_memory(declaration, pattern);
     return false;
   }
+  if (!charge_pattern(declaration, pattern, regex_size_bytes(regex))) return false;
   source->regex = regex;
   source->pattern = arena_dup(declaration->catalog->arena, json_str(pattern));
   if (!source->pattern.p) report_memory(declaration, pattern);

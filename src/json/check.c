@@ -41,6 +41,10 @@ static bool is_known(const char *key, const char *const *known) {
 
 static void key_error(const struct json_doc *doc, const struct cJSON *member,
                       const char *const *known, const char *what, struct diags *diags) {
+  if (diags_is_full(diags, DIAG_ERROR)) { /* it is only counted */
+    json_key_error(doc, member, diags, NULL, "%s: unknown key", what);
+    return;
+  }
   char buffer[128];
   const char *near =
       diag_did_you_mean(str_from_cstr(member->string), known, buffer, sizeof(buffer));
@@ -59,8 +63,8 @@ bool json_check_keys(const struct json_doc *doc, const struct cJSON *object,
   bool all_known = true;
   for (const cJSON *member = object->child; member; member = member->next) {
     if (is_known(member->string, known)) continue;
-    key_error(doc, member, known, what, diags);
     all_known = false;
+    key_error(doc, member, known, what, diags);
   }
   return all_known;
 }

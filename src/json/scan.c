@@ -429,6 +429,10 @@ static bool scan_any(struct json_scan *scan) {
 
 static bool scan_value(struct json_scan *scan, size_t key_at) {
   size_t index = scan->count;
+  if (index == JSON_VALUES_MAX) {
+    return fail(scan, scan->at, "divide it, or put lists of values into files of their own",
+                "more than %d values in one text", JSON_VALUES_MAX);
+  }
   if (!push_token(scan, key_at) || !scan_any(scan)) return false;
   scan->tokens[index].end = (uint32_t)scan->at;
   return true;
@@ -438,6 +442,10 @@ bool json_scan_text(struct json_scan *scan) {
   scan->mistake.open_at = SIZE_MAX;
   if (str_starts_with(scan->text, STR("\xEF\xBB\xBF"))) {
     return fail(scan, 0, "save the file as UTF-8 without BOM", "byte order mark at the start");
+  }
+  if (str_starts_with(scan->text, STR("\xFF\xFE")) ||
+      str_starts_with(scan->text, STR("\xFE\xFF"))) {
+    return fail(scan, 0, "save the file as UTF-8", "the text is UTF-16");
   }
   if (!scan_space(scan)) return false;
   if (at_end(scan)) {

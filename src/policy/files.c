@@ -161,11 +161,12 @@ static bool keep_distinct(struct loader *loader, const struct candidates *candid
 
 static void warn_of_idle_patterns(struct loader *loader, const struct candidates *candidates) {
   const struct config *config = loader->policy->config;
+  size_t k = 0; /* candidates are in the order of the patterns */
   for (size_t i = 0; i < config->rules_count; i++) {
     const struct config_rules *rules = &config->rules[i];
-    size_t k = 0;
-    while (k < candidates->n && candidates->items[k].claim != rules) k++;
-    if (k == candidates->n)
+    size_t first = k;
+    while (k < candidates->n && candidates->items[k].claim == rules) k++;
+    if (k == first)
       diags_add(loader->diags, DIAG_WARNING, rules->at, NULL, "no rule file matches '%.*s'",
                 STR_ARG(rules->pattern));
   }

@@ -165,6 +165,13 @@ void regex_free(struct regex **regex) {
   *regex = NULL;
 }
 
+size_t regex_size_bytes(const struct regex *regex) {
+  size_t code = 0, jit = 0;
+  (void)pcre2_pattern_info(regex->code, PCRE2_INFO_SIZE, &code);
+  (void)pcre2_pattern_info(regex->code, PCRE2_INFO_JITSIZE, &jit);
+  return sizeof(*regex) + code + jit;
+}
+
 /* ---- matching -------------------------------------------------------------------------------- */
 
 struct regex_scratch *regex_scratch_new(void) {

@@ -39,6 +39,7 @@ struct condition_compiler {
   struct segment_scope *file_scope, *gateway_scope;
   struct value_file *value_files;
   size_t condition_count; /* compiled so far, segments opened */
+  size_t pattern_bytes;   /* of memory, by all patterns so far */
   unsigned depth;
   bool in_gateway; /* within adit.json's segments, which do not see the file's */
   bool trial;      /* compiling segments that no rule uses, for their mistakes only */

@@ -62,6 +62,19 @@ static struct str caseless(struct arena *arena, struct str pattern, size_t *ret_
   return arena_printf(arena, "%.*s(?i)%.*s", (int)at, pattern.p, STR_ARG(rest));
 }
 
+/* Counts a pattern's memory. False: there is too much of it; the first one that is says so. */
+static bool charge_pattern(const struct literal_context *context, const struct cJSON *node,
+                           size_t bytes) {
+  struct condition_compiler *compiler = context->compiler;
+  if (compiler->pattern_bytes > REGEX_FILE_BYTES_MAX) return false;
+  compiler->pattern_bytes += bytes;
+  if (compiler->pattern_bytes <= REGEX_FILE_BYTES_MAX) return true;
+  json_error(compiler->doc, node, compiler->diags, "write fewer of them, or simpler ones",
+             "%s: the patterns of the file take more than %d MiB of memory", context->what,
+             REGEX_FILE_BYTES_MAX >> 20);
+  return false;
+}
+
 static const struct regex *compile_pattern(const struct literal_context *context,
                                            const struct cJSON *node, bool ignore_case) {
   struct arena *arena = context->compiler->arena;
@@ -72,6 +85,7 @@ static const struct regex *compile_pattern(const struct literal_context *context
     literal_no_memory(context, node);
     return NULL;
   }
+  if (!charge_pattern(context, node, 0)) return NULL;
   struct regex_error error;
   struct regex *regex = regex_new(pattern, &error);
   if (!regex) {
@@ -87,6 +101,7 @@ static const struct regex *compile_pattern(const struct literal_context *context
     literal_no_memory(context, node);
     return NULL;
   }
+  if (!charge_pattern(context, node, regex_size_bytes(regex))) return NULL;
   return regex;
 }
 

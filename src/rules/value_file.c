@@ -100,8 +100,13 @@ static bool compile_content(const struct literal_context *context, const struct 
   content = str_skip(content, str_starts_with(content, STR("\xEF\xBB\xBF")) ? 3 : 0);
   size_t n = count_values(content);
   if (n > VALUE_FILE_VALUES_MAX) {
-    diags_add(compiler->diags, DIAG_ERROR, at, NULL, "%s: '%s' has more than %d values",
-              context->what, path, VALUE_FILE_VALUES_MAX);
+    diags_add(compiler->diags, DIAG_ERROR, at, "divide it into several files",
+              "%s: '%s' has more than %d values", context->what, path, VALUE_FILE_VALUES_MAX);
+    return false;
+  }
+  if (memchr(content.p, '\0', content.n)) {
+    diags_add(compiler->diags, DIAG_ERROR, at, "it takes a text with one value a line",
+              "%s: '%s' is not a text: it holds a byte 0x00", context->what, path);
     return false;
   }
   if (n == 0) {
