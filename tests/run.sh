@@ -12,7 +12,7 @@ export LC_ALL=C.UTF-8
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:strict_string_checks=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 
-all_suites="lint unit fuzz golden import cli rules properties findings schema docs wire differential hardening story demo"
+all_suites="lint unit fuzz golden import cli rules properties hostile findings schema docs wire differential hardening story demo"
 wanted=${*:-$all_suites}
 passed=0
 failed=0
@@ -82,6 +82,7 @@ hardening() {
     { grep -E 'error|FAILED' -A5 build-release.log | head -60; return 1; }
   /usr/bin/python3 tests/hardening/run.py build-release/src/adit || status=1
   build-release/tests/unit/test_sandbox || status=1
+  /usr/bin/python3 tests/rules/hostile.py build-release/src/adit || status=1
   /usr/bin/python3 tests/integration/run.py build-release/src/adit test_privileges test_socket_activation || status=1
   return $status
 }
@@ -104,6 +105,7 @@ suite import /usr/bin/python3 tests/import/run.py "$adit"
 suite cli /usr/bin/python3 tests/cli/test_cli.py "$adit"
 suite rules /usr/bin/python3 tests/rules/examples.py "$adit"
 suite properties /usr/bin/python3 tests/rules/properties.py "$adit"
+suite hostile /usr/bin/python3 tests/rules/hostile.py "$adit"
 suite findings /usr/bin/python3 tests/rules/findings.py "$adit"
 suite schema /usr/bin/python3 tests/schema/run.py "$adit"
 suite docs /usr/bin/python3 tests/docs/run.py "$adit"

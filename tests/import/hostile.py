@@ -98,6 +98,66 @@ def check_long_path(adit):
     return refused(adit, text, "a path of more than 1024 bytes", "and 9801 more")
 
 
+def check_circle(adit):
+    """hostile: an anchor within itself"""
+    return refused(adit, "a: &a [*a]\n", "in.yaml:1:8: error: ")
+
+
+def check_wide(adit):
+    """hostile: UTF-16"""
+    status, said = run(adit, (HEAD + "spec: {}\n").encode("utf-16"))
+    return [] if status in (0, 1) and said else [f"exit status {status}", said]
+
+
+def check_one_broken(adit):
+    """hostile: a document that breaks between two good ones"""
+    good = HEAD + "spec: {rules: [{http: {paths: [" + PATH + "]}}]}\n"
+    return refused(adit, good + "---\na: ]\n---\n" + good, "in.yaml:6:4: error: not YAML")
+
+
+STRANGE = [None, True, -1, 1e99, "", "x", "é\U0001F600", "a" * 5000, [], {}, [[]], [None], {"": None}, {"a": [{}]}]
+WHOLE = {
+    "apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
+    "metadata": {"name": "x", "namespace": "y", "annotations": {
+        "nginx.ingress.kubernetes.io/" + name: value for name, value in (
+            ("canary", "true"), ("canary-weight", "7"), ("canary-weight-total", "10"), ("canary-by-header", "X"),
+            ("canary-by-header-pattern", "a+"), ("canary-by-cookie", "c"), ("affinity", "cookie"))}},
+    "spec": {"ingressClassName": "nginx", "tls": [{"hosts": ["a.example.com"]}],
+             "defaultBackend": {"service": {"name": "d", "port": {"number": 80}}},
+             "rules": [{"host": "a.example.com", "http": {"paths": [
+                 {"path": "/", "pathType": "Prefix", "backend": {"service": {"name": "a", "port": {"name": "p"}}}}]}}]}}
+
+
+def replaced(node, wanted, new, at=()):
+    """A copy of `node` with what stands at `wanted` left out (new is Ellipsis) or replaced."""
+    if at == wanted:
+        return new
+    if isinstance(node, dict):
+        return {key: value for key, old in node.items()
+                if (value := replaced(old, wanted, new, (*at, key))) is not ...}
+    if isinstance(node, list):
+        return [value for i, old in enumerate(node) if (value := replaced(old, wanted, new, (*at, i))) is not ...]
+    return node
+
+
+def places(node, at=()):
+    yield at
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+        yield from places(value, (*at, key))
+
+
+def check_any_shape(adit):
+    """hostile: an Ingress and its canary, with anything in the place of anything, or without it"""
+    stable = replaced(replaced(WHOLE, ("metadata", "annotations"), ...), ("metadata", "name"), "stable")
+    for number, place in enumerate(one for one in places(WHOLE) if one):
+        for new in (..., *STRANGE[number % 3::3]):
+            text = f"---\n{json.dumps(stable)}\n---\n{json.dumps(replaced(WHOLE, place, new))}\n"
+            status, said = run(adit, text)
+            if status not in (0, 1) or status == 1 and "in.yaml:" not in said:
+                return [f"{place} {new!r}: exit status {status}", *said.splitlines()[:10]]
+    return []
+
+
 def check_size(adit):
     """hostile: a file of more than 16 MiB"""
     return refused(adit, "#" * ((16 << 20) + 1), "larger than 16777216 bytes")
