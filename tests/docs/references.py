@@ -23,6 +23,21 @@ def link_leads_nowhere(path, target):
     return bool(anchor) and anchor not in headings
 
 
+def compare_part(block):
+    """A block that shows a part of a file of the repository: its lines stand there, one behind the
+    other, however far they are indented; `…` stands for any lines between them."""
+    there = [line.strip() for line in (ROOT / block.options["from"]).read_text(encoding="utf-8").splitlines()]
+    at, gap = 0, True
+    for line in (one.strip() for one in block.lines):
+        if line == "…":
+            gap = True
+            continue
+        found = there.index(line, at) if gap and line in there[at:] else at
+        if there[found:found + 1] != [line]:
+            raise Failure(f"'{line}' does not stand there in {block.options['from']}")
+        at, gap = found + 1, False
+
+
 def code_text():
     patterns = ("src/**/*.[ch]", "include/adit/*.h", "tests/**/*.[chp]*")
     return "\n".join(one.read_text(encoding="utf-8", errors="replace")

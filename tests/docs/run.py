@@ -23,6 +23,7 @@ More words may follow on the same line:
     found               the same, but it passes, with warnings; every other example has none
     names=FILE:ENUM     (```text) names every member of that enum
     steps=FILE:FUNCTION (```text) the calls `name()` that begin its lines are made there in that order
+    from=PATH           it is a part of that file of this repository, `…` alone on a line for what is left out
     by=PATH             a ```sh block without prompts that is run somewhere else: in PATH, a file of
                         this repository that holds each of its lines
 
@@ -36,8 +37,8 @@ The tables of docs/http-conformance.md name tests, which must be there (conforma
 A table after the line <!-- columns of: COMMAND --> has the rows that the command prints, cell by cell
 (columns stand two blanks apart there); columns of its own may follow.
 
-Each document has a folder of its own: a copy of docs/examples with key files made for it, or an empty
-one for a document that writes its own adit.json. Its commands are run there by one shell; `adit` is
+Each document has a folder of its own: a copy of docs/examples with key files made for it, a copy of
+rules/ for a document that shows parts of it (from=rules/…), or an empty one for a document that writes its own adit.json. Its commands are run there by one shell; `adit` is
 the program under test. The ports 8080 and 9001 to 9003 are replaced by free ones everywhere. After a
 command that ends in & the ports that it names (for `adit run` the ready line) are waited for. A
 wrapped example is a route with the variants v1 and canary, and canary-b where it speaks of that.
@@ -55,7 +56,7 @@ import tempfile
 
 from conformance import check_conformance
 from markdown import Failure, read_blocks, table_rows, tables
-from references import ROOT, broken_references, compare_names, compare_steps
+from references import ROOT, broken_references, compare_names, compare_part, compare_steps
 from shell import TIMEOUT_SECONDS, Shell, compare
 
 EXAMPLES = ROOT / "docs/examples"
@@ -136,7 +137,8 @@ class Document:
         self.passed = self.failed = 0
         self.blocks = read_blocks(path)
         if not any(block.options.get("file") == "adit.json" for block in self.blocks):
-            shutil.copytree(EXAMPLES, folder, dirs_exist_ok=True)
+            shown = any(block.options.get("from", "").startswith("rules/") for block in self.blocks)
+            shutil.copytree(ROOT / "rules" if shown else EXAMPLES, folder, dirs_exist_ok=True)
         for example in folder.rglob("*.json"):
             self.write(example.relative_to(folder), example.read_text(encoding="utf-8"))
         (folder / ".bin").mkdir()
@@ -253,6 +255,9 @@ class Document:
         """False: there is nothing to run in it."""
         if "names" in block.options or "steps" in block.options:
             (compare_names if "names" in block.options else compare_steps)(block)
+            return True
+        if "from" in block.options:
+            compare_part(block)
             return True
         if block.language in SILENT and "file" not in block.options:
             return False

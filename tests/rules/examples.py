@@ -24,7 +24,9 @@ import sys
 import tempfile
 
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "rules"
-USES = ("qa-force", "region", "new-users", "ramp", "several-canaries", "app-version", "staff")
+USES = ("qa-force", "region", "new-users", "ramp", "several-canaries", "app-version", "staff", "employees",
+        "beta", "tenants", "api-only", "experiments", "hold-out", "drain", "reads-first", "devices",
+        "robots", "basket-web", "basket-api", "from-ingress")
 KEY = '{ "sticky": { "keys": [{ "id": "test", "file": "sticky.key" }] },'
 KEY_WARNING = "rules/adit.json: warning: no sticky keys: "
 TIMEOUT_SECONDS = 60
@@ -104,8 +106,8 @@ def check_names(results, examples):
         results.check(f"{use}.json is there", f"{use}.json" in examples)
     for kind, values in (
             ("route", [document["route"] for document in examples.values()]),
-            ("host", [host for document in examples.values()
-                      for host in document.get("match", {}).get("hosts", [document["route"]])])):
+            ("place", [(host, document.get("match", {}).get("path_prefix")) for document in examples.values()
+                       for host in document.get("match", {}).get("hosts", [document["route"]])])):
         results.check(f"each example has a {kind} of its own", len(set(values)) == len(values),
                       values)
 
@@ -144,12 +146,14 @@ def mutants(document):
             changed = copy.deepcopy(document)
             changed["rules"][i]["split"] = split
             yield f"rule {rule['id']} with {what}", changed
+    if "state" in document:
+        yield "state on", {**document, "state": "on"}
+        return  # a weight says nothing then
     for what, split in moved_weights(document.get("default", {}).get("split", {})):
         yield f"default with {what}", {**document, "default": {"split": split}}
-    if "force" in document:
+    if document.get("force"):
         yield "force switched off", {**document, "force": False}
-    if "state" not in document:
-        yield "state off", {**document, "state": "off"}
+    yield "state off", {**document, "state": "off"}
 
 
 def check_mutant(adit, results, folder, name, what, document):
