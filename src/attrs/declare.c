@@ -358,11 +358,13 @@ static void check_needs(struct declaration *declaration, const cJSON *object) {
       settled[i] = moved = true;
     }
   }
-  for (size_t i = 0; settled && i < n; i++) {
-    const struct attr_declared *declared = &catalog->declared.items[i];
-    const cJSON *node = cJSON_GetObjectItemCaseSensitive(object, declared->name.p);
+  const cJSON *node;
+  cJSON_ArrayForEach(node, object) {
+    const struct attr_declared *declared =
+        attr_catalog_find_declared(catalog, str_from_cstr(node->string));
+    if (!settled || !declared) continue;
     report_unknown_keys(declaration, node, declared);
-    if (settled[i]) continue;
+    if (settled[declared - catalog->declared.items]) continue;
     json_key_error(declaration->doc, node, declaration->diags, NULL,
                    "attribute '%.*s': its source needs the attribute itself",
                    STR_ARG(declared->name));
