@@ -18,6 +18,15 @@ bool time_parse(struct str s, int64_t *ret_ms) __attribute__((warn_unused_result
  */
 struct str time_format(int64_t ms, char *buffer, size_t capacity);
 
+/*
+ * The calendar (proleptic Gregorian, with a year 0), for any day that milliseconds in 64 bits can
+ * reach. Days are counted from 1970-01-01; months and days from 1, and `day` must be one of the
+ * month. The two functions are each other's inverse.
+ */
+int64_t days_from_date(int64_t year, unsigned month, unsigned day);
+void date_from_days(int64_t days, int64_t *ret_year, unsigned *ret_month, unsigned *ret_day);
+bool year_is_leap(int64_t year);
+
 /* One whole number and one unit: "250ms" "2s" "5m" "1h" "7d". Negative with a leading '-' when
  * `allow_negative`. False on anything else or on overflow. */
 bool duration_parse(struct str s, bool allow_negative, int64_t *ret_ms)

@@ -34,21 +34,20 @@ static bool take_digits(struct cursor *c, size_t digits, unsigned max, unsigned 
   return true;
 }
 
-static bool is_leap_year(unsigned year) {
+bool year_is_leap(int64_t year) {
   return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
 }
 
 static unsigned days_in_month(unsigned year, unsigned month) {
   static const unsigned char days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-  return month == 2 && is_leap_year(year) ? 29 : days[month - 1];
+  return month == 2 && year_is_leap(year) ? 29 : days[month - 1];
 }
 
 /* The calendar is counted from 0000-03-01, so that a leap day is the last day of its year. */
 enum { DAYS_FROM_0000_03_01_TO_1970 = 719468, DAYS_PER_ERA = 146097 };
 
-/* Days since 1970-01-01, proleptic Gregorian calendar, year 0 to 9999. */
-static int64_t days_from_date(unsigned year, unsigned month, unsigned day) {
-  int64_t y = (int64_t)year - (month <= 2);
+int64_t days_from_date(int64_t year, unsigned month, unsigned day) {
+  int64_t y = year - (month <= 2);
   int64_t era = (y >= 0 ? y : y - 399) / 400;
   int64_t year_of_era = y - era * 400;
   int64_t months_since_march = ((int64_t)month + 9) % 12;
@@ -133,9 +132,7 @@ bool time_parse(struct str s, int64_t *ret_ms) {
   return parse_rfc3339(s, ret_ms);
 }
 
-/* The inverse of days_from_date, for any day that milliseconds in 64 bits can reach. */
-static void date_from_days(int64_t days, int64_t *ret_year, unsigned *ret_month,
-                           unsigned *ret_day) {
+void date_from_days(int64_t days, int64_t *ret_year, unsigned *ret_month, unsigned *ret_day) {
   int64_t z = days + DAYS_FROM_0000_03_01_TO_1970;
   int64_t era = (z >= 0 ? z : z - (DAYS_PER_ERA - 1)) / DAYS_PER_ERA;
   int64_t day_of_era = z - era * DAYS_PER_ERA;

@@ -13,6 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Who may include whose header (docs/architecture.md has the same table, checked below).
 LAYERS = {
     "base": "",
+    "zone": "base",
     "json": "base",
     "regex": "base",
     "crypto": "base",
@@ -20,16 +21,16 @@ LAYERS = {
     "transport": "base",
     "client": "base",
     "sandbox": "",
-    "attrs": "base json regex http",
+    "attrs": "base zone json regex http",
     "config": "base json attrs http",
-    "rules": "base json regex attrs http",
+    "rules": "base zone json regex attrs http",
     "decide": "base crypto http attrs rules",
-    "findings": "base json regex attrs rules decide",
+    "findings": "base zone json regex attrs rules decide",
     "policy": "base json crypto http config attrs rules decide findings",
     "upstream": "base config http transport client attrs",
     "gateway": "base crypto http transport config attrs rules decide policy upstream sandbox",
     "import": "base json regex http",
-    "cli": "base json crypto http config attrs rules decide policy client import gateway",
+    "cli": "base zone json crypto http config attrs rules decide policy client import gateway",
 }
 OTHER_HEADERS = {"conditions": "rules"}  # of modules that have more than the one of their name
 BASE_HEADERS = {"arena", "diag", "hash", "ip", "log", "str", "text", "units"}
@@ -49,7 +50,7 @@ BANNED = {
     "gmtime": "use gmtime_r", "localtime": "use localtime_r", "rand": "use crypto_random",
     "system": "use fork and exec", "popen": "use fork and exec", "usleep": "wait for an event",
 }
-PURE = {"attrs", "rules", "decide", "findings"}
+PURE = {"zone", "attrs", "rules", "decide", "findings"}
 LINES_MAX = 700
 
 
