@@ -1,10 +1,10 @@
 /*
  * attrs: what a request says, as typed attributes. Pure: no sockets, no clock.
  *
- * A catalog knows names: built-in (method scheme host path client_ip now header.* cookie.*
- * query.*), declared in adit.json or in a rule file, and T.age for each T of type time. A table
- * gives the attributes that one rule file uses their slots. A reader (one per thread) reads slots
- * of one request lazily, each at most once.
+ * A catalog knows names: built-in (method scheme host path client_ip now now.weekday now.time
+ * header.* cookie.* query.*), declared in adit.json or in a rule file, and T.age for each T of type
+ * time. A table gives the attributes that one rule file uses their slots. A reader (one per thread)
+ * reads slots of one request lazily, each at most once.
  *
  *   catalog (adit.json) ◄── catalog (rule file) ◄── table (slots of one route) ◄── reader (thread)
  */
@@ -20,6 +20,7 @@ struct cJSON;
 struct diags;
 struct json_doc;
 struct regex;
+struct zone;
 
 /* ---- types and values ------------------------------------------------------------------------ */
 
@@ -32,12 +33,15 @@ enum attr_type {
   ATTR_VERSION,
   ATTR_SEMVER,
   ATTR_IP,
-  ATTR_LIST
+  ATTR_LIST,
+  ATTR_WEEKDAY,    /* only now.weekday has it */
+  ATTR_TIME_OF_DAY /* only now.time has it */
 };
 
 /* "string", "number", … as adit.json names them ("duration" for ATTR_DURATION). */
 const char *attr_type_name(enum attr_type type);
-/* False for an unknown name, and for "duration", which nobody can declare. */
+/* False for an unknown name, and for "duration", "weekday" and "time of day", which nobody can
+ * declare. */
 bool attr_type_parse(struct str name, enum attr_type *ret) __attribute__((warn_unused_result));
 
 /* One value. `text` is as received; version and semver are compared by their text. */
@@ -46,7 +50,8 @@ struct attr_datum {
   union {
     double number;
     bool boolean;
-    int64_t ms; /* time: since 1970; duration */
+    int64_t ms;       /* time: since 1970; duration; time of day: since 00:00, whole seconds */
+    unsigned weekday; /* 0: Monday */
     struct ip_address ip;
   } as;
 };
@@ -61,7 +66,8 @@ bool attr_datum_parse(enum attr_type type, struct str text, struct attr_datum *r
  * `type`. Build metadata of semver is ignored; missing parts of a version are 0; numbers of any
  * length are compared exactly. */
 int attr_datum_compare(enum attr_type type, const struct attr_datum *a, const struct attr_datum *b);
-bool attr_type_is_ordered(enum attr_type type); /* number time duration version semver */
+bool attr_type_is_ordered(
+    enum attr_type type); /* number time duration version semver, time of day */
 
 enum attr_state {
   ATTR_UNREAD,
@@ -181,6 +187,10 @@ struct attr_table;
 /* An empty table in `arena`; refs the catalog until the arena is freed. NULL: memory. */
 struct attr_table *attr_table_new(struct arena *arena, struct attr_catalog *catalog);
 
+/* The zone of now.weekday and now.time, which must live as long as the table; UTC otherwise. */
+void attr_table_set_zone(struct attr_table *table, const struct zone *zone);
+const struct zone *attr_table_zone(const struct attr_table *table);
+
 enum { ATTR_SLOT_NONE = 0xFFFF };
 /* The slot of a name, made when it is new (T.age makes one of T too). ATTR_SLOT_NONE: the catalog
  * does not know it, or there is no memory (or 4096 slots are taken). header.* names are folded to
@@ -189,7 +199,7 @@ uint16_t attr_table_slot(struct attr_table *table, struct str name);
 size_t attr_table_size(const struct attr_table *table);
 struct str attr_table_name(const struct attr_table *table, uint16_t slot);
 enum attr_type attr_table_type(const struct attr_table *table, uint16_t slot);
-/* Whether reading the slot depends on the time: now and every T.age. */
+/* Whether reading the slot depends on the time: now, now.weekday, now.time and every T.age. */
 bool attr_table_is_timed(const struct attr_table *table, uint16_t slot);
 /* Whether reading the slot can be noticed later: it depends on the time (as above), takes from the
  * request's budget for patterns (a source with a regex), or may ask somebody else (a look-up). */
@@ -218,8 +228,9 @@ enum attr_channel {
   ATTR_FROM_PATH,
   ATTR_FROM_CLIENT_IP,
   ATTR_FROM_NOW,
-  ATTR_FROM_AGE,    /* of the slot attr_table_base */
-  ATTR_FROM_SOURCES /* headers, cookies, query keys, suppliers */
+  ATTR_FROM_LOCAL_TIME, /* now.weekday and now.time: of now in attr_table_zone */
+  ATTR_FROM_AGE,        /* of the slot attr_table_base */
+  ATTR_FROM_SOURCES     /* headers, cookies, query keys, suppliers */
 };
 enum attr_channel attr_table_channel(const struct attr_table *table, uint16_t slot);
 /* Of ATTR_FROM_AGE: the slot of T. */

@@ -21,6 +21,8 @@ static const struct builtin builtins[] = {
     {STR_INIT("path"), ORIGIN_PATH, ATTR_STRING},
     {STR_INIT("client_ip"), ORIGIN_CLIENT_IP, ATTR_IP},
     {STR_INIT("now"), ORIGIN_NOW, ATTR_TIME},
+    {STR_INIT("now.weekday"), ORIGIN_LOCAL_TIME, ATTR_WEEKDAY},
+    {STR_INIT("now.time"), ORIGIN_LOCAL_TIME, ATTR_TIME_OF_DAY},
     {STR_INIT("header."), ORIGIN_HEADER, ATTR_STRING},
     {STR_INIT("cookie."), ORIGIN_COOKIE, ATTR_STRING},
     {STR_INIT("query."), ORIGIN_QUERY, ATTR_STRING},
@@ -28,8 +30,9 @@ static const struct builtin builtins[] = {
 
 enum { BUILTINS = sizeof(builtins) / sizeof(*builtins) };
 
-static const char *const builtin_names[] = {"method", "scheme",  "host",    "path",   "client_ip",
-                                            "now",    "header.", "cookie.", "query.", NULL};
+static const char *const builtin_names[] = {"method",    "scheme",  "host",        "path",
+                                            "client_ip", "now",     "now.weekday", "now.time",
+                                            "header.",   "cookie.", "query.",      NULL};
 
 static bool is_family(const struct builtin *builtin) {
   return builtin->name.p[builtin->name.n - 1] == '.';

@@ -60,11 +60,12 @@ enum attr_origin {
   ORIGIN_PATH,
   ORIGIN_CLIENT_IP,
   ORIGIN_NOW,
-  ORIGIN_HEADER,   /* header.<rest> */
-  ORIGIN_COOKIE,   /* cookie.<rest> */
-  ORIGIN_QUERY,    /* query.<rest> */
-  ORIGIN_DECLARED, /* `declared` */
-  ORIGIN_AGE       /* of the attribute `rest`, which is of type time */
+  ORIGIN_LOCAL_TIME, /* now.weekday, now.time; the type says which */
+  ORIGIN_HEADER,     /* header.<rest> */
+  ORIGIN_COOKIE,     /* cookie.<rest> */
+  ORIGIN_QUERY,      /* query.<rest> */
+  ORIGIN_DECLARED,   /* `declared` */
+  ORIGIN_AGE         /* of the attribute `rest`, which is of type time */
 };
 
 struct attr_resolved {
@@ -91,6 +92,7 @@ struct attr_table {
   struct arena *arena;
   const struct attr_catalog *catalog;
   VEC(struct attr_slot) slots;
+  const struct zone *zone;
   struct str_set *index; /* name → slot */
   size_t index_capacity;
 };

@@ -18,6 +18,7 @@
 
 #include "adit/regex.h"
 #include "adit/units.h"
+#include "adit/zone.h"
 #include "input.h"
 
 enum {
@@ -50,6 +51,7 @@ struct attr_reader {
   struct attr_supplier suppliers[ATTR_SOURCE_KINDS];
   char client_ip_text[IP_TEXT_BYTES];
   char now_text[TIME_TEXT_BYTES];
+  char time_of_day_text[TIME_OF_DAY_BYTES];
 };
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -404,6 +406,18 @@ static void read_now(struct attr_reader *reader, struct slot_state *state) {
   set_single(state, datum);
 }
 
+/* Both are read of the same instant: at midnight they change together. */
+static void read_local_time(struct attr_reader *reader, const struct attr_slot *slot,
+                            struct slot_state *state) {
+  struct zone_local local = zone_local(reader->table->zone, reader->input.request->now_ms);
+  struct attr_datum datum = {.text = weekday_name(local.weekday), .as.weekday = local.weekday};
+  if (slot->type == ATTR_TIME_OF_DAY) {
+    datum.as.ms = (int64_t)local.second * 1000;
+    datum.text = time_of_day_format(local.second, reader->time_of_day_text);
+  }
+  set_single(state, datum);
+}
+
 /* now - time, as far as the type goes. */
 static int64_t age_ms(int64_t now_ms, int64_t time_ms) {
   int64_t age;
@@ -453,6 +467,9 @@ static void read_slot(struct attr_reader *reader, const struct attr_slot *slot,
       break;
     case ORIGIN_NOW:
       read_now(reader, state);
+      break;
+    case ORIGIN_LOCAL_TIME:
+      read_local_time(reader, slot, state);
       break;
     case ORIGIN_AGE:
       read_age(reader, slot, state);

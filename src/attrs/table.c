@@ -1,3 +1,4 @@
+#include "adit/zone.h"
 #include "catalog.h"
 
 enum { SLOTS_MAX = 4096, INDEX_CAPACITY_FIRST = 32 };
@@ -12,7 +13,16 @@ struct attr_table *attr_table_new(struct arena *arena, struct attr_catalog *cata
   if (!table || !arena_defer(arena, drop_catalog, attr_catalog_ref(catalog))) return NULL;
   table->arena = arena;
   table->catalog = catalog;
+  table->zone = zone_utc();
   return table;
+}
+
+void attr_table_set_zone(struct attr_table *table, const struct zone *zone) {
+  table->zone = zone;
+}
+
+const struct zone *attr_table_zone(const struct attr_table *table) {
+  return table->zone;
 }
 
 /* The name in lower case, or absent when there is no memory; most names are so already. */
@@ -98,6 +108,7 @@ static bool set_origin(struct attr_table *table, struct attr_slot *slot,
     case ORIGIN_PATH:
     case ORIGIN_CLIENT_IP:
     case ORIGIN_NOW:
+    case ORIGIN_LOCAL_TIME:
       return true;
   }
   return false;
@@ -144,7 +155,7 @@ enum attr_type attr_table_type(const struct attr_table *table, uint16_t slot) {
 
 bool attr_table_is_timed(const struct attr_table *table, uint16_t slot) {
   enum attr_origin origin = table->slots.items[slot].origin;
-  return origin == ORIGIN_NOW || origin == ORIGIN_AGE;
+  return origin == ORIGIN_NOW || origin == ORIGIN_LOCAL_TIME || origin == ORIGIN_AGE;
 }
 
 bool attr_table_is_noticed(const struct attr_table *table, uint16_t slot) {
@@ -181,6 +192,8 @@ enum attr_channel attr_table_channel(const struct attr_table *table, uint16_t sl
       return ATTR_FROM_CLIENT_IP;
     case ORIGIN_NOW:
       return ATTR_FROM_NOW;
+    case ORIGIN_LOCAL_TIME:
+      return ATTR_FROM_LOCAL_TIME;
     case ORIGIN_AGE:
       return ATTR_FROM_AGE;
     case ORIGIN_HEADER:
@@ -282,6 +295,7 @@ size_t attr_table_request_fields(const struct attr_table *table, uint16_t slot, 
     case ORIGIN_HOST:
     case ORIGIN_PATH:
     case ORIGIN_NOW:
+    case ORIGIN_LOCAL_TIME:
       return 0;
   }
   return 0;

@@ -9,6 +9,7 @@
 
 #include "adit/text.h"
 #include "adit/units.h"
+#include "adit/zone.h"
 
 void explanation_format_percent(unsigned buckets, struct text *out) {
   text_printf(out, "%u", buckets / 100);
@@ -153,12 +154,29 @@ static void format_cookie(const struct explanation *shown, struct text *out) {
   text_add_char(out, '\n');
 }
 
+/* " (fri 23:30:00 in Asia/Shanghai)", where a rule may ask for it. */
+static void format_local_time(const struct explanation *shown, struct text *out) {
+  const struct attr_table *table = shown->decision->route->table;
+  bool is_asked = false;
+  for (size_t i = 0; i < attr_table_size(table); i++)
+    is_asked |= attr_table_channel(table, (uint16_t)i) == ATTR_FROM_LOCAL_TIME;
+  if (!is_asked) return;
+  char buffer[TIME_OF_DAY_BYTES];
+  const struct zone *zone = attr_table_zone(table);
+  struct zone_local local = zone_local(zone, shown->request->attr.now_ms);
+  struct str weekday = weekday_name(local.weekday), name = zone_name(zone);
+  struct str time = time_of_day_format(local.second, buffer);
+  text_printf(out, " (%.*s %.*s in %.*s)", STR_ARG(weekday), STR_ARG(time), STR_ARG(name));
+}
+
 static void format_time(const struct explanation *shown, struct text *out) {
   char buffer[32];
   if (!shown->decision->time_was_read) return;
   explanation_label(out, "time");
   struct str now = time_format(shown->request->attr.now_ms, buffer, sizeof(buffer));
-  text_printf(out, "as of %.*s; another time may give another answer\n", STR_ARG(now));
+  text_printf(out, "as of %.*s", STR_ARG(now));
+  format_local_time(shown, out);
+  text_add(out, STR("; another time may give another answer\n"));
 }
 
 void explanation_format(const struct explanation *shown, struct text *out) {

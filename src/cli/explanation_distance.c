@@ -60,11 +60,12 @@ static void add_bounded(const struct leaf *leaf, const struct attr_datum *value,
   }
   switch (leaf->type) {
     case ATTR_TIME:
+    case ATTR_TIME_OF_DAY:
     case ATTR_DURATION: {
       int64_t high = sign < 0 ? bound->as.ms : value->as.ms;
       int64_t low = sign < 0 ? value->as.ms : bound->as.ms;
       add_span((uint64_t)high - (uint64_t)low, out);
-      bool is_time = leaf->type == ATTR_TIME;
+      bool is_time = leaf->type != ATTR_DURATION;
       text_add(out, sign < 0 ? (is_time ? STR(" before ") : STR(" less than "))
                              : (is_time ? STR(" after ") : STR(" more than ")));
       break;
@@ -83,6 +84,7 @@ static void add_bounded(const struct leaf *leaf, const struct attr_datum *value,
     case ATTR_BOOL:
     case ATTR_IP:
     case ATTR_LIST:
+    case ATTR_WEEKDAY:
       break;
   }
   text_add(out, bound->text);
@@ -90,10 +92,18 @@ static void add_bounded(const struct leaf *leaf, const struct attr_datum *value,
     add_part(value->text, bound->text, out);
 }
 
+/* A time of day between two with midnight between them, which `test` holds for the rest of. */
+static bool is_over_midnight(const struct leaf *leaf) {
+  return leaf->negative && leaf->test == TEST_BETWEEN;
+}
+
 static void add_ordered(const struct leaf *leaf, const struct attr_datum *value, struct text *out) {
   if (!attr_type_is_ordered(leaf->type)) return;
   const struct attr_datum *bound = &leaf->with.data[0];
-  if (leaf->test == TEST_BETWEEN && attr_datum_compare(leaf->type, value, bound) >= 0) bound++;
+  if (leaf->test == TEST_BETWEEN) {
+    int sign = attr_datum_compare(leaf->type, value, bound);
+    if (sign > 0 || (sign == 0 && !leaf->negative)) bound++;
+  }
   add_bounded(leaf, value, bound, out);
 }
 
@@ -192,7 +202,7 @@ void explanation_format_distance(const struct trace_condition *condition, struct
   const struct leaf *leaf = condition->leaf;
   const struct attr_value *value = condition->seen;
   if (condition->result != TRISTATE_FALSE || leaf->test == TEST_EXISTS) return;
-  if (leaf->negative) {
+  if (leaf->negative && !is_over_midnight(leaf)) {
     explanation_format_excluded(leaf, value, out);
     return;
   }

@@ -2,7 +2,9 @@
  * Every rule in order, with a mark, and every condition that was asked: attribute, operator, value,
  * and the value seen or why there is none.
  */
+#include "adit/conditions.h"
 #include "adit/text.h"
+#include "adit/zone.h"
 #include "cli/explanation.h"
 
 /* Long lists and long values are cut for the eye; --json has them whole. */
@@ -123,6 +125,15 @@ static void format_missing(const struct explanation *shown, const struct trace_c
   text_printf(out, " is %s", attr_missing_text(value->why));
 }
 
+/* The zone that a local time is of. */
+static void format_zone(const struct explanation *shown, const struct leaf *leaf,
+                        struct text *out) {
+  const struct attr_table *table = shown->decision->route->table;
+  if (attr_table_channel(table, leaf->slot) != ATTR_FROM_LOCAL_TIME) return;
+  struct str zone = zone_name(attr_table_zone(table));
+  text_printf(out, "; in %.*s", STR_ARG(zone));
+}
+
 static void format_seen(const struct explanation *shown, const struct trace_condition *condition,
                         struct text *out) {
   const struct attr_value *value = condition->seen;
@@ -145,6 +156,7 @@ static void format_seen(const struct explanation *shown, const struct trace_cond
         if (whole.n > SHOWN_BYTES_MAX) text_add(out, STR("..."));
       }
       explanation_format_distance(condition, out);
+      format_zone(shown, condition->leaf, out);
       break;
   }
 }

@@ -5,6 +5,9 @@
 
 #include "adit/hash.h"
 #include "adit/regex.h"
+#include "adit/zone.h"
+
+enum { SECOND_MS = 1000, DAY_MS = SECONDS_OF_DAY * SECOND_MS };
 
 /* ---- bits ------------------------------------------------------------------------------------ */
 
@@ -213,7 +216,8 @@ static bool has_between(enum attr_type type, const struct attr_datum *a,
                         const struct attr_datum *b) {
   switch (type) {
     case ATTR_BOOL:
-      return false;
+    case ATTR_WEEKDAY:
+      return false; /* all are bounds */
     case ATTR_STRING:
       return a || b->text.n > 0;
     case ATTR_LIST:
@@ -224,6 +228,9 @@ static bool has_between(enum attr_type type, const struct attr_datum *a,
     case ATTR_TIME:
     case ATTR_DURATION:
       return !a || !b || b->as.ms - 1 > a->as.ms;
+    case ATTR_TIME_OF_DAY:
+      /* Whole seconds, from 00:00:00 to 23:59:59. */
+      return (a ? a->as.ms : -SECOND_MS) + SECOND_MS < (b ? b->as.ms : DAY_MS);
     case ATTR_IP:
       if (!a) return !is_all(&b->as.ip, 0);
       return b ? !is_next_address(&a->as.ip, &b->as.ip) : !is_all(&a->as.ip, 0xFF);
@@ -251,14 +258,24 @@ static bool make_cells(struct arena *arena, struct domain *domain) {
   return true;
 }
 
-static bool make_domain(struct builder *builder, struct domain *domain) {
-  struct bounds *bounds = &builder->bounds[domain->slot];
-  if (domain->used && domain->type == ATTR_BOOL) {
+/* Of a type that has a few: all are bounds. False: memory. */
+static bool add_all_values(struct builder *builder, const struct domain *domain) {
+  if (domain->type == ATTR_BOOL) {
     struct attr_datum no = {.text = STR_INIT("false")};
     struct attr_datum yes = {.text = STR_INIT("true"), .as.boolean = true};
-    if (!add_bound(builder, domain->slot, no) || !add_bound(builder, domain->slot, yes))
-      return false;
+    return add_bound(builder, domain->slot, no) && add_bound(builder, domain->slot, yes);
   }
+  bool ok = true;
+  for (unsigned i = 0; domain->type == ATTR_WEEKDAY && ok && i < WEEKDAYS; i++) {
+    struct attr_datum day = {.text = weekday_name(i), .as.weekday = i};
+    ok = add_bound(builder, domain->slot, day);
+  }
+  return ok;
+}
+
+static bool make_domain(struct builder *builder, struct domain *domain) {
+  struct bounds *bounds = &builder->bounds[domain->slot];
+  if (domain->used && !add_all_values(builder, domain)) return false;
   size_t n = bounds->list.n, kept = 0;
   struct attr_datum *data = bounds->list.items;
   if (n > DOMAIN_BOUNDS_MAX) return false;

@@ -108,6 +108,8 @@ static bool place(struct writer *writer, uint16_t slot, const struct attr_datum 
       writer->has_now = true;
       writer->now_ms = datum->as.ms;
       return true;
+    case ATTR_FROM_LOCAL_TIME:
+      return false; /* now says it */
     case ATTR_FROM_AGE:
       return place_age(writer, slot, datum);
     case ATTR_FROM_SOURCES:
@@ -162,6 +164,7 @@ static bool default_of(const struct writer *writer, uint16_t slot, struct attr_d
     case ATTR_FROM_NOW:
       ret->as.ms = writer->base->now_ms;
       return true;
+    case ATTR_FROM_LOCAL_TIME:
     case ATTR_FROM_AGE:
     case ATTR_FROM_SOURCES:
       break;

@@ -6,6 +6,7 @@
 #include "adit/json.h"
 #include "adit/text.h"
 #include "adit/units.h"
+#include "adit/zone.h"
 #include "model.h"
 #include "pattern.h"
 
@@ -183,6 +184,22 @@ static bool try_ms_between(const struct picker *picker, const struct attr_datum 
          try_ms(picker, a->as.ms + 1);
 }
 
+static bool try_time_of_day(const struct picker *picker, int64_t ms) {
+  char buffer[TIME_OF_DAY_BYTES];
+  return ms >= 0 && ms < SECONDS_OF_DAY * INT64_C(1000) &&
+         try_text(picker, time_of_day_format((unsigned)(ms / 1000), buffer));
+}
+
+/* An hour away from a bound, where there is room, or a second. */
+static bool try_time_of_day_between(const struct picker *picker, const struct attr_datum *a,
+                                    const struct attr_datum *b) {
+  if (a &&
+      (try_time_of_day(picker, a->as.ms + 3600000) || try_time_of_day(picker, a->as.ms + 1000)))
+    return true;
+  return b ? try_time_of_day(picker, b->as.ms - 3600000) || try_time_of_day(picker, b->as.ms - 1000)
+           : !a && try_time_of_day(picker, 12 * 3600000);
+}
+
 static bool try_version_between(const struct picker *picker, const struct attr_datum *a,
                                 const struct attr_datum *b) {
   static const struct str liked[] = {STR_INIT("1.0.0"), STR_INIT("99999.0.0"), STR_INIT("0.0.0"),
@@ -231,6 +248,10 @@ static bool try_between(const struct picker *picker, const struct attr_datum *a,
     case ATTR_TIME:
     case ATTR_DURATION:
       return try_ms_between(picker, a, b);
+    case ATTR_WEEKDAY:
+      return false; /* all are bounds */
+    case ATTR_TIME_OF_DAY:
+      return try_time_of_day_between(picker, a, b);
     case ATTR_VERSION:
     case ATTR_SEMVER:
       return try_version_between(picker, a, b);

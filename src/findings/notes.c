@@ -28,6 +28,7 @@ static bool add_source(void *context, const struct leaf *leaf) {
     case ATTR_FROM_HOST:
     case ATTR_FROM_PATH:
     case ATTR_FROM_NOW:
+    case ATTR_FROM_LOCAL_TIME:
       return true;
     case ATTR_FROM_CLIENT_IP:
       sources->trusted = true;

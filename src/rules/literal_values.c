@@ -33,6 +33,10 @@ static const char *type_hint(enum attr_type type) {
       return "it takes a SemVer 2.0.0 version, in quotes, as in \"1.20.3-rc.1\"";
     case ATTR_IP:
       return "it takes an address, in quotes, as in \"203.0.113.7\"; networks: in_cidr";
+    case ATTR_WEEKDAY:
+      return "it takes \"mon\", \"tue\", \"wed\", \"thu\", \"fri\", \"sat\" or \"sun\"";
+    case ATTR_TIME_OF_DAY:
+      return "it takes \"HH:MM\" or \"HH:MM:SS\", from \"00:00\" to \"23:59:59\"";
   }
   return NULL;
 }
@@ -158,6 +162,32 @@ bool literal_compile_list(const struct literal_context *context, const struct cJ
              : literal_no_memory(context, node);
 }
 
+static bool refuse_order(const struct literal_context *context, const struct cJSON *node,
+                         enum attr_type type) {
+  bool is_clock = type == ATTR_TIME_OF_DAY;
+  json_error(context->compiler->doc, node, context->compiler->diags,
+             is_clock ? "[from, until) includes from and not until"
+                      : "[low, high) includes low and not high",
+             is_clock ? "%s: '%.*s' between two times that are the same is all day or never"
+                      : "%s: nothing of '%.*s' is between these: low is not below high",
+             context->what, STR_ARG(context->attribute));
+  return false;
+}
+
+/* Puts a pair in order: a time of day may go over midnight. */
+static bool check_order(const struct literal_context *context, const struct cJSON *node,
+                        struct leaf *leaf, struct attr_datum *data) {
+  int sign = attr_datum_compare(leaf->type, &data[0], &data[1]);
+  if (sign < 0) return true;
+  if (sign == 0 || leaf->type != ATTR_TIME_OF_DAY) return refuse_order(context, node, leaf->type);
+  /* All but what lies between the two; exact, because there is always a time of day, and one. */
+  struct attr_datum from = data[0];
+  data[0] = data[1];
+  data[1] = from;
+  leaf->negative = true;
+  return true;
+}
+
 bool literal_compile_pair(const struct literal_context *context, const struct cJSON *node,
                           struct leaf *leaf) {
   if (!cJSON_IsArray(node) || literal_count(node) != 2) {
@@ -168,13 +198,7 @@ bool literal_compile_pair(const struct literal_context *context, const struct cJ
   bool low = literal_datum(context, leaf->type, node->child, &data[0]);
   bool high = literal_datum(context, leaf->type, node->child->next, &data[1]);
   if (!low || !high) return false;
-  if (attr_datum_compare(leaf->type, &data[0], &data[1]) >= 0) {
-    json_error(context->compiler->doc, node, context->compiler->diags,
-               "[low, high) includes low and not high",
-               "%s: nothing of '%.*s' is between these: low is not below high", context->what,
-               STR_ARG(context->attribute));
-    return false;
-  }
+  if (!check_order(context, node, leaf, data)) return false;
   leaf->test = TEST_BETWEEN;
   leaf->with.data = data;
   leaf->n = 2;

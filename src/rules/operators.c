@@ -2,8 +2,9 @@
 
 #define TYPE(name) (1u << ATTR_##name)
 #define STRINGS    (TYPE(STRING) | TYPE(LIST))
-#define ORDERED    (TYPE(NUMBER) | TYPE(TIME) | TYPE(DURATION) | TYPE(VERSION) | TYPE(SEMVER))
-#define ANY        (STRINGS | ORDERED | TYPE(BOOL) | TYPE(IP))
+#define ORDERED \
+  (TYPE(NUMBER) | TYPE(TIME) | TYPE(DURATION) | TYPE(VERSION) | TYPE(SEMVER) | TYPE(TIME_OF_DAY))
+#define ANY (STRINGS | ORDERED | TYPE(BOOL) | TYPE(IP) | TYPE(WEEKDAY))
 
 /* In the order in which hints list them. */
 static const struct operator_info operators[] = {

@@ -41,6 +41,7 @@ void route_compile_variants(struct route_compiler *compiler); /* variants, stabl
 void route_compile_match(struct route_compiler *compiler);
 void route_compile_state(struct route_compiler *compiler);
 void route_compile_sticky(struct route_compiler *compiler); /* without `by` */
+void route_compile_zone(struct route_compiler *compiler);   /* before rules: of now.time */
 void route_compile_force(struct route_compiler *compiler);  /* after sticky: the cookies differ */
 void route_compile_rules(struct route_compiler *compiler);  /* segments, rules, default */
 /* sticky.by comes last, so that its slots are told from those that rules read. */

@@ -108,7 +108,8 @@ static bool compile_key(struct route_compiler *compiler, const struct cJSON *nod
         "%s: unknown attribute '%.*s' in 'by'", what, STR_ARG(name));
     return false;
   }
-  if (type == ATTR_DURATION || str_eq(name, STR("now"))) {
+  bool is_timed = type == ATTR_DURATION || type == ATTR_WEEKDAY || type == ATTR_TIME_OF_DAY;
+  if (is_timed || str_eq(name, STR("now"))) {
     json_error(compiler->doc, node, compiler->diags, "a key stays the same from visit to visit",
                "%s: '%.*s' in 'by' depends on the time", what, STR_ARG(name));
     return false;

@@ -7,6 +7,7 @@
 #include "adit/attrs.h"
 #include "adit/json.h"
 #include "adit/text.h"
+#include "adit/zone.h"
 #include "unit.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
@@ -70,6 +71,10 @@ START_TEST(mistakes)
        "f:1:2: error: attribute 'path' is built-in"},
       {"{'now': {'type':'time','from':[{'header':'X'}]}}",
        "f:1:2: error: attribute 'now' is built-in"},
+      {"{'now.weekday': {'type':'time','from':[{'header':'X'}]}}",
+       "f:1:2: error: attribute 'now.weekday' is built-in"},
+      {"{'now.time': {'type':'time','from':[{'header':'X'}]}}",
+       "f:1:2: error: attribute 'now.time' is built-in"},
       {"{'header.x': {'type':'string','from':[{'header':'X'}]}}",
        "f:1:2: error: attribute 'header.x' is built-in"},
       {"{'query.': {'type':'string','from':[{'header':'X'}]}}",
@@ -224,6 +229,10 @@ START_TEST(meaning_of_names)
       {"client_ip", true, ATTR_IP},
       {"now", true, ATTR_TIME},
       {"now.age", true, ATTR_DURATION},
+      {"now.weekday", true, ATTR_WEEKDAY},
+      {"now.time", true, ATTR_TIME_OF_DAY},
+      {"now.time.age", false, ATTR_STRING},
+      {"now.date", false, ATTR_STRING},
       {"header.x-anything", true, ATTR_STRING},
       {"header.X-Anything", true, ATTR_STRING},
       {"header.age", true, ATTR_STRING},
@@ -350,6 +359,10 @@ START_TEST(slots_are_shared_by_name)
   uint16_t now = attr_table_slot(table, STR("now"));
   ck_assert_uint_eq(attr_table_size(table), 9);
   ck_assert(attr_table_is_timed(table, age) && attr_table_is_timed(table, now));
+  uint16_t weekday = attr_table_slot(table, STR("now.weekday"));
+  ck_assert(attr_table_is_timed(table, weekday) && attr_table_is_noticed(table, weekday));
+  ck_assert(attr_table_is_single(table, weekday) && attr_table_is_always(table, weekday));
+  ck_assert_view_eq(zone_name(attr_table_zone(table)), "UTC");
   ck_assert(!attr_table_is_timed(table, joined) && !attr_table_is_timed(table, path));
   ck_assert(attr_table_is_path(table, path) && !attr_table_is_path(table, header));
   arena_free(&arena);

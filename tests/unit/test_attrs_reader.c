@@ -181,6 +181,8 @@ static const struct {
     {"built-in", .attribute = "client_ip", .expected = "203.0.113.7"},
     {"built-in", .attribute = "now", .expected = "2026-01-02T00:00:00Z"},
     {"built-in", .attribute = "now.age", .expected = "0s"},
+    {"built-in", .attribute = "now.weekday", .expected = "fri"},
+    {"built-in", .attribute = "now.time", .expected = "00:00:00"},
 
     {"header, any case", .fields = "x-A: 1", .attribute = "header.X-a", .expected = "1"},
     {"header counts always", .untrusted = true, .fields = "X-A: 1", .attribute = "header.x-a",
@@ -409,8 +411,9 @@ START_TEST(time_that_was_read)
     const char *attribute;
     bool timed;
   } timed_cases[] = {
-      {"now", true},     {"joined.age", true}, {"times.age", false}, /* missing */
-      {"joined", false}, {"path", false},      {"header.x-joined", false},
+      {"now", true},        {"now.weekday", true}, {"now.time", true},
+      {"joined.age", true}, {"times.age", false}, /* missing */
+      {"joined", false},    {"path", false},       {"header.x-joined", false},
   };
   struct fixture it;
   setup(&it);

@@ -18,21 +18,24 @@ START_TEST(names_of_types)
     ck_assert_msg(type == cases[i].type, "%s", cases[i].name);
     ck_assert_str_eq(attr_type_name(type), cases[i].name);
   }
-  static const char *const unknown[] = {"", "duration", "String", "str", "strings", "integer"};
+  static const char *const unknown[] = {"",       "duration", "weekday", "time of day",
+                                        "String", "str",      "strings", "integer"};
   for (size_t i = 0; i < COUNT(unknown); i++) {
     enum attr_type type;
     ck_assert_msg(!attr_type_parse(str_from_cstr(unknown[i]), &type), "'%s'", unknown[i]);
   }
   ck_assert_str_eq(attr_type_name(ATTR_DURATION), "duration");
+  ck_assert_str_eq(attr_type_name(ATTR_WEEKDAY), "weekday");
+  ck_assert_str_eq(attr_type_name(ATTR_TIME_OF_DAY), "time of day");
 }
 END_TEST
 
 START_TEST(ordered_types)
 {
   static const bool expected[] = {
-      [ATTR_STRING] = false, [ATTR_NUMBER] = true,   [ATTR_BOOL] = false,
-      [ATTR_TIME] = true,    [ATTR_DURATION] = true, [ATTR_VERSION] = true,
-      [ATTR_SEMVER] = true,  [ATTR_IP] = false,      [ATTR_LIST] = false,
+      [ATTR_STRING] = false,  [ATTR_NUMBER] = true,   [ATTR_BOOL] = false,       [ATTR_TIME] = true,
+      [ATTR_DURATION] = true, [ATTR_VERSION] = true,  [ATTR_SEMVER] = true,      [ATTR_IP] = false,
+      [ATTR_LIST] = false,    [ATTR_WEEKDAY] = false, [ATTR_TIME_OF_DAY] = true,
   };
   for (size_t i = 0; i < COUNT(expected); i++) {
     ck_assert_msg(attr_type_is_ordered((enum attr_type)i) == expected[i], "%s",
@@ -79,6 +82,15 @@ static const struct {
     {ATTR_DURATION, "-5m", true},
     {ATTR_DURATION, "7", false},
     {ATTR_DURATION, "", false},
+    {ATTR_WEEKDAY, "mon", true},
+    {ATTR_WEEKDAY, "sun", true},
+    {ATTR_WEEKDAY, "Mon", false},
+    {ATTR_WEEKDAY, "", false},
+    {ATTR_TIME_OF_DAY, "00:00", true},
+    {ATTR_TIME_OF_DAY, "23:59:59", true},
+    {ATTR_TIME_OF_DAY, "24:00", false},
+    {ATTR_TIME_OF_DAY, "9:00", false},
+    {ATTR_TIME_OF_DAY, "", false},
     {ATTR_VERSION, "1", true},
     {ATTR_VERSION, "v1", true},
     {ATTR_VERSION, "1.2.3.4.5.6.7", true},
@@ -190,6 +202,8 @@ static const struct {
      {"1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta", "1.0.0-beta.2",
       "1.0.0-beta.11", "1.0.0-rc.1", "1.0.0", "1.0.1", "1.9.0", "1.10.0", "2.0.0-0", "2.0.0",
       "18446744073709551616.0.0", "18446744073709551617.0.0"}},
+    {ATTR_WEEKDAY, {"mon", "tue", "wed", "thu", "fri", "sat", "sun"}},
+    {ATTR_TIME_OF_DAY, {"00:00", "00:00:01", "09:59", "10:00", "23:59", "23:59:59"}},
     {ATTR_IP, {"0.0.0.0", "9.255.255.255", "10.0.0.0", "2001:db8::1", "2001:db8::2"}},
 };
 
@@ -228,6 +242,7 @@ START_TEST(equality)
       {ATTR_IP, "::ffff:10.0.0.1", "10.0.0.1"},
       {ATTR_IP, "2001:DB8:0::1", "2001:db8::1"},
       {ATTR_LIST, "a", "a"},
+      {ATTR_TIME_OF_DAY, "09:00", "09:00:00"},
   };
   for (size_t i = 0; i < COUNT(cases); i++) {
     check_order(cases[i].type, cases[i].a, cases[i].b, 0);

@@ -196,6 +196,9 @@ START_TEST(reading_the_time_is_noticed)
     bool read;
   } cases[] = {
       {"{ 'now': { 'after': '2026-01-01' } }", "", true},
+      {"{ 'now.weekday': 'mon' }", "", true},
+      {"{ 'now.time': { 'gt': '12:00' } }", "", true},
+      {"{ 'method': 'PUT', 'now.time': { 'gt': '12:00' } }", "", false},
       {"{ 'joined.age': { 'gt': '1d' } }", "X-Joined: 2026-01-01", true},
       {"{ 'joined.age': { 'gt': '1d' } }", "", false},
       {"{ 'joined': { 'after': '2026-01-01' } }", "X-Joined: 2026-01-01", false},
