@@ -43,7 +43,8 @@ struct leaf {
   uint8_t accepts;
   bool negative; /* holds when `test` holds for none of the values */
   bool ignore_case;
-  bool in_gateway; /* it stands in a segment of adit.json */
+  bool in_gateway;   /* it stands in a segment of adit.json */
+  bool opens_window; /* `from` of a window that has an `until`: to be past is its purpose */
   unsigned line, column;
   const char *op;
   struct str attribute;

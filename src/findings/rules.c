@@ -336,7 +336,9 @@ static bool check_passed(void *context, const struct leaf *leaf) {
   struct inquiry *inquiry = context;
   struct analysis *analysis = inquiry->analysis;
   char shown[LEAF_SHOWN_MAX];
-  if (leaf->slot != analysis->clock->as.leaf.slot || leaf->test == TEST_EXISTS) return true;
+  if (leaf->slot != analysis->clock->as.leaf.slot || leaf->test == TEST_EXISTS ||
+      leaf->opens_window)
+    return true;
   if (analysis->steps < SEARCH_STEPS) return false;
   struct diag_place at = place_of_leaf(analysis, inquiry->rule, leaf);
   if (is_reported(analysis, &at) || !is_constant(inquiry, leaf, ASSUME_NOT_TRUE)) return true;

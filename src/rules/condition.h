@@ -46,11 +46,14 @@ struct condition_compiler {
 };
 
 /*
- * Compiles one condition object; `what` begins messages ("rule 'a'", "segment 'b'"). NULL: at least
- * one error was added. Everything lives in compiler->arena (which must allow for value files).
+ * Compiles a rule's condition: `when` AND `window` (from, until: conditions on `now`), of which one
+ * may be NULL. The window stands behind, so that `now` is read only where all else holds. `what`
+ * begins messages ("rule 'a'"). NULL: at least one error was added. Everything lives in
+ * compiler->arena (which must allow for value files).
  */
 const struct condition *condition_compile(struct condition_compiler *compiler,
-                                          const struct cJSON *node, const char *what);
+                                          const struct cJSON *when, const struct cJSON *window,
+                                          const char *what);
 
 /*
  * Checks the names of the file's segments and compiles those that no condition has used, so that

@@ -1,7 +1,8 @@
 /*
  * Conditions of a rule file, checked and compiled into a tree.
  *
- *   condition_compile   one condition object: the AND of its members
+ *   condition_compile   a rule's condition: `when`, and behind it what its window says
+ *   parse_object        one condition object: the AND of its members
  *     parse_member      all, any, not, segment, or an attribute with a value, a list or operators
  *       parse_operators an object of operators and what may stand beside them
  *         add_leaf      one operator, its literal compiled (literal.c)
@@ -33,6 +34,7 @@ struct member {
   bool is_path;
   enum tristate missing;
   bool ignore_case;
+  bool opens_window;
   struct str salt;
 };
 
@@ -105,6 +107,7 @@ static bool add_leaf(struct condition_compiler *compiler, const struct member *m
   leaf->line = at.line;
   leaf->column = at.column;
   leaf->in_gateway = compiler->in_gateway;
+  leaf->opens_window = member->opens_window;
   struct literal_context context = {
       .compiler = compiler,
       .what = member->what,
@@ -389,9 +392,72 @@ const struct condition *condition_compile_part(struct condition_compiler *compil
   return make_list(compiler, CONDITION_ALL, &list, node, what);
 }
 
-const struct condition *condition_compile(struct condition_compiler *compiler,
-                                          const struct cJSON *node, const char *what) {
-  const struct condition *condition = condition_compile_part(compiler, node, what);
+/* ---- a rule's window ------------------------------------------------------------------------- */
+
+/* `from` or `until`, if it is there. False: an error was added. */
+static bool add_window_end(struct condition_compiler *compiler, const struct cJSON *window,
+                           const struct operator_info *info, const char *key, const char *what,
+                           struct condition_list *list) {
+  const struct cJSON *node = cJSON_GetObjectItemCaseSensitive(window, key);
+  if (!node) return true;
+  bool has_until = cJSON_GetObjectItemCaseSensitive(window, "until") != NULL;
+  struct str what_end = arena_printf(compiler->arena, "%s: '%s' of 'window'", what, key);
+  struct member member = {.what = what_end.p ? what_end.p : what,
+                          .node = node,
+                          .name = STR("now"),
+                          .type = ATTR_TIME,
+                          .missing = TRISTATE_UNKNOWN,
+                          .opens_window = has_until && info->accepts != ACCEPT_LESS};
+  member.slot = attr_table_slot(compiler->table, member.name);
+  if (member.slot == ATTR_SLOT_NONE) return condition_no_memory(compiler, node, what);
+  return add_leaf(compiler, &member, info, node, list);
+}
+
+static bool check_window(struct condition_compiler *compiler, const struct cJSON *window,
+                         const char *what, const struct leaf *from, const struct leaf *until) {
+  const struct attr_datum *low = from->with.data, *high = until->with.data;
+  if (attr_datum_compare(ATTR_TIME, low, high) < 0) return true;
+  json_error(compiler->doc, cJSON_GetObjectItemCaseSensitive(window, "until"), compiler->diags,
+             "the window is [from, until)", "%s: 'window' is over before it begins", what);
+  return false;
+}
+
+static bool parse_window(struct condition_compiler *compiler, const struct cJSON *window,
+                         const char *what, struct condition_list *list) {
+  static const char *const keys[] = {"from", "until", NULL};
+  static const struct operator_info from = {"window from", 1u << ATTR_TIME, LITERAL_ONE,
+                                            TEST_COMPARE, .accepts = ACCEPT_GREATER | ACCEPT_EQUAL};
+  static const struct operator_info until = {"window until", 1u << ATTR_TIME, LITERAL_ONE,
+                                             TEST_COMPARE, .accepts = ACCEPT_LESS};
+  static const char hint[] = "{ \"from\": \"2026-01-01\", \"until\": \"2026-02-01\" }";
+  struct str what_keys = arena_printf(compiler->arena, "%s: 'window'", what);
+  char buffer[LITERAL_SHOWN_BYTES];
+  size_t before = list->n;
+  if (!cJSON_IsObject(window)) {
+    json_error(compiler->doc, window, compiler->diags, hint, "%s: 'window' is an object, not %s",
+               what, literal_shown(compiler->doc, window, buffer));
+    return false;
+  }
+  bool ok = json_check_keys(compiler->doc, window, keys, what_keys.p ? what_keys.p : what,
+                            compiler->diags);
+  ok = add_window_end(compiler, window, &from, "from", what, list) && ok;
+  ok = add_window_end(compiler, window, &until, "until", what, list) && ok;
+  if (!ok) return false;
+  if (list->n == before) {
+    json_error(compiler->doc, window, compiler->diags, hint,
+               "%s: 'window' has neither 'from' nor 'until'", what);
+    return false;
+  }
+  return list->n - before == 1 ||
+         check_window(compiler, window, what, &list->items[before]->as.leaf,
+                      &list->items[before + 1]->as.leaf);
+}
+
+/* ---- a whole condition ----------------------------------------------------------------------- */
+
+static const struct condition *count_condition(struct condition_compiler *compiler,
+                                               const struct condition *condition,
+                                               const struct cJSON *node, const char *what) {
   if (!condition) return NULL;
   if (condition->leaf_count > CONDITIONS_MAX - compiler->condition_count) {
     json_error(compiler->doc, node, compiler->diags, "'in' and 'in_file' take many values as one",
@@ -400,4 +466,16 @@ const struct condition *condition_compile(struct condition_compiler *compiler,
   }
   compiler->condition_count += condition->leaf_count;
   return condition;
+}
+
+const struct condition *condition_compile(struct condition_compiler *compiler,
+                                          const struct cJSON *when, const struct cJSON *window,
+                                          const char *what) {
+  const struct cJSON *node = when ? when : window;
+  struct condition_list list = {0};
+  bool ok = !when || parse_object(compiler, when, what, &list);
+  ok = (!window || parse_window(compiler, window, what, &list)) && ok;
+  if (!ok) return NULL;
+  const struct condition *condition = make_list(compiler, CONDITION_ALL, &list, node, what);
+  return count_condition(compiler, condition, node, what);
 }

@@ -10,7 +10,7 @@ enum { WHAT_MAX = 96 };
 
 /* ---- one rule -------------------------------------------------------------------------------- */
 
-static const char *const rule_keys[] = {"id", "when", "to", "split", "by", NULL};
+static const char *const rule_keys[] = {"id", "when", "window", "to", "split", "by", NULL};
 
 /* Fills in the id, and how messages call the rule. */
 static void compile_id(struct route_compiler *compiler, const struct cJSON *node, size_t index,
@@ -76,7 +76,8 @@ static void compile_rule(struct condition_compiler *conditions, struct route_com
   compile_id(compiler, node, index, ids, what, rule);
   (void)json_check_keys(compiler->doc, node, rule_keys, what, compiler->diags);
   const struct cJSON *when = route_member(node, "when");
-  if (when) rule->when = condition_compile(conditions, when, what);
+  const struct cJSON *window = route_member(node, "window");
+  if (when || window) rule->when = condition_compile(conditions, when, window, what);
   compile_outcome(compiler, node, what, rule);
 }
 

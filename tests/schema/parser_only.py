@@ -26,7 +26,7 @@ REASONS = [
     (r"does not fit \w+ attribute", TYPES),
     (r"cannot read|the file (is empty|has)|the line does not fit", FILES),
     (r"the weights add up to|ranges of .* overlap|ends before it begins", NUMBERS),
-    (r"low is not below high|is all day or never|from is not below to", NUMBERS),
+    (r"low is not below high|is all day or never|'window' is over before|from is not below to", NUMBERS),
     (r"at most two decimals", NUMBERS),
     (r"must be from \d+\w+ to|'sticky.ttl': .* is too (short|long)", NUMBERS),
     (r"bits set|has a port that is none|has port 0", NUMBERS),

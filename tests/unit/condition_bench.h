@@ -128,7 +128,7 @@ static inline struct condition_compiler *bench_compiler(struct bench *bench) {
 static inline const struct condition *bench_compile(struct bench *bench, const char *when) {
   struct condition_compiler *compiler = bench_compiler(bench);
   compiler->doc = bench_parse(bench, when);
-  return condition_compile(compiler, json_root(compiler->doc), "rule 'r'");
+  return condition_compile(compiler, json_root(compiler->doc), NULL, "rule 'r'");
 }
 
 /* Adds a rule with the condition (NULL: none) behind the others. */

@@ -643,7 +643,7 @@ START_TEST(compiling_survives_every_limit_of_memory)
       compiler.table = table;
       compiler.doc = doc;
       compiler.diags = diags;
-      done = condition_compile(&compiler, json_root(doc), "rule 'r'") != NULL;
+      done = condition_compile(&compiler, json_root(doc), NULL, "rule 'r'") != NULL;
       ck_assert_msg(done || diags_count(diags, DIAG_ERROR) > 0, "limit %zu", limit);
       diags_free(&diags);
     }
