@@ -109,7 +109,7 @@ static bool place(struct writer *writer, uint16_t slot, const struct attr_datum 
       writer->now_ms = datum->as.ms;
       return true;
     case ATTR_FROM_LOCAL_TIME:
-      return false; /* now says it */
+      return false; /* choose_clock has said it by now */
     case ATTR_FROM_AGE:
       return place_age(writer, slot, datum);
     case ATTR_FROM_SOURCES:
@@ -200,21 +200,49 @@ static bool is_settled_by_age(const struct writer *writer, const struct search *
   return false;
 }
 
-static bool choose(struct writer *writer, struct search *search) {
+/* Now once more, where the weekday or the time of day is asked for, too. */
+static bool choose_clock(struct writer *writer, struct search *search) {
   const struct attr_table *table = writer->base->route->table;
-  /* What always is comes first: ages depend on now. */
-  for (int always = 1; always >= 0; always--) {
-    for (uint16_t i = 0; i < search->domains->n; i++) {
-      const struct domain *domain = &search->domains->items[i];
-      if (!domain->used || domain->always != always || !must_be(search->values[i])) continue;
-      if (attr_table_type(table, i) == ATTR_TIME && !always && is_settled_by_age(writer, search, i))
-        continue;
-      bool chosen = always ? choose_always(writer, search, domain, search->values[i])
-                           : choose_values(writer, search, domain, search->values[i]);
-      if (!chosen) return false;
+  struct model_clock clock = {.zone = attr_table_zone(table)};
+  struct values_maker maker = search_maker(search);
+  for (uint16_t i = 0; i < search->domains->n; i++) {
+    const struct domain *domain = &search->domains->items[i];
+    const struct model_wish wish = {domain, &search->values[i]->each};
+    enum attr_channel channel = attr_table_channel(table, i);
+    if (!domain->used) continue;
+    if (channel == ATTR_FROM_NOW) clock.now = wish;
+    if (channel != ATTR_FROM_LOCAL_TIME) continue;
+    if (domain->type == ATTR_WEEKDAY) {
+      clock.weekday = wish;
+    } else {
+      clock.time_of_day = wish;
     }
   }
+  if (!clock.weekday.domain && !clock.time_of_day.domain) return true;
+  writer->has_now = true;
+  return model_find_now(&maker, &clock, writer->now_ms, &writer->now_ms);
+}
+
+/* Those that always are, or the others. */
+static bool choose_each(struct writer *writer, struct search *search, bool always) {
+  const struct attr_table *table = writer->base->route->table;
+  for (uint16_t i = 0; i < search->domains->n; i++) {
+    const struct domain *domain = &search->domains->items[i];
+    if (!domain->used || domain->always != always || !must_be(search->values[i])) continue;
+    if (attr_table_channel(table, i) == ATTR_FROM_LOCAL_TIME) continue;
+    if (attr_table_type(table, i) == ATTR_TIME && !always && is_settled_by_age(writer, search, i))
+      continue;
+    bool chosen = always ? choose_always(writer, search, domain, search->values[i])
+                         : choose_values(writer, search, domain, search->values[i]);
+    if (!chosen) return false;
+  }
   return true;
+}
+
+/* Ages depend on now, which is known when what always is has been chosen. */
+static bool choose(struct writer *writer, struct search *search) {
+  return choose_each(writer, search, true) && choose_clock(writer, search) &&
+         choose_each(writer, search, false);
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 #include "search.h"
 
 struct text;
+struct zone;
 
 /* Where a request of the route goes when nothing says more. */
 struct model_base {
@@ -26,6 +27,21 @@ bool model_write(const struct model_base *base, struct search *search, struct te
 /* A value of a set, which lives in the maker's arena. False: none was found. */
 bool model_pick(const struct values_maker *maker, const struct domain *domain,
                 const struct value_set *set, struct attr_datum *ret);
+
+/* What is wanted of a slot; without a domain: anything. */
+struct model_wish {
+  const struct domain *domain;
+  const struct value_set *set;
+};
+
+struct model_clock {
+  const struct zone *zone;
+  struct model_wish now, weekday, time_of_day;
+};
+
+/* An instant that is as wanted, in the week before or after `near_ms`. False: none was found. */
+bool model_find_now(const struct values_maker *maker, const struct model_clock *clock,
+                    int64_t near_ms, int64_t *ret_ms);
 
 /* Writes a request by which only the first source of `slot` says `value`. False: it cannot. */
 bool model_write_one(const struct model_base *base, struct arena *arena, uint16_t slot,

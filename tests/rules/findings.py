@@ -14,6 +14,7 @@ rounds. The last line is "N passed, N failed".
 """
 
 import collections
+import datetime
 import itertools
 import json
 import pathlib
@@ -28,6 +29,19 @@ ROUNDS, ROUTES, TIMEOUT_SECONDS = 4, 50, 300
 REQUESTS_MAX = 120
 NOW = "2026-06-01T00:00:00Z"
 TIMES = ["2026-05-01T00:00:00Z", "2026-06-02T00:00:00Z", "2026-06-03T00:00:00Z"]
+BOUNDS = ["2026-05-15", "2026-06-01T00:00:00Z", "2026-06-02T12:00:00Z"]
+WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+TIMES_OF_DAY = ["06:00", "12:00", "22:00", "23:59:59"]
+ZONES = {None: 0, "Asia/Shanghai": 8}  # hours ahead of UTC
+
+
+def instants():
+    """A week around NOW, with the ends of what TIMES_OF_DAY divide a day into, in each zone."""
+    seconds = {0} | {60 * 60 * int(hour) + after for hour in (6, 12, 22) for after in (-1, 0, 1)} | {86398, 86399}
+    first = datetime.datetime(2026, 5, 29)
+    found = {first + datetime.timedelta(days=day, seconds=second, hours=-ahead)
+             for day in range(7) for second in seconds for ahead in ZONES.values()}
+    return sorted(moment.strftime("%Y-%m-%dT%H:%M:%SZ") for moment in found)
 
 CONFIG = {
     "listen": [{"address": "127.0.0.1:0"}],
@@ -86,6 +100,16 @@ def ages(rng):
     return ordered(rng, ["-1d", "1d", "90d", "120d"])
 
 
+def weekdays(rng):
+    some = rng.sample(WEEKDAYS, rng.randint(1, 6))
+    return rng.choice([{"eq": some[0]}, {"ne": some[0]}, {"in": some}, {"not_in": some}])
+
+
+def times_of_day(rng):
+    low, high = rng.sample(TIMES_OF_DAY, 2)
+    return {"between": [low, high]} if rng.random() < 0.4 else ordered(rng, TIMES_OF_DAY)
+
+
 ADDRESSES = ["10.0.0.1", "10.1.0.1", "192.0.2.1", "2001:db8::1"]
 NETWORKS = ["10.0.0.0/8", "10.1.0.0/16", "0.0.0.0/0", "::/0", "192.0.2.1", "2001:db8::/32"]
 
@@ -125,8 +149,9 @@ ATTRIBUTES = {
     "path": (path, "path", [*PATHS, "/a/b/c", "/abc"]),
     "method": (lambda rng: rng.choice([{"eq": "GET"}, {"in": ["GET", "POST"]}, {"ne": "GET"}]),
                "method", ["GET", "POST", "PUT"]),
-    "now": (lambda rng: ordered(rng, ["2026-05-15", "2026-06-01T00:00:00Z", "2026-06-02T12:00:00Z"]),
-            "now", TIMES),
+    "now": (lambda rng: ordered(rng, BOUNDS), "now", TIMES),
+    "now.weekday": (weekdays, "now", instants()),
+    "now.time": (times_of_day, "now", instants()),
 }
 
 
@@ -155,6 +180,11 @@ def outcome(rng):
     return rng.choice([{"to": "canary"}, {"to": "canary"}, {"to": "v1"}, {"split": {"canary": rng.choice([25, 50])}}])
 
 
+def window(rng):
+    low, high = sorted(rng.sample(range(len(BOUNDS)), 2))
+    return rng.choice([{"from": BOUNDS[low]}, {"until": BOUNDS[high]}, {"from": BOUNDS[low], "until": BOUNDS[high]}])
+
+
 class Route:
     """One rule file, and all requests that its rules can tell apart."""
 
@@ -169,6 +199,8 @@ class Route:
             elif "user.id" in names and rng.random() < 0.3:
                 rule = {"id": f"rule{i}", "when": {"user.id": {"bucket_in": rng.choice([[0, 25], [50, 100], [20, 30]])}},
                         "split": {"canary": rng.choice([25, 50, 0, 100])}}
+            if rng.random() < 0.1:
+                rule["window"] = window(rng)
             rules.append(rule)
         self.document = {
             "route": self.host, "match": {"hosts": [self.host]}, "variants": {"v1": "v1", "canary": "canary"},
@@ -176,6 +208,9 @@ class Route:
             **({"default": {"split": {"canary": 25}}} if rng.random() < 0.3 else {})}
         if rng.random() < 0.3:
             self.document["match"]["path_prefix"] = "/a"
+        zone = rng.choice(sorted(ZONES, key=str))
+        if zone:
+            self.document["time_zone"] = zone
         asked = set(names) | {"one"} | ({"born"} if "born.age" in names else set())
         self.requests = self.every_request(rng, sorted(asked))
 
@@ -266,7 +301,7 @@ def refute(adit, route, rule, claim, decided):
         return first(lambda _, answer: answer["rule"] == rule)
     if claim.startswith("can no longer match"):
         return first(lambda request, answer: answer["rule"] == rule and is_future(request))
-    if match := re.match(r"'now' (\w+) (.*) holds at any time", claim):
+    if match := re.match(r"'now' ((?:window )?\w+) (.*) holds at any time", claim):
         return first(lambda request, answer: is_future(request) and any(
             one["attribute"] == "now" and one["op"] == match[1] and json.dumps(one["value"]) == match[2]
             and one["result"] is not True for one in answer["rules"][int(rule[4:])]["conditions"]))
