@@ -485,6 +485,24 @@ class Explain(Case):
                 self.assertEqual((status, err), (0, ""))
                 self.assertIn(said + "\n", out)
 
+    def test_text_of_local_times(self):
+        when = {"now.weekday": ["mon", "fri"], "now.time": {"between": ["22:00", "06:00"]}}
+        rules = {**RULES, "tests": [], "time_zone": "Asia/Shanghai", "rules": [
+            {"id": "r", "when": when, "window": {"from": "2026-05-29", "until": "2026-06-01"}, "to": "canary"}]}
+        self.write("shop.json", rules)
+        for now, said in [
+                ("2026-05-29T14:00:00Z", "as of 2026-05-29T14:00:00Z (fri 22:00:00 in Asia/Shanghai); another time"),
+                ("2026-05-29T14:00:00Z", '✓ now.time between ["22:00","06:00"]  (saw "22:00:00"; in Asia/Shanghai)'),
+                ("2026-05-29T13:00:00Z", '(saw "21:00:00": 1 hour before 22:00; in Asia/Shanghai)'),
+                ("2026-05-28T22:00:00Z", "exactly the bound, which 'between' leaves out; in Asia/Shanghai)"),
+                ("2026-05-30T14:00:00Z", '✗ now.weekday in ["mon","fri"]  (saw "sat"; in Asia/Shanghai)'),
+                ("2026-05-28T22:00:00Z", '✗ now window from "2026-05-29"  (saw "2026-05-28T22:00:00Z": 2 hours before'),
+                ("2026-06-01T15:00:00Z", '✗ now window until "2026-06-01"  (saw "2026-06-01T15:00:00Z": 15 hours after')]:
+            with self.subTest(now=now, said=said):
+                status, out, err = self.explain("--now", now, URL)
+                self.assertEqual((status, err), (0, ""))
+                self.assertIn(said, out)
+
     def test_text_of_how_far_outside(self):
         self.write("users.txt", "u-1\nu-2\n")
         self.write("ages.txt", "1\n2\n3\n")
