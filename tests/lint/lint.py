@@ -21,25 +21,26 @@ LAYERS = {
     "transport": "base",
     "client": "base",
     "sandbox": "",
+    "lookup": "base json crypto",
     "attrs": "base zone json regex http",
-    "config": "base json attrs http",
+    "config": "base json attrs http lookup",
     "rules": "base zone json regex attrs http",
     "decide": "base crypto http attrs rules",
     "findings": "base zone json regex attrs rules decide",
     "policy": "base json crypto http config attrs rules decide findings",
     "upstream": "base config http transport client attrs",
-    "gateway": "base crypto http transport config attrs rules decide policy upstream sandbox",
+    "gateway": "base crypto http transport config attrs rules decide policy upstream lookup sandbox",
     "import": "base json regex http",
-    "cli": "base zone json crypto http config attrs rules decide policy client import gateway",
+    "cli": "base zone json crypto http config attrs rules decide policy client lookup import gateway",
 }
 OTHER_HEADERS = {"conditions": "rules"}  # of modules that have more than the one of their name
 BASE_HEADERS = {"arena", "diag", "hash", "ip", "log", "str", "text", "units"}
 LIBRARIES = {
     "microhttpd.h": {"cli"},
-    "curl/curl.h": {"client"},
+    "curl/curl.h": {"client", "lookup"},
     "pcre2.h": {"regex"},
     "seccomp.h": {"sandbox"},
-    "cjson/cJSON.h": {"json", "attrs", "config", "rules", "findings", "policy", "cli"},
+    "cjson/cJSON.h": {"json", "attrs", "lookup", "config", "rules", "findings", "policy", "cli"},
     "openssl/": {"crypto", "transport"},
     "yaml.h": {"import"},
 }

@@ -1,0 +1,42 @@
+/*
+ * cache: what a directory said, by key; bounded in entries and bytes, the longest unused goes
+ * first. Private to src/lookup.
+ */
+#ifndef ADIT_LOOKUP_CACHE_H
+#define ADIT_LOOKUP_CACHE_H
+
+#include "adit/lookup.h"
+
+struct cache_entry {
+  uint64_t hash;
+  char *key;
+  size_t key_n;
+  struct lookup_answer *answer; /* NULL: there is none, as `why` says */
+  unsigned why;
+  int64_t fresh_until_ms;  /* before: used as it is */
+  int64_t usable_until_ms; /* before: used while it is renewed */
+  uint32_t chain;          /* the next of its bucket; indices count from 1 */
+  uint32_t newer, older;   /* by last use */
+};
+
+struct cache {
+  struct cache_entry *entries; /* 1 .. entry_max; 0 is the end of a list */
+  uint32_t *buckets;
+  uint32_t bucket_mask;
+  uint32_t entry_max, used, spare; /* how many were ever used; those that are free again */
+  uint32_t newest, oldest;
+  size_t entry_count, bytes;
+  uint64_t bytes_max;
+};
+
+/* False: memory. */
+bool cache_init(struct cache *cache, unsigned entries, uint64_t bytes);
+void cache_deinit(struct cache *cache);
+/* The entry of a key, used now; NULL: there is none. Holds until the next put. */
+struct cache_entry *cache_find(struct cache *cache, uint64_t hash, struct str key);
+/* Takes `answer` (NULL: `why`) over in place of what the key had, and makes room for it. NULL: no
+ * memory, nothing is kept. */
+struct cache_entry *cache_put(struct cache *cache, uint64_t hash, struct str key,
+                              struct lookup_answer *answer, unsigned why);
+
+#endif
