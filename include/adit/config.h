@@ -10,6 +10,7 @@
 #include "adit/attrs.h"
 #include "adit/diag.h"
 #include "adit/ip.h"
+#include "adit/lookup.h"
 #include "adit/str.h"
 
 struct arena;
@@ -75,6 +76,17 @@ struct config_timeouts { /* milliseconds */
   int64_t header_ms, idle_ms, body_ms, tunnel_ms, drain_ms, drain_delay_ms;
 };
 
+/* A directory. An attribute's source that is one of its fields has the id CONFIG_LOOKUP_ID(index of
+ * the directory, index into spec.fields). */
+struct config_lookup {
+  struct lookup_spec spec;
+  struct lookup_template template;
+  struct str *fields; /* spec.fields */
+};
+enum { CONFIG_LOOKUP_FIELD_BITS = 16 };
+#define CONFIG_LOOKUP_ID(lookup, field) \
+  ((uint32_t)(lookup) << CONFIG_LOOKUP_FIELD_BITS | (uint32_t)(field))
+
 struct config {
   const char *path;      /* as the user named it */
   const char *directory; /* of the file: "." or "a/b" */
@@ -92,6 +104,8 @@ struct config {
   struct diag_place watch_at;
   const struct ip_network *trusted_proxies;
   size_t trusted_proxy_count;
+  struct config_lookup *lookups;
+  size_t lookup_count;
   struct attr_catalog *catalog;
   const struct json_doc *doc;   /* lives as long as the config: segments are compiled from it */
   const struct cJSON *segments; /* NULL: none */

@@ -174,6 +174,7 @@ static void read_attributes(struct config_reader *reader, const struct config_sc
   struct attr_catalog *catalog = attr_catalog_new(ATTR_SCOPE_GATEWAY, NULL);
   if (!catalog) return config_fail_memory(reader);
   reader->config->catalog = catalog;
+  config_offer_lookups(reader, catalog);
   const cJSON *node = config_find(root, "attributes");
   if (node) (void)attr_catalog_declare(catalog, reader->doc, node, reader->diags);
 }
@@ -197,7 +198,7 @@ static void read_segments(struct config_reader *reader, const struct config_scop
 
 /* ---- loading --------------------------------------------------------------------------------- */
 
-/* Upstreams come before rules, which may claim only those. */
+/* Upstreams come before rules, which may claim only those, lookups before attributes. */
 static void read_all(struct config_reader *reader) {
   struct config *config = reader->config;
   struct config_scope root;
@@ -212,6 +213,7 @@ static void read_all(struct config_reader *reader) {
   read_user(reader, &root);
   read_watch(reader, &root);
   config_read_proxies(reader, &root);
+  config_read_lookups(reader, &root);
   read_attributes(reader, &root);
   read_segments(reader, &root);
   config_read_upstreams(reader, &root);

@@ -96,6 +96,9 @@ void config_read_listens(struct config_reader *reader, const struct config_scope
 void config_read_proxies(struct config_reader *reader, const struct config_scope *root);
 void config_read_admin(struct config_reader *reader, const struct config_scope *root);
 void config_read_upstreams(struct config_reader *reader, const struct config_scope *root);
+/* Before attributes are declared, which may have them for a source. */
+void config_read_lookups(struct config_reader *reader, const struct config_scope *root);
+void config_offer_lookups(struct config_reader *reader, struct attr_catalog *catalog);
 void config_read_rules(struct config_reader *reader, const struct config_scope *root);
 void config_read_sticky(struct config_reader *reader, const struct config_scope *root);
 

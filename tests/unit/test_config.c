@@ -454,6 +454,51 @@ START_TEST(refuses_fragments)
       {"\"sticky\": {\"keys\": [{\"id\": \"x\", \"file\": \"good.key\"}, {\"id\": \"x\", \"file\": "
        "\"good.key\"}]}",
        "61: error: sticky: two keys have the id 'x' (give each key an id of its own)"},
+      /* Directories. */
+      {"\"lookups\": {}",
+       "12: error: lookups must be an object of 1 to 64 names (\"lookups\": { \"users\": { "
+       "\"url\": \"http://users.internal/{user.id}\" } })"},
+      {"\"lookups\": {\"users\": {}}",
+       "13: error: lookup 'users': 'url' is missing (\"url\": "
+       "\"http://users.internal/{user.id}\")"},
+      {"\"lookups\": {\"users\": {\"url\": \"http://{user.id}/\"}}",
+       "30: error: lookup 'users': 'url' would take its host from a request (\"url\": "
+       "\"http://users.internal/{user.id}\")"},
+      {"\"lookups\": {\"users\": {\"url\": \"http://a@b/{user.id}\"}}",
+       "30: error: lookup 'users': 'url' has credentials in it (\"url\": "
+       "\"http://users.internal/{user.id}\")"},
+      {"\"lookups\": {\"users\": {\"url\": \"ftp://b/{user.id}\"}}",
+       "30: error: lookup 'users': 'url' begins neither with http:// nor with https:// (\"url\": "
+       "\"http://users.internal/{user.id}\")"},
+      {"\"lookups\": {\"a b\": {\"url\": \"http://b/{user.id}\"}}",
+       "13: error: lookup 'a b': this is not a name (1 to 64 of A-Z a-z 0-9 . _ -)"},
+      {"\"lookups\": {\"users\": {\"url\": \"http://b/{user.id}\", \"on_error\": \"fail\"}}",
+       "64: error: lookup 'users': 'on_error' can only be \"missing\" (a condition can say what a "
+       "missing value means)"},
+      {"\"lookups\": {\"users\": {\"url\": \"http://b/{user.id}\", \"timeout\": \"2m\"}}",
+       "63: error: lookup 'users': 'timeout' must be from 1ms to 1m"},
+      {"\"lookups\": {\"users\": {\"url\": \"http://b/{user.id}\", \"cache\": {\"size\": 1}}}",
+       "62: error: lookup 'users': 'cache': unknown key 'size' (known here: entries bytes ttl "
+       "negative_ttl)"},
+      {"\"lookups\": {\"users\": {\"url\": \"http://b/{user.id}\", \"breaker\": {\"pause\": "
+       "\"2m\"}}}",
+       "52: error: lookup 'users': 'breaker': 'pause_max' is shorter than 'pause'"},
+      {"\"lookups\": {\"users\": {\"url\": \"http://b/{user.id}\"}}, \"attributes\": {\"x\": "
+       "{\"type\": \"string\", \"from\": [{\"lookup\": \"u\", \"field\": \"x\"}]}}",
+       "113: error: attribute 'x': there is no such directory under \"lookups\" (the name of one "
+       "of \"lookups\")"},
+      {"\"lookups\": {\"users\": {\"url\": \"http://b/{path}\"}}, \"attributes\": {\"x\": "
+       "{\"type\": \"string\", \"from\": [{\"lookup\": \"users\"}]}}",
+       "99: error: attribute 'x': which 'field' of the answer? (\"field\": \"registered_at\", or "
+       "\"plan.tier\" inside an object)"},
+      {"\"lookups\": {\"users\": {\"url\": \"http://b/{path}\"}}, \"attributes\": {\"x\": "
+       "{\"type\": \"string\", \"from\": [{\"lookup\": \"users\", \"field\": \"\"}]}}",
+       "128: error: attribute 'x': 'field' must be a string of 1 to 256 bytes (\"field\": "
+       "\"registered_at\", or \"plan.tier\" inside an object)"},
+      {"\"lookups\": {\"users\": {\"url\": \"http://b/{user.id}\"}}, \"attributes\": {\"x\": "
+       "{\"type\": \"string\", \"from\": [{\"lookup\": \"users\", \"field\": \"x\"}]}}",
+       "74: error: attribute 'x': needs the attribute 'user.id', which is not declared (declare it "
+       "beside this one)"},
       /* Access log. */
       {"\"access_log\": {\"format\": \"xml\"}",
        "26: error: access_log: unknown format 'xml' (\"json\" or \"combined\")"},
@@ -688,6 +733,54 @@ START_TEST(resolves_paths)
 }
 END_TEST
 
+/* ---- directories ------------------------------------------------------------------------------
+ */
+
+static const char lookups[] =
+    "\"lookups\": {\"users\": {\"url\": \"http://b/{path}\", \"timeout\": \"80ms\", \"bytes\": "
+    "\"4KiB\", \"concurrency\": 16, \"stale\": \"1h\", \"on_error\": \"missing\", \"cache\": "
+    "{\"entries\": 1000, \"bytes\": \"1MiB\", \"ttl\": \"1m\", \"negative_ttl\": \"5s\"}, "
+    "\"breaker\": {\"failures\": 3, \"pause\": \"500ms\", \"pause_max\": \"30s\"}}, \"more\": "
+    "{\"url\": \"http://b/{a}/{path}\"}}, \"attributes\": {\"a\": {\"type\": \"string\", \"from\": "
+    "[{\"lookup\": \"users\", \"field\": \"x\"}, {\"lookup\": \"users\", \"field\": "
+    "\"y.z\"}]}, \"b\": {\"type\": \"list\", \"from\": [{\"lookup\": \"users\", \"field\": "
+    "\"x\"}, {\"lookup\": \"more\", \"field\": \"x\"}]}}";
+
+static void check_lookup(const struct lookup_spec *spec, const int64_t ms[6],
+                         const uint64_t numbers[5]) {
+  ck_assert_int_eq(spec->timeout_ms, ms[0]);
+  ck_assert_int_eq(spec->ttl_ms, ms[1]);
+  ck_assert_int_eq(spec->negative_ttl_ms, ms[2]);
+  ck_assert_int_eq(spec->stale_ms, ms[3]);
+  ck_assert_int_eq(spec->pause_ms, ms[4]);
+  ck_assert_int_eq(spec->pause_max_ms, ms[5]);
+  ck_assert_uint_eq(spec->entries, numbers[0]);
+  ck_assert_uint_eq(spec->cache_bytes, numbers[1]);
+  ck_assert_uint_eq(spec->answer_bytes, numbers[2]);
+  ck_assert_uint_eq(spec->concurrency, numbers[3]);
+  ck_assert_uint_eq(spec->failures, numbers[4]);
+}
+
+START_TEST(reads_lookups)
+{
+  enter_folder();
+  struct config *config = want(lookups);
+  ck_assert_uint_eq(config->lookup_count, 2);
+  const struct lookup_spec *users = &config->lookups[0].spec, *more = &config->lookups[1].spec;
+  check_lookup(users, (int64_t[]){80, 60000, 5000, 3600000, 500, 30000},
+               (uint64_t[]){1000, 1 << 20, 4096, 16, 3});
+  check_lookup(more, (int64_t[]){50, 600000, 30000, 0, 1000, 60000},
+               (uint64_t[]){100000, 64 << 20, 64 << 10, 64, 5});
+  ck_assert_view_eq(users->name, "users");
+  ck_assert_uint_eq(users->field_count, 2); /* each once */
+  ck_assert_view_eq(users->fields[1], "y.z");
+  ck_assert_uint_eq(more->field_count, 1);
+  ck_assert_uint_eq(config->lookups[1].template.key_count, 2);
+  config_free(&config);
+  leave_folder();
+}
+END_TEST
+
 /* ---- the table ------------------------------------------------------------------------------- */
 
 static const char *const types[] = {"duration", "size", "string", "boolean",
@@ -712,7 +805,7 @@ START_TEST(lists_its_keys)
 }
 END_TEST
 
-/* Every key of the table can be written; the example and this fragment have all of them. */
+/* Every key of the table can be written; the example and the fragments have all of them. */
 START_TEST(reads_every_key_of_the_table)
 {
   static const char rest[] =
@@ -723,7 +816,8 @@ START_TEST(reads_every_key_of_the_table)
     const char *part = strrchr(rows[i].key, '.');
     char quoted[64];
     snprintf(quoted, sizeof(quoted), "\"%s\"", part ? part + 1 : rows[i].key);
-    ck_assert_msg(strstr(example, quoted) || strstr(rest, quoted), "%s is in no test", rows[i].key);
+    ck_assert_msg(strstr(example, quoted) || strstr(lookups, quoted) || strstr(rest, quoted),
+                  "%s is in no test", rows[i].key);
   }
   enter_folder();
   struct config *config = want(
@@ -735,6 +829,6 @@ START_TEST(reads_every_key_of_the_table)
 }
 END_TEST
 
-UNIT_MAIN("config", has_defaults, reads_the_example, refuses_fragments, refuses_addresses,
-          refuses_files, reads_secrets, warns_of_public_secrets, resolves_paths, lists_its_keys,
-          reads_every_key_of_the_table)
+UNIT_MAIN("config", reads_lookups, has_defaults, reads_the_example, refuses_fragments,
+          refuses_addresses, refuses_files, reads_secrets, warns_of_public_secrets, resolves_paths,
+          lists_its_keys, reads_every_key_of_the_table)
