@@ -40,6 +40,16 @@
   X(retries, "requests sent again")                                                   \
   X(failovers, "canary requests given to stable")                                     \
   X(bad_responses, "responses that broke the protocol")                               \
+  X(lookups_asked, "questions to directories")                                        \
+  X(lookups_joined, "requests that waited for a question of another one")             \
+  X(lookups_hits, "answers of directories that were known already")                   \
+  X(lookups_stale, "answers used while they were renewed")                            \
+  X(lookups_unknown, "answers that a directory knows nobody of the key")              \
+  X(lookups_timeouts, "questions that a directory did not answer in time")            \
+  X(lookups_failed, "questions that failed: no connection, an error, a bad answer")   \
+  X(lookups_refused, "questions not asked: no directory has such a key")              \
+  X(lookups_busy, "questions not asked: too many under way")                          \
+  X(lookups_broken, "questions not asked: the directory has failed too often")        \
   X(limits, "decisions that a limit ended")                                           \
   X(forced, "decisions that were forced")                                             \
   X(pinned, "decisions by a pin")                                                     \

@@ -59,6 +59,7 @@ void exchange_drop_origin(struct exchange *exchange, bool clean) {
 
 static void exchange_finish(struct exchange *exchange) {
   struct worker *worker = exchange->worker;
+  lookup_cancel(&exchange->lookup);
   exchange_drop_origin(exchange, false);
   worker_policy_unref(worker, &exchange->policy);
   exchange_release(worker, exchange);
@@ -141,13 +142,10 @@ static enum step step_over(struct exchange *exchange) {
 }
 
 static enum step (*const steps[])(struct exchange *exchange) = {
-    [EXCHANGE_DECIDE] = exchange_step_decide,
-    [EXCHANGE_PICK] = exchange_step_pick,
-    [EXCHANGE_CONNECT] = exchange_step_connect,
-    [EXCHANGE_REQUEST] = exchange_step_request,
-    [EXCHANGE_RESPONSE] = exchange_step_response,
-    [EXCHANGE_TUNNEL] = exchange_step_tunnel,
-    [EXCHANGE_OVER] = step_over,
+    [EXCHANGE_DECIDE] = exchange_step_decide,   [EXCHANGE_LOOKUP] = exchange_step_lookup,
+    [EXCHANGE_PICK] = exchange_step_pick,       [EXCHANGE_CONNECT] = exchange_step_connect,
+    [EXCHANGE_REQUEST] = exchange_step_request, [EXCHANGE_RESPONSE] = exchange_step_response,
+    [EXCHANGE_TUNNEL] = exchange_step_tunnel,   [EXCHANGE_OVER] = step_over,
 };
 
 void exchange_run(struct exchange *exchange) {

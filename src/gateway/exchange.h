@@ -1,6 +1,8 @@
 /*
  * exchange: one request's life, from its parsed head to the last byte of its response.
  *
+ *     ┌─► LOOKUP
+ *     ▼   │
  *   DECIDE ──► PICK ──► CONNECT ──► REQUEST ──┬─► RESPONSE ──┬─► OVER
  *                ▲         │           │        └─► TUNNEL ────┘
  *                └─────────┴───────────┘
@@ -19,6 +21,7 @@
 
 enum exchange_state {
   EXCHANGE_DECIDE,   /* route, rules, limits: where it goes, or an answer of our own */
+  EXCHANGE_LOOKUP,   /* a directory is asked for what a rule needs */
   EXCHANGE_PICK,     /* the next endpoint: an idle connection or a new one */
   EXCHANGE_CONNECT,  /* a connect is under way */
   EXCHANGE_REQUEST,  /* head and body go to the origin; its head is awaited */
@@ -48,6 +51,10 @@ struct exchange {
   bool https;
   char set_cookie[SET_COOKIE_MAX];
   char request_id[32]; /* made with the first head that is sent */
+
+  /* What a rule needs to know of a directory. */
+  struct lookup_waiter lookup;
+  unsigned lookups; /* how often it was waited for one */
 
   /* The way to an endpoint. */
   struct pool_attempt attempt;

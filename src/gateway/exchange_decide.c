@@ -76,8 +76,52 @@ static bool is_misdirected(const struct exchange *exchange) {
          !exchange->client->secure && !exchange->trusted;
 }
 
-enum step exchange_step_decide(struct exchange *exchange) {
+/* Attributes of one request may come from several directories, one after the other. */
+enum { LOOKUPS_A_REQUEST_MAX = 8 };
+
+static void lookup_done(struct lookup_waiter *waiter) {
+  struct exchange *exchange =
+      (struct exchange *)(void *)((char *)waiter - offsetof(struct exchange, lookup));
+  exchange_run(exchange);
+}
+
+/* Decides; when that takes an answer that is not here yet, waits for it in EXCHANGE_LOOKUP. */
+static void ask(struct exchange *exchange, const struct decide_request *asked) {
   struct worker *worker = exchange->worker;
+  exchange->lookup.done = lookup_done;
+  const bool may_wait = exchange->lookups++ < LOOKUPS_A_REQUEST_MAX;
+  worker->lookups.waiter = may_wait ? &exchange->lookup : NULL;
+  decide(exchange->policy->decider, asked, &exchange->decision, NULL, NULL);
+  worker->lookups.waiter = NULL;
+  /* What was asked for and has turned out not to matter is not waited for. */
+  if (!exchange->decision.pending) lookup_cancel(&exchange->lookup);
+}
+
+static enum step decide_now(struct exchange *exchange) {
+  struct worker *worker = exchange->worker;
+  struct scratch scratch = {.p = worker->scratch, .capacity = worker->scratch_bytes};
+  struct decide_request asked;
+  if (!question(exchange, &scratch, &asked))
+    return exchange_answer_and_log(exchange, 400, "the path is malformed or leads above the root");
+  ask(exchange, &asked);
+  if (exchange->decision.pending) {
+    exchange->state = EXCHANGE_LOOKUP;
+    return STEP_WAIT;
+  }
+  if (exchange->decision.reason == REASON_AMBIGUOUS)
+    return exchange_answer_and_log(exchange, 400, "the path's encoded slashes are ambiguous");
+  if (!exchange->decision.route)
+    return exchange_answer(exchange, 404, STR("no route for this host and path"));
+  note_decision(exchange);
+  exchange->state = EXCHANGE_PICK;
+  return STEP_NEXT;
+}
+
+enum step exchange_step_lookup(struct exchange *exchange) {
+  return lookup_waits(&exchange->lookup) ? STEP_WAIT : decide_now(exchange);
+}
+
+enum step exchange_step_decide(struct exchange *exchange) {
   struct http_request *request = &exchange->request;
   const struct config *config = exchange_config(exchange);
   const struct ip_address *peer = &exchange->client->peer;
@@ -109,16 +153,5 @@ enum step exchange_step_decide(struct exchange *exchange) {
     case MAX_FORWARDS_BAD:
       return exchange_answer_and_log(exchange, 400, "malformed Max-Forwards");
   }
-  struct scratch scratch = {.p = worker->scratch, .capacity = worker->scratch_bytes};
-  struct decide_request asked;
-  if (!question(exchange, &scratch, &asked))
-    return exchange_answer_and_log(exchange, 400, "the path is malformed or leads above the root");
-  decide(exchange->policy->decider, &asked, &exchange->decision, NULL, NULL);
-  if (exchange->decision.reason == REASON_AMBIGUOUS)
-    return exchange_answer_and_log(exchange, 400, "the path's encoded slashes are ambiguous");
-  if (!exchange->decision.route)
-    return exchange_answer(exchange, 404, STR("no route for this host and path"));
-  note_decision(exchange);
-  exchange->state = EXCHANGE_PICK;
-  return STEP_NEXT;
+  return decide_now(exchange);
 }

@@ -2,7 +2,7 @@
  * exchange_steps: the steps of an exchange, and what they share. Private to exchange*.c.
  *
  *   exchange.c           spares, answers of our own, the table of steps and the loop over it
- *   exchange_decide.c    DECIDE: who is asking, which variant; what is refused
+ *   exchange_decide.c    DECIDE, LOOKUP: who is asking, which variant; what is refused
  *   exchange_pick.c      PICK, CONNECT: endpoints in turn, idle connections first, then stable
  *   exchange_request.c   REQUEST: head and body to the origin, until its head comes
  *   exchange_response.c  RESPONSE: head and body to the client
@@ -17,6 +17,7 @@
 enum step { STEP_NEXT, STEP_WAIT };
 
 enum step exchange_step_decide(struct exchange *exchange);
+enum step exchange_step_lookup(struct exchange *exchange);
 enum step exchange_step_pick(struct exchange *exchange);
 enum step exchange_step_connect(struct exchange *exchange);
 enum step exchange_step_request(struct exchange *exchange);

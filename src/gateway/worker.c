@@ -23,6 +23,7 @@
 #include "adit/units.h"
 #include "client.h"
 #include "exchange.h"
+#include "lookups.h"
 #include "origin.h"
 
 enum { EVENTS_A_TURN = 256, LOG_LINES_A_SECOND = 10, SCRATCH_BASE_BYTES = 64 * 1024 };
@@ -92,6 +93,8 @@ bool worker_watch(struct worker *worker, int fd, struct watch *watch) {
 /* ---- policy ---------------------------------------------------------------------------------- */
 
 static void worker_policy_free(struct worker_policy *policy) {
+  for (size_t i = 0; i < policy->lookup_count; i++) lookup_unref(&policy->lookups[i]);
+  free(policy->lookups);
   for (size_t i = 0; policy->pools && i < policy->pool_count; i++) pool_free(&policy->pools[i]);
   free(policy->pools);
   decider_free(&policy->decider);
@@ -129,8 +132,10 @@ static struct worker_policy *worker_policy_new(struct worker *worker, struct pol
   made->policy = policy;
   made->refs = 1;
   made->decider = policy_decider_new(policy);
+  made->worker = worker;
   made->pools = calloc(config->upstream_count, sizeof(struct pool *));
-  bool ok = made->decider && made->pools && scratch_reserve(worker, config);
+  bool ok = made->decider && made->pools && scratch_reserve(worker, config) &&
+            worker_lookups_take(worker, made);
   for (size_t i = 0; ok && i < config->upstream_count; i++) {
     made->pools[i] = pool_new(worker->resolver, worker->targets, &config->upstreams[i]);
     ok = made->pools[i] != NULL;
@@ -216,6 +221,9 @@ static void dispatch(struct worker *worker, struct watch *watch, uint32_t events
     case WATCH_ORIGIN:
       origin_handle_event((struct origin *)(void *)watch, events);
       return;
+    case WATCH_LOOKUPS:
+      worker_lookups_run(worker);
+      return;
   }
 }
 
@@ -279,6 +287,7 @@ static void *worker_main(void *argument) {
     note_idle_origins(events, n);
     for (int i = 0; i < n; i++) dispatch(worker, events[i].data.ptr, events[i].events);
     run_clients(worker);
+    worker_lookups_turn(worker);
     timer_wheel_advance(&worker->timers, worker->now_ms);
     free_closed(worker);
   }
@@ -307,6 +316,7 @@ bool worker_init(struct worker *worker, unsigned number, struct policy *policy,
   begin_turn(worker);
   timer_wheel_init(&worker->timers, worker->now_ms);
   timer_init(&worker->stop_timer, drain_is_over);
+  worker_lookups_init(worker);
   worker->epoll = epoll_create1(EPOLL_CLOEXEC);
   worker->targets = target_table_new();
   worker->response_out = malloc(sizeof(*worker->response_out));
@@ -336,6 +346,7 @@ void worker_deinit(struct worker *worker) {
   free_closed(worker);
   accept_deinit(worker);
   worker_policy_unref(worker, &worker->policy);
+  worker_lookups_deinit(worker);
   struct policy *unread = atomic_exchange(&worker->mailbox.policy, NULL);
   policy_unref(&unread);
   target_table_free(&worker->targets);

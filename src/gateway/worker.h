@@ -26,7 +26,7 @@ struct origin;
 struct peers;
 
 /* What epoll's data points at. */
-enum watch_kind { WATCH_MAILBOX, WATCH_LISTENER, WATCH_CLIENT, WATCH_ORIGIN };
+enum watch_kind { WATCH_MAILBOX, WATCH_LISTENER, WATCH_CLIENT, WATCH_ORIGIN, WATCH_LOOKUPS };
 struct watch {
   enum watch_kind kind;
 };
@@ -44,7 +44,19 @@ struct worker_policy {
   struct decider *decider;
   struct pool **pools; /* as config->upstreams */
   size_t pool_count;
+  struct lookup **lookups; /* as config->lookups */
+  size_t lookup_count;
+  struct worker *worker;
   unsigned refs;
+};
+
+/* Questions to directories; made with the first policy that has any. */
+struct worker_lookups {
+  struct watch watch;
+  struct lookup_loop *loop; /* NULL: none was needed yet */
+  struct timer timer;
+  struct lookup_waiter
+      *waiter; /* who waits if a decision that is being made must; NULL: nobody can */
 };
 
 /* How far a stop has come. Only ever grows. */
@@ -86,6 +98,8 @@ struct worker {
   struct worker_policy *policy;
   struct resolver *resolver;
   struct target_table *targets;
+
+  struct worker_lookups lookups;
 
   struct client *clients; /* all, linked */
   size_t client_count;

@@ -84,10 +84,11 @@ static const struct rule allowed_with[] = {
     {SCMP_SYS(socket), {0, SCMP_CMP_EQ, AF_INET, 0}},
     {SCMP_SYS(socket), {0, SCMP_CMP_EQ, AF_INET6, 0}},
     {SCMP_SYS(socket), {0, SCMP_CMP_EQ, AF_UNIX, 0}},
-    {SCMP_SYS(ioctl), {1, SCMP_CMP_EQ, FIONREAD, 0}}, /* getaddrinfo(): how long an answer is */
-    {SCMP_SYS(ioctl), {1, SCMP_CMP_EQ, SIOCOUTQ, 0}}, /* what a client has not taken yet */
-    {SCMP_SYS(ioctl), {1, SCMP_CMP_EQ, TCGETS, 0}},   /* stdio: whether it is a terminal */
-    {SCMP_SYS(prlimit64), {2, SCMP_CMP_EQ, 0, 0}},    /* asking for limits, not setting them */
+    {SCMP_SYS(socketpair), {0, SCMP_CMP_EQ, AF_UNIX, 0}}, /* libcurl wakes itself by one */
+    {SCMP_SYS(ioctl), {1, SCMP_CMP_EQ, FIONREAD, 0}},     /* getaddrinfo(): how long an answer is */
+    {SCMP_SYS(ioctl), {1, SCMP_CMP_EQ, SIOCOUTQ, 0}},     /* what a client has not taken yet */
+    {SCMP_SYS(ioctl), {1, SCMP_CMP_EQ, TCGETS, 0}},       /* stdio: whether it is a terminal */
+    {SCMP_SYS(prlimit64), {2, SCMP_CMP_EQ, 0, 0}},        /* asking for limits, not setting them */
     {SCMP_SYS(clone), {0, SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD}}, /* not processes */
 };
 
