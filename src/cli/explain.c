@@ -202,7 +202,9 @@ static int explain_one(const struct cli_command *command, struct policy *policy,
   }
   struct decider *decider = policy_decider_new(policy);
   struct attr_reader *reader = attr_reader_new();
-  if (decider && reader && policy_strip_request(policy, arena, &request)) {
+  struct explain_lookups lookups = {0};
+  if (decider && reader && explain_lookups_init(&lookups, policy, decider, reader) &&
+      policy_strip_request(policy, arena, &request)) {
     struct decision decision;
     struct rules_trace trace = {0};
     decide(decider, &request, &decision, &trace, arena);
@@ -216,6 +218,7 @@ static int explain_one(const struct cli_command *command, struct policy *policy,
   }
   attr_reader_free(&reader);
   decider_free(&decider);
+  explain_lookups_deinit(&lookups);
   json_free(&doc);
   return status;
 }

@@ -65,4 +65,22 @@ void moves_format(const struct moves *moves, struct text *out);
 /* The number of those that moved, of all that were added. */
 size_t moves_count(const struct moves *moves, size_t *ret_all);
 
+/* ---- directories ----------------------------------------------------------------------------- */
+
+/* Directories that one explanation asks, each for as long as its time-out. */
+struct explain_lookups {
+  struct lookup_loop *loop;
+  struct lookup **items; /* as config->lookups */
+  size_t n;
+  int64_t now_ms; /* stands still, so that what was found stays */
+};
+
+/* Lets attributes that decider and reader read be asked of the policy's directories. False: memory
+ * or descriptors; deinit in any case. */
+bool explain_lookups_init(struct explain_lookups *lookups, const struct policy *policy,
+                          struct decider *decider, struct attr_reader *reader)
+    __attribute__((warn_unused_result));
+/* After decider and reader have gone. */
+void explain_lookups_deinit(struct explain_lookups *lookups);
+
 #endif
