@@ -10,12 +10,12 @@ packages() {
     build)
       echo gcc libc6-dev meson ninja-build pkg-config
       # What Adit is linked with: docs/adr/ says why each is there.
-      echo libcjson-dev libcurl4-openssl-dev libmicrohttpd-dev libpcre2-dev libseccomp-dev libssl-dev libyaml-dev
+      echo libcjson-dev libcurl4-openssl-dev libhiredis-dev libmicrohttpd-dev libpcre2-dev libseccomp-dev libssl-dev libyaml-dev
       # Time zones that rule files name; read when Adit runs.
       echo tzdata
       ;;
     test)
-      echo check clang clang-format clang-tidy curl git haproxy libclang-rt-14-dev llvm nginx-light procps python3
+      echo check clang clang-format clang-tidy curl git haproxy libclang-rt-14-dev llvm nginx-light procps python3 redis-server
       echo python3-jsonschema python3-websockets systemd
       ;;
     bench)

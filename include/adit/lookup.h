@@ -1,5 +1,6 @@
 /*
- * lookup: attributes that a directory knows: the company's own user service, asked over HTTP.
+ * lookup: attributes that a directory knows: the company's own user service, asked over HTTP, or
+ * in Redis.
  *
  *   lookup_template   a URL with {attribute} in it: checked once, filled safely for each question
  *   lookup_answer     what a directory said: the fields that somebody wants, and nothing else
@@ -32,12 +33,17 @@ struct lookup_template {
   struct str literals[LOOKUP_KEYS_MAX + 1]; /* around the placeholders */
   struct str keys[LOOKUP_KEYS_MAX];         /* names of attributes, each once or more */
   size_t key_count;
+  bool is_redis;
+  struct str host; /* redis: an address without brackets */
+  uint16_t port;
+  unsigned database;
 };
 
 /*
  * Reads "http://host[:port]/path/{attribute}?a={attribute}"; *ret views `text`. Refused: another
  * scheme, credentials, a placeholder in the host or port, a fragment, bytes that a URL cannot have,
- * dot segments, more than LOOKUP_KEYS_MAX placeholders. False: *ret_why says what is wrong.
+ * dot segments, more than LOOKUP_KEYS_MAX placeholders. Or "redis://ADDRESS:PORT/DATABASE?key=" and
+ * a key with placeholders: its literals are the key's. False: *ret_why says what is wrong.
  */
 bool lookup_template_parse(struct str text, struct lookup_template *ret, const char **ret_why)
     __attribute__((warn_unused_result));
@@ -47,10 +53,12 @@ enum lookup_fill {
   LOOKUP_KEY_EMPTY,
   LOOKUP_KEY_LONG,    /* over LOOKUP_KEY_BYTES_MAX */
   LOOKUP_KEY_CONTROL, /* a NUL or another control character, which no id has */
+  LOOKUP_KEY_COLON,   /* redis: a ':', which separates the parts of keys */
   LOOKUP_KEY_DOTS     /* "." or "..", alone or between slashes: a way up, once decoded */
 };
 /* Writes the URL for values (as many as `keys`) and a NUL to `buffer` of LOOKUP_FILLED_BYTES_MAX;
- * every byte of a value that is not unreserved (RFC 3986 2.3) is percent-encoded. */
+ * every byte of a value that is not unreserved (RFC 3986 2.3) is percent-encoded. For Redis: the
+ * key, with values as they are. */
 enum lookup_fill lookup_template_fill(const struct lookup_template *template,
                                       const struct str *values, char *buffer, size_t *ret_n)
     __attribute__((warn_unused_result));

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "adit/json.h"
-#include "adit/lookup.h"
+#include "lookup_private.h"
 
 /* The member of a dotted path; NULL: there is none. */
 static const cJSON *find(const cJSON *node, struct str path) {
@@ -84,6 +84,26 @@ static struct lookup_answer *build(const struct json_doc *doc, const struct plan
       *text++ = str_make(at, from.n);
       at += from.n;
     }
+  }
+  return answer;
+}
+
+struct lookup_answer *lookup_answer_of(const struct str *texts, size_t n) {
+  const size_t heads = sizeof(struct lookup_answer) + n * sizeof(struct lookup_field);
+  size_t bytes = heads + n * sizeof(struct str);
+  for (size_t i = 0; i < n; i++) bytes += texts[i].n;
+  struct lookup_answer *answer = malloc(bytes);
+  if (!answer) return NULL;
+  *answer = (struct lookup_answer){.bytes = bytes, .field_count = n};
+  struct str *text = (struct str *)(void *)((char *)answer + heads);
+  char *at = (char *)(text + n);
+  for (size_t i = 0; i < n; i++, text++) {
+    const bool refused = texts[i].n > LOOKUP_TEXT_BYTES_MAX;
+    answer->fields[i] = (struct lookup_field){
+        .texts = text, .n = texts[i].p && !refused ? 1 : 0, .refused = refused};
+    *text = str_make(at, texts[i].n);
+    if (texts[i].n > 0) memcpy(at, texts[i].p, texts[i].n);
+    at += texts[i].n;
   }
   return answer;
 }

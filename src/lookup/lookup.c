@@ -32,6 +32,7 @@ struct lookup {
   struct flight flights; /* head of a ring */
   unsigned flight_count;
   struct flight *spares;
+  struct redis_link *link; /* NULL: it speaks HTTP */
 
   unsigned failures; /* in a row */
   bool broken;       /* it is not asked before: */
@@ -50,6 +51,14 @@ const struct lookup_spec *lookup_spec_of(const struct lookup *lookup) {
   return &lookup->spec;
 }
 
+const struct lookup_template *lookup_template_of(const struct lookup *lookup) {
+  return &lookup->template;
+}
+
+struct flight *lookup_first_flight(const struct lookup *lookup) {
+  return lookup->flight_count > 0 ? lookup->flights.next : NULL;
+}
+
 /* ---- life ------------------------------------------------------------------------------------ */
 
 static const char *const why_formats[WHYS] = {
@@ -61,7 +70,7 @@ static const char *const why_formats[WHYS] = {
     [WHY_REDIRECT] = "directory '%.*s' answered with a redirect, which is not followed",
     [WHY_LARGE] = "directory '%.*s' answered with more bytes than allowed",
     [WHY_GARBAGE] = "directory '%.*s' answered with something else than a JSON object",
-    [WHY_MEMORY] = "there was no memory to ask directory '%.*s'",
+    [WHY_MEMORY] = "there was no memory or descriptor to ask directory '%.*s'",
     [WHY_BUSY] = "directory '%.*s' was not asked: too many questions to it are under way",
     [WHY_BROKEN] = "directory '%.*s' was not asked: it has failed too often of late",
     [WHY_NO_WAIT] = "directory '%.*s' was not asked: its answer cannot be waited for",
@@ -71,6 +80,7 @@ static const char *const why_formats[WHYS] = {
     [WHY_KEY_EMPTY] = "directory '%.*s' was not asked: a key is empty",
     [WHY_KEY_LONG] = "directory '%.*s' was not asked: a key is longer than 256 bytes",
     [WHY_KEY_CONTROL] = "directory '%.*s' was not asked: a key has a control character in it",
+    [WHY_KEY_COLON] = "directory '%.*s' was not asked: a key has a ':' in it",
     [WHY_KEY_DOTS] =
         "directory '%.*s' was not asked: a key is, or has between slashes, '.' or '..'",
 };
@@ -103,6 +113,7 @@ static void lookup_free(struct lookup *lookup) {
     lookup->spares = flight->next;
     flight_free(lookup->loop, flight);
   }
+  redis_link_free(lookup->link);
   cache_deinit(&lookup->cache);
   arena_free(&lookup->arena);
   free(lookup);
@@ -118,7 +129,12 @@ struct lookup *lookup_new(struct lookup_loop *loop, const struct lookup_spec *sp
   lookup->arena = arena_new(SPEC_BYTES_MAX);
   bool ok = lookup->arena && copy_spec(lookup, spec) &&
             crypto_random(lookup->hash_key, sizeof(lookup->hash_key));
-  if (ok && cache_init(&lookup->cache, spec->entries, spec->cache_bytes)) return lookup;
+  ok = ok && cache_init(&lookup->cache, spec->entries, spec->cache_bytes);
+  if (ok && lookup->template.is_redis) {
+    lookup->link = redis_link_new(loop, lookup);
+    ok = lookup->link != NULL;
+  }
+  if (ok) return lookup;
   lookup_free(lookup);
   return NULL;
 }
@@ -219,7 +235,8 @@ static void give_spare(struct lookup *lookup, struct flight *flight) {
   lookup->spares = flight;
 }
 
-static struct flight *begin_flight(struct lookup *lookup, uint64_t hash, struct str url) {
+static struct flight *begin_flight(struct lookup *lookup, uint64_t hash, struct str url,
+                                   int64_t now_ms) {
   struct flight *flight = take_spare(lookup);
   if (!flight) return NULL;
   flight->lookup = lookup;
@@ -230,7 +247,8 @@ static struct flight *begin_flight(struct lookup *lookup, uint64_t hash, struct 
     memcpy(flight->url, url.p, url.n);
     flight->url[url.n] = '\0';
     flight->url_n = url.n;
-    if (flight_start(lookup->loop, flight)) {
+    flight->deadline_ms = now_ms + lookup->spec.timeout_ms;
+    if (lookup->link ? redis_start(lookup->link, flight) : flight_start(lookup->loop, flight)) {
       flight->next = &lookup->flights;
       flight->previous = lookup->flights.previous;
       flight->previous->next = lookup->flights.previous = flight;
@@ -256,7 +274,7 @@ static struct flight *ask(struct lookup *lookup, uint64_t hash, struct str url, 
     *ret_why = WHY_BUSY;
     return NULL;
   }
-  struct flight *flight = begin_flight(lookup, hash, url);
+  struct flight *flight = begin_flight(lookup, hash, url, now_ms);
   if (!flight) {
     count(lookup, LOOKUP_EVENT_FAILED);
     *ret_why = WHY_MEMORY;
@@ -297,14 +315,8 @@ static void count_end(const struct lookup *lookup, enum lookup_why why) {
 }
 
 void lookup_take(struct lookup *lookup, struct flight *flight, enum lookup_why why,
-                 int64_t now_ms) {
+                 struct lookup_answer *answer, int64_t now_ms) {
   struct lookup *held = lookup_ref(lookup); /* its last user may go in a callback */
-  struct lookup_answer *answer = NULL;
-  if (why == WHY_NONE) {
-    answer = lookup_answer_parse(str_make(flight->body, flight->body_n), lookup->spec.fields,
-                                 lookup->spec.field_count);
-    if (!answer) why = WHY_GARBAGE;
-  }
   flight->previous->next = flight->next;
   flight->next->previous = flight->previous;
   lookup->flight_count--;
@@ -353,6 +365,8 @@ static enum lookup_why refused_key(enum lookup_fill outcome) {
       return WHY_KEY_CONTROL;
     case LOOKUP_KEY_DOTS:
       return WHY_KEY_DOTS;
+    case LOOKUP_KEY_COLON:
+      return WHY_KEY_COLON;
     case LOOKUP_FILLED:
       break;
   }

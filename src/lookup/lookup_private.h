@@ -29,6 +29,7 @@ enum lookup_why {
   WHY_KEY_LONG,
   WHY_KEY_CONTROL,
   WHY_KEY_DOTS,
+  WHY_KEY_COLON,
   WHYS
 };
 
@@ -40,23 +41,52 @@ struct flight {
   size_t url_n;
   struct lookup_waiter waiters; /* head of a ring */
   bool is_probe;                /* the one question that finds out whether a directory is back */
-  void *easy;                   /* libcurl's handle, kept for the next question */
+  uint64_t connection;          /* redis: what carries it, and until when */
+  int64_t deadline_ms;
+  void *easy; /* libcurl's handle, kept for the next question */
   char *body;
   size_t body_n, body_capacity;
   bool too_large, no_memory;
 };
 
+struct redis_link;
+
+/* In an epoll event's data, beside the descriptor: it is no socket of libcurl's. */
+#define LOOP_REDIS (1ULL << 32)
+
 struct lookup_loop {
   int epoll;
   void *multi;
   int64_t due_ms; /* when libcurl wants to be called; -1: not */
+  int64_t now_ms; /* of the run */
+  struct redis_link *links;
   void (*count)(void *context, enum lookup_event event);
   void *context;
 };
 
 const struct lookup_spec *lookup_spec_of(const struct lookup *lookup);
-/* A question has ended: `why` is WHY_NONE when there is a whole answer of a 2xx in its body. */
-void lookup_take(struct lookup *lookup, struct flight *flight, enum lookup_why why, int64_t now_ms);
+const struct lookup_template *lookup_template_of(const struct lookup *lookup);
+/* The one that was sent first; NULL: none is under way. */
+struct flight *lookup_first_flight(const struct lookup *lookup);
+/* A question has ended, with an answer (which is taken over) if `why` is WHY_NONE. */
+void lookup_take(struct lookup *lookup, struct flight *flight, enum lookup_why why,
+                 struct lookup_answer *answer, int64_t now_ms);
+
+/* ---- redis.c --------------------------------------------------------------------------------- */
+
+/* NULL: memory. */
+struct redis_link *redis_link_new(struct lookup_loop *loop, struct lookup *lookup);
+void redis_link_free(struct redis_link *link);
+/* Sends HMGET of the flight's key. False: memory, or no connection can be begun. */
+bool redis_start(struct redis_link *link, struct flight *flight);
+/* News of a socket; when the first question will be late (-1: never); those that are. */
+void redis_move(struct lookup_loop *loop, int fd, uint32_t events);
+int64_t redis_due_ms(const struct lookup_loop *loop);
+void redis_expire(struct lookup_loop *loop, int64_t now_ms);
+/* An answer of one text a field; p == NULL: it has none. NULL: memory. */
+struct lookup_answer *lookup_answer_of(const struct str *texts, size_t n);
+
+/* ---- loop.c ---------------------------------------------------------------------------------- */
 
 /* Sends the flight's URL. False: memory. */
 bool flight_start(struct lookup_loop *loop, struct flight *flight);

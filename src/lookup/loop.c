@@ -26,7 +26,7 @@ static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *context, v
     (void)epoll_ctl(loop->epoll, EPOLL_CTL_DEL, fd, NULL);
     return 0;
   }
-  struct epoll_event event = {.data.fd = fd};
+  struct epoll_event event = {.data.u64 = (uint32_t)fd};
   if (what & CURL_POLL_IN) event.events |= EPOLLIN;
   if (what & CURL_POLL_OUT) event.events |= EPOLLOUT;
   if (epoll_ctl(loop->epoll, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event) != 0) return -1;
@@ -196,13 +196,21 @@ int lookup_loop_fd(const struct lookup_loop *loop) {
 
 /* ---- running --------------------------------------------------------------------------------- */
 
+/* The earlier of libcurl's clock and of what Redis may be late with; -1: neither runs. */
+static int64_t due_ms(const struct lookup_loop *loop) {
+  const int64_t redis_ms = loop->links ? redis_due_ms(loop) : -1;
+  return redis_ms < 0 || (loop->due_ms >= 0 && loop->due_ms < redis_ms) ? loop->due_ms : redis_ms;
+}
+
 bool lookup_loop_is_due(const struct lookup_loop *loop, int64_t now_ms) {
-  return loop->due_ms >= 0 && loop->due_ms <= now_ms;
+  const int64_t due = due_ms(loop);
+  return due >= 0 && due <= now_ms;
 }
 
 int64_t lookup_loop_wait_ms(const struct lookup_loop *loop, int64_t now_ms) {
-  if (loop->due_ms < 0) return -1;
-  return loop->due_ms > now_ms ? loop->due_ms - now_ms : 0;
+  const int64_t due = due_ms(loop);
+  if (due < 0) return -1;
+  return due > now_ms ? due - now_ms : 0;
 }
 
 static void move_sockets(struct lookup_loop *loop) {
@@ -211,10 +219,15 @@ static void move_sockets(struct lookup_loop *loop) {
   int n = epoll_wait(loop->epoll, events, EVENTS_A_RUN, 0);
   for (int i = 0; i < n; i++) {
     int what = 0;
+    const int fd = (int)(uint32_t)events[i].data.u64;
+    if (events[i].data.u64 & LOOP_REDIS) {
+      redis_move(loop, fd, events[i].events);
+      continue;
+    }
     if (events[i].events & EPOLLIN) what |= CURL_CSELECT_IN;
     if (events[i].events & EPOLLOUT) what |= CURL_CSELECT_OUT;
     if (events[i].events & (EPOLLERR | EPOLLHUP)) what |= CURL_CSELECT_ERR;
-    (void)curl_multi_socket_action(loop->multi, events[i].data.fd, what, &running);
+    (void)curl_multi_socket_action(loop->multi, fd, what, &running);
   }
 }
 
@@ -226,17 +239,26 @@ static void take_ended(struct lookup_loop *loop, int64_t now_ms) {
     const CURLcode code = message->data.result;
     struct flight *flight = NULL;
     (void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, &flight);
-    const enum lookup_why why = why_of(flight, code);
+    enum lookup_why why = why_of(flight, code);
+    struct lookup_answer *answer = NULL;
+    const struct lookup_spec *spec = lookup_spec_of(flight->lookup);
     (void)curl_multi_remove_handle(loop->multi, easy);
-    lookup_take(flight->lookup, flight, why, now_ms);
+    if (why == WHY_NONE) {
+      struct str body = str_make(flight->body, flight->body_n);
+      answer = lookup_answer_parse(body, spec->fields, spec->field_count);
+      if (!answer) why = WHY_GARBAGE;
+    }
+    lookup_take(flight->lookup, flight, why, answer, now_ms);
   }
 }
 
 void lookup_loop_run(struct lookup_loop *loop, int64_t now_ms) {
   int running;
+  loop->now_ms = now_ms;
   move_sockets(loop);
+  redis_expire(loop, now_ms);
   for (int round = 0; round < ROUNDS_A_RUN; round++) {
-    const bool due = lookup_loop_is_due(loop, clock_monotonic_ms());
+    const bool due = loop->due_ms >= 0 && loop->due_ms <= clock_monotonic_ms();
     if (due) {
       loop->due_ms = -1;
       (void)curl_multi_socket_action(loop->multi, CURL_SOCKET_TIMEOUT, 0, &running);

@@ -5,6 +5,7 @@
  * segment, begin a query or name another host. What a lax server could still take for a way up once
  * it has decoded it ("..%2Fadmin") is not sent at all.
  */
+#include "adit/ip.h"
 #include "adit/lookup.h"
 
 static bool is_unreserved(char c) {
@@ -78,16 +79,51 @@ static const char *cut(struct str text, size_t from, struct lookup_template *ret
   return ret->key_count == 0 ? "asks the same of everybody: put an {attribute} into it" : NULL;
 }
 
+/* "ADDRESS:PORT/DATABASE?key=KEY", behind the scheme: an address, since resolving a name would hold
+ * up who asks. */
+static const char *parse_redis(struct str text, struct lookup_template *ret) {
+  static const char form[] = "is not redis://ADDRESS:PORT/DATABASE?key=KEY";
+  const size_t slash = str_find_char(text, '/', 0);
+  struct str authority = str_take(text, slash), rest = str_skip(text, slash + 1);
+  const struct str key = STR("?key=");
+  size_t colon = authority.n;
+  uint64_t port, database;
+  struct ip_address ip;
+  while (colon > 0 && authority.p[colon - 1] != ':') colon--;
+  if (colon == 0 || slash == text.n) return form;
+  if (!str_to_u64(str_skip(authority, colon), 65535, &port) || port == 0) return form;
+  ret->host = str_take(authority, colon - 1);
+  if (str_starts_with(ret->host, STR("[")) && str_ends_with(ret->host, STR("]")))
+    ret->host = str_take(str_skip(ret->host, 1), ret->host.n - 2);
+  if (!ip_parse(ret->host, &ip)) return "has a host that is no address";
+  const size_t query = str_find_char(rest, '?', 0);
+  if (!str_to_u64(str_take(rest, query), 65535, &database)) return form;
+  rest = str_skip(rest, query);
+  if (!str_starts_with(rest, key)) return form;
+  ret->is_redis = true;
+  ret->port = (uint16_t)port;
+  ret->database = (unsigned)database;
+  return cut(str_skip(rest, key.n), 0, ret);
+}
+
 bool lookup_template_parse(struct str text, struct lookup_template *ret, const char **ret_why) {
   *ret = (struct lookup_template){0};
   size_t scheme = str_starts_with(text, STR("http://"))    ? sizeof("http://") - 1
                   : str_starts_with(text, STR("https://")) ? sizeof("https://") - 1
                                                            : 0;
   const size_t host_end = str_find_char(text, '/', scheme);
-  if (scheme == 0)
-    *ret_why = "begins neither with http:// nor with https://";
-  else if (text.n > LOOKUP_URL_BYTES_MAX)
+  const struct str redis = STR("redis://");
+  if (text.n > LOOKUP_URL_BYTES_MAX) {
     *ret_why = "is longer than 2048 bytes";
+    return false;
+  }
+  if (str_starts_with(text, redis)) {
+    *ret_why = check_bytes(text);
+    if (!*ret_why) *ret_why = parse_redis(str_skip(text, redis.n), ret);
+    return *ret_why == NULL;
+  }
+  if (scheme == 0)
+    *ret_why = "begins neither with http:// nor with https:// nor with redis://";
   else if (host_end == text.n)
     *ret_why = "has no path";
   else
@@ -100,14 +136,15 @@ bool lookup_template_parse(struct str text, struct lookup_template *ret, const c
 
 /* ---- filling --------------------------------------------------------------------------------- */
 
-static enum lookup_fill check_value(struct str value) {
+static enum lookup_fill check_value(struct str value, bool is_redis) {
   if (value.n == 0) return LOOKUP_KEY_EMPTY;
   if (value.n > LOOKUP_KEY_BYTES_MAX) return LOOKUP_KEY_LONG;
   size_t begin = 0;
   for (size_t i = 0; i <= value.n; i++) {
     if (i < value.n && is_control(value.p[i])) return LOOKUP_KEY_CONTROL;
+    if (is_redis && i < value.n && value.p[i] == ':') return LOOKUP_KEY_COLON;
     if (i < value.n && value.p[i] != '/' && value.p[i] != '\\') continue;
-    if (is_dots(str_take(str_skip(value, begin), i - begin))) return LOOKUP_KEY_DOTS;
+    if (!is_redis && is_dots(str_take(str_skip(value, begin), i - begin))) return LOOKUP_KEY_DOTS;
     begin = i + 1;
   }
   return LOOKUP_FILLED;
@@ -144,11 +181,17 @@ enum lookup_fill lookup_template_fill(const struct lookup_template *template,
     memcpy(buffer + n, template->literals[i].p, template->literals[i].n);
     n += template->literals[i].n;
     if (i == template->key_count) break;
-    enum lookup_fill outcome = check_value(values[i]);
+    enum lookup_fill outcome = check_value(values[i], template->is_redis);
     if (outcome != LOOKUP_FILLED) return outcome;
+    if (template->is_redis) {
+      memcpy(buffer + n, values[i].p, values[i].n);
+      n += values[i].n;
+      continue;
+    }
     n += put_encoded(values[i], buffer + n);
   }
   buffer[n] = '\0';
   *ret_n = n;
-  return has_dot_segment(str_make(buffer, n)) ? LOOKUP_KEY_DOTS : LOOKUP_FILLED;
+  return !template->is_redis && has_dot_segment(str_make(buffer, n)) ? LOOKUP_KEY_DOTS
+                                                                     : LOOKUP_FILLED;
 }

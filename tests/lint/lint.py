@@ -37,6 +37,7 @@ OTHER_HEADERS = {"conditions": "rules"}  # of modules that have more than the on
 BASE_HEADERS = {"arena", "diag", "hash", "ip", "log", "str", "text", "units"}
 LIBRARIES = {
     "microhttpd.h": {"cli"},
+    "hiredis/": {"lookup"},
     "curl/curl.h": {"client", "lookup"},
     "pcre2.h": {"regex"},
     "seccomp.h": {"sandbox"},

@@ -468,7 +468,8 @@ START_TEST(refuses_fragments)
        "30: error: lookup 'users': 'url' has credentials in it (\"url\": "
        "\"http://users.internal/{user.id}\")"},
       {"\"lookups\": {\"users\": {\"url\": \"ftp://b/{user.id}\"}}",
-       "30: error: lookup 'users': 'url' begins neither with http:// nor with https:// (\"url\": "
+       "30: error: lookup 'users': 'url' begins neither with http:// nor with https:// nor with "
+       "redis:// (\"url\": "
        "\"http://users.internal/{user.id}\")"},
       {"\"lookups\": {\"a b\": {\"url\": \"http://b/{user.id}\"}}",
        "13: error: lookup 'a b': this is not a name (1 to 64 of A-Z a-z 0-9 . _ -)"},

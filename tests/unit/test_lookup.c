@@ -40,6 +40,18 @@ START_TEST(test_template_refuses)
       "http://users/\n{user.id}",
       "http://us ers/{user.id}",
       "http://users/same-for-all",
+      "redis://localhost:6379/0?key=user:{user.id}",
+      "redis://127.0.0.1/0?key=user:{user.id}",
+      "redis://127.0.0.1:0/0?key=user:{user.id}",
+      "redis://127.0.0.1:65536/0?key=user:{user.id}",
+      "redis://127.0.0.1:6379?key=user:{user.id}",
+      "redis://127.0.0.1:6379/x?key=user:{user.id}",
+      "redis://127.0.0.1:6379/0?user:{user.id}",
+      "redis://127.0.0.1:6379/0?key=user",
+      "redis://a@127.0.0.1:6379/0?key=user:{user.id}",
+      "redis://{user.ip}:6379/0?key=user:{user.id}",
+      "redis://",
+      "rediss://127.0.0.1:6379/0?key=user:{user.id}",
       "http://users/{a}{b}{c}{d}{e}{f}{g}{h}{i}",
   };
   for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
@@ -76,6 +88,7 @@ START_TEST(test_template_fills)
       {"http://u/{id}", STR_INIT("\xC3\xA9 \xFF"), "http://u/%C3%A9%20%FF"},
       {"http://u/{id}", STR_INIT("..."), "http://u/..."},
       {"http://u/f?id={id}&b=1", STR_INIT("1&b=2"), "http://u/f?id=1%26b%3D2&b=1"},
+      {"redis://[::1]:6379/3?key=user:{id}:x", STR_INIT("a@b/.."), "user:a@b/..:x"},
       {"https://[::1]:8443/{id}", STR_INIT("1"), "https://[::1]:8443/1"},
   };
   static char buffer[LOOKUP_FILLED_BYTES_MAX];
@@ -108,6 +121,9 @@ START_TEST(test_template_refuses_keys)
       {"http://u/{id}", STR_INIT("../admin"), LOOKUP_KEY_DOTS},
       {"http://u/{id}", STR_INIT("a\\..\\admin"), LOOKUP_KEY_DOTS},
       {"http://u/{id}", STR_INIT("a/.."), LOOKUP_KEY_DOTS},
+      {"redis://127.0.0.1:6379/0?key=u:{id}", STR_INIT("1:2"), LOOKUP_KEY_COLON},
+      {"redis://127.0.0.1:6379/0?key=u:{id}", STR_INIT("1\r\n2"), LOOKUP_KEY_CONTROL},
+      {"redis://127.0.0.1:6379/0?key=u:{id}", STR_INIT(""), LOOKUP_KEY_EMPTY},
       {"http://u/.{id}/x", STR_INIT("."), LOOKUP_KEY_DOTS},
       {"http://u/f?id={id}", STR_INIT(".."), LOOKUP_KEY_DOTS},
   };
