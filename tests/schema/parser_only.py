@@ -18,7 +18,7 @@ REASONS = [
     (r"(is used twice|is there twice|have the id|is declared in adit.json already)", NAMES),
     (r"segment leads to itself", NAMES),
     (r"the request gives .*, which is not a declared attribute", NAMES),
-    (r"there is no such directory|needs the attribute '.*', which is not declared", NAMES),
+    (r"there is no such directory|nothing answers for a|needs the attribute '.*', which is not declared", NAMES),
     (r"may not claim", NAMES),
     (r"is the name of the sticky cookie", NAMES),
     (r"has a meaning of its own", NAMES),

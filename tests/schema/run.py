@@ -132,24 +132,33 @@ def compare(adit, results, kind, cases):
 
 # ---- walking a document beside its schema --------------------------------------------------------
 
-def resolve(kind, schema):
+def branches(schema, node):
+    """Of if, then and else: the one that is for `node`; without a node both."""
+    taken = None if node is None else isinstance(node, dict) and set(schema["if"]["required"]) <= set(node)
+    return [schema[word] for word, is_for in (("then", True), ("else", False)) if taken in (None, is_for)]
+
+
+def resolve(kind, schema, node=None):
     """(kind, schema) and all that it refers to or is made of."""
     yield kind, schema
+    if "required" in schema.get("if", {}):
+        for one in branches(schema, node):
+            yield from resolve(kind, one, node)
     if "$ref" in schema:
         file, pointer = schema["$ref"].split("#")
         kind_of = file.removesuffix(".schema.json") or kind
         target = SCHEMAS[kind_of]
         for part in pointer.strip("/").split("/"):
             target = target[part]
-        yield from resolve(kind_of, target)
+        yield from resolve(kind_of, target, node)
     for word in ("allOf", "anyOf"):
         for one in schema.get(word, []):
-            yield from resolve(kind, one)
+            yield from resolve(kind, one, node)
 
 
-def member(kind, schema, key):
+def member(kind, schema, key, node=None):
     """Schemas of a member, by where it is described."""
-    for of, one in resolve(kind, schema):
+    for of, one in resolve(kind, schema, node):
         if key in one.get("properties", {}):
             yield of, one["properties"][key], (id(one), key)
             continue
@@ -164,11 +173,11 @@ def walk(kind, schema, node, path=()):
     todo = [(path, node, [(kind, schema)])]
     while todo:
         path, node, schemas = todo.pop()
-        flat = [one for of, entry in schemas for one in resolve(of, entry)]
+        flat = [one for of, entry in schemas for one in resolve(of, entry, node)]
         yield path, node, [one for _, one in flat]
         if isinstance(node, dict):
             for key, value in node.items():
-                todo.append((path + (key,), value, [(of, one) for k, s in schemas for of, one, _ in member(k, s, key)]))
+                todo.append((path + (key,), value, [(of, one) for k, s in schemas for of, one, _ in member(k, s, key, node)]))
         elif isinstance(node, list):
             for i, value in enumerate(node):
                 todo.append((path + (i,), value, [(of, one["items"]) for of, one in flat if isinstance(one.get("items"), dict)]))
