@@ -12,7 +12,7 @@ export LC_ALL=C.UTF-8
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:strict_string_checks=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 
-all_suites="lint unit fuzz golden zones import cli rules properties hostile findings schema docs wire differential hardening story demo"
+all_suites="lint unit fuzz golden zones import cli rules proposals properties hostile findings schema docs wire differential hardening story demo"
 wanted=${*:-$all_suites}
 passed=0
 failed=0
@@ -105,6 +105,7 @@ suite zones /usr/bin/python3 tests/rules/zones.py "$adit"
 suite import /usr/bin/python3 tests/import/run.py "$adit"
 suite cli /usr/bin/python3 tests/cli/test_cli.py "$adit"
 suite rules /usr/bin/python3 tests/rules/examples.py "$adit"
+suite proposals /usr/bin/python3 tests/rules/proposals.py "$adit"
 suite properties /usr/bin/python3 tests/rules/properties.py "$adit"
 suite hostile /usr/bin/python3 tests/rules/hostile.py "$adit"
 suite findings /usr/bin/python3 tests/rules/findings.py "$adit"

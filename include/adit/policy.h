@@ -79,6 +79,19 @@ bool policy_protects_field(void *policy, struct str name);
 bool policy_strip_request(struct policy *policy, struct arena *arena,
                           struct decide_request *request) __attribute__((warn_unused_result));
 
+/* ---- requests for tests ---------------------------------------------------------------------- */
+
+struct policy_prober;
+struct probe;
+struct probe_answer;
+/* Makes up requests, as tests of rule files ask them, for one route of the policy, which must
+ * outlive it (adit/prober.h). `now_ms` is what they take for now unless a rule wants another time.
+ * NULL: memory. */
+struct policy_prober *policy_prober_new(struct policy *policy, const struct route *route,
+                                        int64_t now_ms);
+void policy_prober_free(struct policy_prober **prober);
+struct probe_answer policy_probe(struct policy_prober *prober, const struct probe *probe);
+
 /* ---- requests and decisions as JSON (batch, tests, explain) ---------------------------------- */
 
 /*

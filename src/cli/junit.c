@@ -87,7 +87,20 @@ static void add_counts(struct text *out, const struct policy_test *tests, size_t
   text_printf(out, " tests=\"%zu\" failures=\"%zu\" errors=\"0\" skipped=\"0\">\n", count, failed);
 }
 
-static void add_document(struct text *out, const struct policy *policy) {
+static void add_property(struct text *out, const char *name, size_t value) {
+  text_printf(out, "      <property name=\"coverage.%s\" value=\"%zu\"/>\n", name, value);
+}
+
+static void add_properties(struct text *out, const struct coverage_sums *sums) {
+  text_add(out, STR("    <properties>\n"));
+  add_property(out, "rules", sums->rules);
+  add_property(out, "rules.decided", sums->decided);
+  add_property(out, "conditions", sums->conditions);
+  add_property(out, "conditions.both_ways", sums->both);
+  text_add(out, STR("    </properties>\n"));
+}
+
+static void add_document(struct text *out, const struct policy *policy, struct coverage *coverage) {
   size_t n;
   const struct policy_test *tests = policy_tests(policy, &n);
   text_add(out, STR("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"adit\""));
@@ -97,6 +110,8 @@ static void add_document(struct text *out, const struct policy *policy) {
     text_add(out, STR("  <testsuite"));
     add_attribute(out, "name", str_from_cstr(route->file));
     add_counts(out, tests, n, route);
+    const struct coverage_sums sums = coverage_sum(coverage, route);
+    add_properties(out, &sums);
     for (size_t k = 0; k < n; k++)
       if (tests[k].route == route) add_case(out, &tests[k]);
     text_add(out, STR("  </testsuite>\n"));
@@ -112,10 +127,10 @@ static int write_file(const char *path, struct str s) {
   return error;
 }
 
-int junit_write(const char *path, const struct policy *policy) {
+int junit_write(const char *path, const struct policy *policy, struct coverage *coverage) {
   struct text out;
   text_init(&out, JUNIT_BYTES_MAX);
-  add_document(&out, policy);
+  add_document(&out, policy, coverage);
   int error = text_failed(&out) ? -ENOMEM : write_file(path, text_str(&out));
   text_deinit(&out);
   return error;

@@ -40,7 +40,7 @@ static void print_failure(const struct policy_test *test) {
   text_deinit(&line);
 }
 
-static void print_coverage(struct coverage *coverage, const struct policy *policy) {
+static void print_coverage(struct coverage *coverage, struct policy *policy) {
   struct text out;
   text_init(&out, 16 << 20);
   coverage_format(coverage, policy, &out);
@@ -49,7 +49,7 @@ static void print_coverage(struct coverage *coverage, const struct policy *polic
 }
 
 static int conclude(const struct cli_command *command, const struct test_options *options,
-                    const struct policy *policy, struct coverage *coverage) {
+                    struct policy *policy, struct coverage *coverage) {
   size_t n, failed = 0;
   const struct policy_test *tests = policy_tests(policy, &n);
   for (size_t i = 0; i < n; i++) {
@@ -57,7 +57,7 @@ static int conclude(const struct cli_command *command, const struct test_options
     if (!tests[i].passed) print_failure(&tests[i]);
   }
   print_coverage(coverage, policy);
-  int error = options->junit_path ? junit_write(options->junit_path, policy) : 0;
+  int error = options->junit_path ? junit_write(options->junit_path, policy, coverage) : 0;
   printf("%zu passed, %zu failed\n", n - failed, failed);
   if (error) return cli_error(command, "%s: %s", options->junit_path, strerror(-error));
   return failed ? CLI_FAILED : CLI_OK;
@@ -90,8 +90,10 @@ const struct cli_command cli_test = {
         "  RULES               rule files, instead of those that adit.json names\n"
         "\n"
         "Each failure is shown with what was expected and what came, then which rules no test\n"
-        "reaches, matches or passes over, and which conditions no test shows both true and false;\n"
-        "the closing line is 'N passed, N failed'.\n"
+        "reaches, matches or passes over, and which conditions no test shows both true and false.\n"
+        "Below each, 'add:' begins a test to be put into the file's \"tests\" as it is, with what\n"
+        "the rules decide now; where there is none it says why. The closing line is\n"
+        "'N passed, N failed'.\n"
         "Exit status: 0 all passed, 1 a test failed or a file does not load.\n",
     .run = run_test,
 };

@@ -20,10 +20,20 @@ void coverage_free(struct coverage **coverage);
 /* Notes one test: policy_options.on_test, with a struct coverage. */
 void coverage_note(void *coverage, const struct decision *decision,
                    const struct rules_trace *trace);
-/* One line of sums, then a line for each gap. */
-void coverage_format(struct coverage *coverage, const struct policy *policy, struct text *out);
+/* One line of sums, then a line for each gap, followed by tests that would close it, of which each
+ * was decided; or why there is none. */
+void coverage_format(struct coverage *coverage, struct policy *policy, struct text *out);
 
-/* Writes the results as JUnit XML, one testsuite a rule file. 0, or -errno. */
-int junit_write(const char *path, const struct policy *policy) __attribute__((warn_unused_result));
+struct coverage_sums {
+  size_t rules, decided;   /* of them */
+  size_t conditions, both; /* of them, decided both ways */
+};
+/* Short of memory all are 0. */
+struct coverage_sums coverage_sum(struct coverage *coverage, const struct route *route);
+
+/* Writes the results as JUnit XML, one testsuite a rule file, its coverage as properties. 0, or
+ * -errno. */
+int junit_write(const char *path, const struct policy *policy, struct coverage *coverage)
+    __attribute__((warn_unused_result));
 
 #endif

@@ -11,6 +11,7 @@
  *   unused.c       variants, segments, attributes
  *   routes.c       routes that take each other's requests
  *   notes.c        what needs no proof
+ *   prober.c       requests for who writes tests (adit/prober.h)
  *   below them: search, values, domain (what can be), model (a request for it), pattern
  */
 #ifndef ADIT_FINDINGS_ANALYSIS_H
@@ -50,6 +51,16 @@ struct analysis {
   struct str *examples; /* by rule: a request that it decides; p == NULL: none is known */
   bool *idle;           /* by rule: it was found never to decide; NULL: nothing is known */
 };
+
+/* ---- opening (findings.c) ---- */
+
+/* Learns the domains of the route's conditions. False: they are not known, or there are no means.
+ * `doc` and `findings` are the caller's to set. To be closed in any case. */
+bool analysis_open(struct analysis *analysis, const struct findings_input *input,
+                   const struct route *route);
+void analysis_close(struct analysis *analysis);
+/* Whether there was memory for what all parts need. */
+bool analysis_has_means(const struct analysis *analysis);
 
 /* ---- reporting ---- */
 

@@ -27,8 +27,8 @@ static bool build_domains(struct analysis *analysis) {
   return analysis->values != NULL;
 }
 
-static bool analyse(struct analysis *analysis) {
-  if (build_domains(analysis)) find_in_rules(analysis);
+static bool analyse(struct analysis *analysis, bool has_domains) {
+  if (has_domains) find_in_rules(analysis);
   find_in_splits(analysis);
   find_in_patterns(analysis);
   find_unused(analysis);
@@ -37,24 +37,38 @@ static bool analyse(struct analysis *analysis) {
   return !arena_failed(analysis->findings->arena);
 }
 
-bool findings_of_route(const struct findings_input *input, const struct route *route,
-                       const struct json_doc *doc, struct findings *findings) {
-  struct analysis analysis = {
+bool analysis_has_means(const struct analysis *analysis) {
+  return analysis->arena && analysis->tried && analysis->scratch && analysis->reader;
+}
+
+bool analysis_open(struct analysis *analysis, const struct findings_input *input,
+                   const struct route *route) {
+  *analysis = (struct analysis){
       .input = input,
       .route = route,
-      .doc = doc,
-      .findings = findings,
       .arena = arena_new(ANALYSIS_BYTES_MAX),
       .tried = arena_new(SEARCH_BYTES_MAX),
       .scratch = regex_scratch_new(),
       .reader = attr_reader_new(),
       .steps = ANALYSIS_STEPS,
   };
-  bool ok =
-      analysis.arena && analysis.tried && analysis.scratch && analysis.reader && analyse(&analysis);
-  attr_reader_free(&analysis.reader);
-  regex_scratch_free(&analysis.scratch);
-  arena_free(&analysis.tried);
-  arena_free(&analysis.arena);
+  return analysis_has_means(analysis) && build_domains(analysis);
+}
+
+void analysis_close(struct analysis *analysis) {
+  attr_reader_free(&analysis->reader);
+  regex_scratch_free(&analysis->scratch);
+  arena_free(&analysis->tried);
+  arena_free(&analysis->arena);
+}
+
+bool findings_of_route(const struct findings_input *input, const struct route *route,
+                       const struct json_doc *doc, struct findings *findings) {
+  struct analysis analysis;
+  bool has_domains = analysis_open(&analysis, input, route);
+  analysis.doc = doc;
+  analysis.findings = findings;
+  bool ok = analysis_has_means(&analysis) && analyse(&analysis, has_domains);
+  analysis_close(&analysis);
   return ok;
 }

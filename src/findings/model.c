@@ -362,6 +362,7 @@ static struct writer *writer_new(const struct model_base *base, struct arena *ar
   writer->base = base;
   writer->arena = arena;
   writer->now_ms = base->now_ms;
+  writer->has_now = base->says_now;
   return writer;
 }
 

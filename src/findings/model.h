@@ -19,6 +19,7 @@ struct model_base {
   struct str host; /* a host and a path that are the route's */
   struct str path;
   int64_t now_ms;
+  bool says_now; /* the time is written even where nothing asked for it */
 };
 
 /* Writes one JSON object without a newline. False: no value was found for a slot, or memory. */

@@ -287,14 +287,20 @@ class Check(Case):
         self.assertRegex(err, r"\Ashop\.json:\d+:\d+: error: test 'anybody' failed: [^\n]+\n\Z")
 
 
-COVERAGE = """\
-coverage: 1 of 3 rules decided, 0 of 4 conditions both ways
+COVERAGE = r"""coverage: 1 of 3 rules decided, 0 of 4 conditions both ways
 shop.json:21:5: rule 'no-bots': no test matches it: those that reach it pass on
+  add: {"name":"rule 'no-bots' decides","request":{"url":"http://shop.example.com/","headers":[["user-agent","bot"]]},"expect":{"variant":"v1","reason":"rule","rule":"no-bots"}}
 shop.json:25:11: rule 'no-bots': no test finds header.user-agent contains "bot" true or false
+  a test above finds that it is true
+  add: {"name":"rule 'no-bots': header.user-agent contains \"bot\" is false","request":{"url":"http://shop.example.com/","headers":[["user-agent","x"]]},"expect":{"variant":"v1","reason":"default","rule":null}}
 shop.json:34:9: rule 'east-new-users': no test finds region in ["cn-east","cn-north"] false
+  add: {"name":"rule 'east-new-users': region in [\"cn-east\",\"cn-north\"] is false","request":{"url":"http://shop.example.com/","headers":[["X-Region","x"]]},"expect":{"variant":"v1","reason":"default","rule":null}}
 shop.json:16:9: rule 'east-new-users': no test finds user.registered_at after "2026-01-01" false
+  add: {"name":"rule 'east-new-users': user.registered_at after \"2026-01-01\" is false","request":{"url":"http://shop.example.com/","headers":[["X-User-Registered-At","2026-01-01"]]},"expect":{"variant":"v1","reason":"default","rule":null}}
 shop.json:44:5: rule 'staff': no test matches it: those that reach it pass on
+  add: {"name":"rule 'staff' decides","request":{"url":"http://shop.example.com/","client_ip":"10.1.0.0"},"expect":{"variant":"canary","reason":"rule","rule":"staff"}}
 shop.json:48:11: rule 'staff': no test finds client_ip in_cidr "10.1.0.0/16" true
+  a test above finds that it is true
 """
 
 
@@ -365,13 +371,32 @@ class Test(Case):
                                         for name in names], out)
                 self.assertTrue(out.endswith(f"1 passed, {n} failed\n"), out)
 
+    def test_why_no_test_is_proposed(self):
+        same = {"query.a": "1"}
+        cases = [([{"id": "r", "when": {"all": [same, {"not": same}]}, "to": "canary"}], "on",
+                  "impossible: in no request of the route it decides"),
+                 ([{"id": "all", "to": "v1"}, {"id": "r", "when": same, "to": "canary"}], "on",
+                  "impossible: earlier rules take every request in which it decides"),
+                 ([{"id": "r", "when": same, "to": "canary"}], "off",
+                  'impossible: in state "off" no rule is asked'),
+                 ([{"id": "r", "when": {"header.x": {"matches": r"^(a)(?=b)\1$"}}, "to": "canary"}], "on",
+                  "no request in which it decides was found within")]
+        for listed, state, said in cases:
+            with self.subTest(said=said):
+                self.write("shop.json", {**RULES, "segments": {}, "tests": [], "state": state, "rules": listed})
+                _, out, _ = self.expect(["test", "-c", "adit.json"], 0)
+                below = out[out.index("rule 'r': "):].splitlines()[1]
+                self.assertTrue(below.startswith("  " + said), out)
+
     def test_gaps_are_counted_where_they_are_many(self):
         rules = json.loads(json.dumps(RULES))
         rules["rules"] = [{"id": f"r{i}", "when": {"query.a": str(i)}, "to": "v1"} for i in range(30)]
         del rules["tests"]
         self.write("shop.json", rules)
         _, out, _ = self.expect(["test", "-c", "adit.json"], 0)
-        lines = out.splitlines()
+        proposed = [line for line in out.splitlines() if line.startswith("  ")]
+        self.assertEqual(len(proposed), 30, "ten rules with a condition each, two lines below that")
+        lines = [line for line in out.splitlines() if not line.startswith("  ")]
         self.assertEqual(lines[0], "coverage: 0 of 30 rules decided, 0 of 30 conditions both ways")
         self.assertEqual(lines[21:], ["shop.json: and 40 more", "0 passed, 0 failed"])
 
@@ -384,7 +409,10 @@ class Test(Case):
         (suite,) = suites
         self.assertEqual((suite.tag, suite.get("name"), suite.get("tests"), suite.get("failures")),
                          ("testsuite", "shop.json", "2", "1"))
-        passed, failed = suite
+        properties, passed, failed = suite
+        self.assertEqual({one.get("name"): one.get("value") for one in properties},
+                         {"coverage.rules": "3", "coverage.rules.decided": "1", "coverage.conditions": "4",
+                          "coverage.conditions.both_ways": "0"})
         self.assertEqual((passed.get("name"), passed.get("classname"), len(passed)),
                          ("new user in the east", "shop", 0))
         self.assertEqual(failed.get("name"), name.replace("\u0001", "\ufffd").replace("\ufffe", "\ufffd"))

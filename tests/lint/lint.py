@@ -31,9 +31,9 @@ LAYERS = {
     "upstream": "base config http transport client attrs",
     "gateway": "base crypto http transport config attrs rules decide policy upstream lookup sandbox",
     "import": "base json regex http",
-    "cli": "base zone json crypto http config attrs rules decide policy client lookup import gateway",
+    "cli": "base zone json crypto http config attrs rules decide findings policy client lookup import gateway",
 }
-OTHER_HEADERS = {"conditions": "rules"}  # of modules that have more than the one of their name
+OTHER_HEADERS = {"conditions": "rules", "prober": "findings"}  # of modules that have more than the one of their name
 BASE_HEADERS = {"arena", "diag", "hash", "ip", "log", "str", "text", "units"}
 LIBRARIES = {
     "microhttpd.h": {"cli"},

@@ -1,0 +1,185 @@
+/*
+ * A request is made up from the aim and what is the route's, and decided. An earlier rule that
+ * takes it is assumed not to match, and the next is made up. When none is left the earlier rules
+ * take all.
+ */
+#include "adit/prober.h"
+
+#include <stdlib.h>
+
+#include "adit/text.h"
+#include "analysis.h"
+
+enum { TAKEN_MAX = 4096, REQUEST_BYTES_MAX = 1 << 16, TRACE_BYTES_MAX = 64 << 20 };
+
+struct prober {
+  struct analysis analysis;
+  bool ready;          /* the route's domains are known */
+  struct arena *asked; /* the last decision's trace */
+  struct text json;
+  struct decision decision;
+  struct rules_trace trace;
+  const struct probe *probe;
+  size_t taken; /* requests of this probe that went to earlier rules */
+};
+
+struct prober *prober_new(const struct findings_input *input, const struct route *route) {
+  struct prober *prober = calloc(1, sizeof(*prober));
+  if (!prober) return NULL;
+  text_init(&prober->json, REQUEST_BYTES_MAX);
+  prober->asked = arena_new(TRACE_BYTES_MAX);
+  prober->ready = analysis_open(&prober->analysis, input, route);
+  if (!prober->asked || !analysis_has_means(&prober->analysis)) prober_free(&prober);
+  return prober;
+}
+
+void prober_free(struct prober **prober) {
+  struct prober *old = *prober;
+  *prober = NULL;
+  if (!old) return;
+  analysis_close(&old->analysis);
+  arena_free(&old->asked);
+  text_deinit(&old->json);
+  free(old);
+}
+
+/* ---- deciding -------------------------------------------------------------------------------- */
+
+static bool is_met(const struct prober *prober) {
+  const struct probe *probe = prober->probe;
+  const struct decision *decision = &prober->decision;
+  size_t index = (size_t)(probe->rule - prober->analysis.route->rules);
+  if (decision->reason == REASON_LIMIT || index >= prober->trace.rule_count) return false;
+  const struct trace_rule *rule = &prober->trace.rules[index];
+  bool has_leaf = probe->leaf < rule->condition_count;
+  switch (probe->aim) {
+    case PROBE_DECIDES:
+      return decision->rule == probe->rule;
+    case PROBE_FAILS:
+      return rule->result == RULE_UNMATCHED || rule->result == RULE_UNKNOWN;
+    case PROBE_LEAF_TRUE:
+      return has_leaf && rule->conditions[probe->leaf].result == TRISTATE_TRUE;
+    case PROBE_LEAF_FALSE:
+      break;
+  }
+  return has_leaf && rule->conditions[probe->leaf].result == TRISTATE_FALSE;
+}
+
+/* A decision with its trace costs what all leaves up to the rule do. */
+static void charge(struct prober *prober) {
+  struct analysis *analysis = &prober->analysis;
+  size_t steps = 4;
+  for (size_t i = 0; i < prober->trace.rule_count; i++) {
+    if (prober->trace.rules[i].result == RULE_SKIPPED) break;
+    steps += 1 + prober->trace.rules[i].condition_count / 16;
+  }
+  analysis->steps -= steps < analysis->steps ? steps : analysis->steps;
+}
+
+/* Decides the request that is written. False: it is none of the route. */
+static bool ask(struct prober *prober) {
+  const struct findings_input *input = prober->analysis.input;
+  struct decide_request request;
+  if (!input->read(input->context, text_str(&prober->json), &request)) return false;
+  arena_reset(prober->asked);
+  prober->trace = (struct rules_trace){0};
+  decide(input->decider, &request, &prober->decision, &prober->trace, prober->asked);
+  charge(prober);
+  return prober->decision.route == prober->analysis.route;
+}
+
+static bool write_and_ask(struct prober *prober, struct search *search, bool says_now) {
+  struct model_base base = prober->analysis.base;
+  base.says_now = says_now;
+  text_clear(&prober->json);
+  return model_write(&base, search, &prober->json) && ask(prober);
+}
+
+static enum verdict reach(void *context, const struct search *search,
+                          const struct goal **ret_more) {
+  struct prober *prober = context;
+  struct analysis *analysis = &prober->analysis;
+  /* The end is told of the search that it belongs to. */
+  struct search *own = (struct search *)(uintptr_t)search;
+  if (!analysis->has_base || !write_and_ask(prober, own, false)) return VERDICT_OPEN;
+  if (is_met(prober)) {
+    /* Its outcome is to be the same tomorrow. */
+    if (!prober->decision.time_was_read) return VERDICT_FOUND;
+    return write_and_ask(prober, own, true) && is_met(prober) ? VERDICT_FOUND : VERDICT_OPEN;
+  }
+  const struct rule *taker = prober->decision.rule;
+  if (!taker || taker >= prober->probe->rule || prober->decision.reason == REASON_LIMIT ||
+      prober->taken++ == TAKEN_MAX)
+    return VERDICT_OPEN;
+  *ret_more = goal_add(analysis->tried, NULL, taker->when, ASSUME_NOT_TRUE);
+  return VERDICT_OPEN;
+}
+
+/* ---- what is assumed ------------------------------------------------------------------------- */
+
+static const struct condition *leaf_at(const struct condition *node, size_t leaf) {
+  while (node && node->kind != CONDITION_LEAF) {
+    const struct condition *within = NULL;
+    for (size_t i = 0; i < node->as.children.n && !within; i++) {
+      const struct condition *child = node->as.children.items[i];
+      if (leaf < child->leaf_count) {
+        within = child;
+      } else {
+        leaf -= child->leaf_count;
+      }
+    }
+    node = within;
+  }
+  return node;
+}
+
+static const struct goal *aim_goals(struct prober *prober) {
+  const struct probe *probe = prober->probe;
+  struct analysis *analysis = &prober->analysis;
+  analysis_begin(analysis);
+  const struct goal *base = base_goals(analysis, false);
+  const struct condition *when = probe->rule->when;
+  switch (probe->aim) {
+    case PROBE_DECIDES:
+      return goal_add(analysis->tried, base, when, ASSUME_TRUE);
+    case PROBE_FAILS:
+      return goal_add(analysis->tried, base, when, ASSUME_NOT_TRUE);
+    case PROBE_LEAF_TRUE:
+      return goal_add(analysis->tried, base, leaf_at(when, probe->leaf), ASSUME_TRUE);
+    case PROBE_LEAF_FALSE:
+      break;
+  }
+  return goal_add(analysis->tried, base, leaf_at(when, probe->leaf), ASSUME_FALSE);
+}
+
+static enum probe_verdict find(struct prober *prober) {
+  struct analysis *analysis = &prober->analysis;
+  const struct goal *goals = prober->ready ? aim_goals(prober) : NULL;
+  if (!goals) return PROBE_OPEN;
+  if (analysis_search(analysis, goals, NULL, NULL) == VERDICT_IMPOSSIBLE) return PROBE_IMPOSSIBLE;
+  goals = aim_goals(prober);
+  if (!goals) return PROBE_OPEN;
+  switch (analysis_search(analysis, goals, reach, prober)) {
+    case VERDICT_FOUND:
+      return PROBE_FOUND;
+    case VERDICT_IMPOSSIBLE:
+      return PROBE_TAKEN;
+    case VERDICT_OPEN:
+      break;
+  }
+  return PROBE_OPEN;
+}
+
+struct probe_answer prober_find(struct prober *prober, const struct probe *probe) {
+  size_t before = prober->analysis.steps;
+  prober->probe = probe;
+  prober->taken = 0;
+  struct probe_answer answer = {.verdict = find(prober)};
+  answer.steps = before - prober->analysis.steps;
+  if (answer.verdict == PROBE_FOUND) {
+    answer.json = text_str(&prober->json);
+    answer.decision = &prober->decision;
+    answer.trace = &prober->trace;
+  }
+  return answer;
+}
