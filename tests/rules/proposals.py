@@ -91,6 +91,11 @@ class Proposals(unittest.TestCase):
                         if all(line.startswith(("add: ", "a test above ")) for line in lines)}
         self.fail(f"{name}: still proposing after {ROUNDS_MAX} rounds")
 
+    # What the examples leave without a test: patterns that are beyond the search, and a condition that
+    # is there for people.
+    OPEN = {"devices.json": ["no request in which it decides was found", "no request in which it is true was found"],
+            "experiments.json": ["impossible: earlier rules take every request in which it is false"]}
+
     def test_examples(self):
         with tempfile.TemporaryDirectory() as directory:
             copy = shutil.copytree(RULES, os.path.join(directory, "rules"))
@@ -100,7 +105,10 @@ class Proposals(unittest.TestCase):
                 with self.subTest(name=name), open(os.path.join(RULES, name), encoding="utf-8") as file:
                     rules = jsonc.loads(file.read())
                     added, said = self.close(copy, name, rules)
-                    self.assertEqual(said, [])
+                    expected = self.OPEN.get(name, [])
+                    self.assertEqual(len(said), len(expected), said)
+                    for line, begin in zip(said, expected):
+                        self.assertTrue(line.startswith(begin), line)
                     self.assertGreater(added, 0 if rules.get("rules") else -1)
 
     def test_generated(self):
