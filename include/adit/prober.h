@@ -24,6 +24,9 @@ struct probe {
   const struct rule *rule;
   enum probe_aim aim;
   size_t leaf; /* of PROBE_LEAF_…: depth first, segments opened, as in a trace */
+  /* Of PROBE_DECIDES: what each of the rule's conditions is to be, UNKNOWN where it may be
+   * anything. NULL: all may. */
+  const enum tristate *leaves;
 };
 
 enum probe_verdict {

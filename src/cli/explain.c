@@ -176,6 +176,12 @@ static int print_explanation(const struct cli_command *command, const struct exp
   return status;
 }
 
+struct policy_prober *explain_prober(struct policy *policy, const struct decide_request *request,
+                                     const struct decision *decision) {
+  if (!decision->route) return NULL;
+  return policy_prober_new(policy, decision->route, request->attr.now_ms);
+}
+
 bool explain_check_given(const struct cli_command *command, const struct decide_request *request,
                          const struct decision *decision) {
   if (!decision->route) return true;
@@ -209,10 +215,12 @@ static int explain_one(const struct cli_command *command, struct policy *policy,
     struct rules_trace trace = {0};
     decide(decider, &request, &decision, &trace, arena);
     if (decision.route) attr_reader_begin(reader, decision.route->table, &request.attr);
-    struct explanation shown = {policy, &request, &decision, &trace, reader};
+    struct explanation shown = {policy, &request, &decision, &trace, reader, NULL};
+    if (!options->json) shown.prober = explain_prober(policy, &request, &decision);
     status = explain_check_given(command, &request, &decision)
                  ? print_explanation(command, &shown, options->json)
                  : CLI_USAGE;
+    policy_prober_free(&shown.prober);
   } else {
     status = cli_error(command, "out of memory");
   }

@@ -39,6 +39,11 @@ int explain_batch(const struct cli_command *command, struct policy *policy, stru
 bool explain_check_given(const struct cli_command *command, const struct decide_request *request,
                          const struct decision *decision);
 
+/* What tries whether a rule of the decision's route can match, as of the request's time. NULL:
+ * there is no route, or no memory. */
+struct policy_prober *explain_prober(struct policy *policy, const struct decide_request *request,
+                                     const struct decision *decision);
+
 /* ---- two policies ---------------------------------------------------------------------------- */
 
 /* The policy with the rule files `paths`, each in place of the file that has its route in `policy`.

@@ -88,6 +88,7 @@ struct side {
 };
 
 static void side_deinit(struct side *side) {
+  policy_prober_free(&side->shown.prober);
   attr_reader_free(&side->reader);
   decider_free(&side->decider);
   arena_free(&side->arena);
@@ -106,8 +107,9 @@ static bool side_decide(struct side *side, struct policy *policy,
   decide(side->decider, &side->request, &side->decision, &side->trace, side->arena);
   if (side->decision.route)
     attr_reader_begin(side->reader, side->decision.route->table, &side->request.attr);
-  side->shown =
-      (struct explanation){policy, &side->request, &side->decision, &side->trace, side->reader};
+  side->shown = (struct explanation){
+      policy,       &side->request, &side->decision,
+      &side->trace, side->reader,   explain_prober(policy, &side->request, &side->decision)};
   return true;
 }
 

@@ -13,7 +13,8 @@ struct explanation {
   const struct decide_request *request;
   const struct decision *decision;
   const struct rules_trace *trace;
-  struct attr_reader *reader; /* has begun the request when there is a route: reads split keys */
+  struct attr_reader *reader;   /* has begun the request when there is a route: reads split keys */
+  struct policy_prober *prober; /* of the route; NULL: what a rule needs is not tried */
 };
 
 /* The decision first, then every rule in order and every condition with the value seen. */
@@ -42,9 +43,10 @@ void explanation_format_excluded(const struct leaf *leaf, const struct attr_valu
 /* The value that is nearest to what the leaf asks for; NULL: there is none to name. */
 const struct attr_datum *explanation_nearest_value(const struct leaf *leaf,
                                                    const struct attr_value *value);
-/* One line: the fewest conditions that would have to be otherwise for the rule to match. Nothing
- * where the rule has no choice. */
-void explanation_format_needs(const struct trace_rule *rule, struct text *out);
+/* One line: the conditions that would have to be otherwise for the rule to decide, as few as can
+ * be, or that none would help. Nothing where one condition says so itself. */
+void explanation_format_needs(const struct explanation *shown, const struct trace_rule *rule,
+                              struct text *out);
 /* "25 %", "0.5 %", "33.33 %" of a number of buckets. */
 void explanation_format_percent(unsigned buckets, struct text *out);
 /* The beginning of a line of the summary, as wide as all are. */

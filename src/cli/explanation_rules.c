@@ -185,7 +185,7 @@ void explanation_format_rule(const struct explanation *shown, const struct trace
   for (size_t i = 0; i < rule->condition_count; i++) {
     format_condition(shown, &rule->conditions[i], out);
   }
-  explanation_format_needs(rule, out);
+  explanation_format_needs(shown, rule, out);
 }
 
 void explanation_format_default(const struct explanation *shown, struct text *out) {

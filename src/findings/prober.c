@@ -45,6 +45,14 @@ void prober_free(struct prober **prober) {
 
 /* ---- deciding -------------------------------------------------------------------------------- */
 
+static bool are_as_wanted(const struct probe *probe, const struct trace_rule *rule) {
+  for (size_t i = 0; probe->leaves && i < rule->condition_count; i++) {
+    enum tristate wanted = probe->leaves[i];
+    if (wanted != TRISTATE_UNKNOWN && rule->conditions[i].result != wanted) return false;
+  }
+  return true;
+}
+
 static bool is_met(const struct prober *prober) {
   const struct probe *probe = prober->probe;
   const struct decision *decision = &prober->decision;
@@ -54,7 +62,7 @@ static bool is_met(const struct prober *prober) {
   bool has_leaf = probe->leaf < rule->condition_count;
   switch (probe->aim) {
     case PROBE_DECIDES:
-      return decision->rule == probe->rule;
+      return decision->rule == probe->rule && are_as_wanted(probe, rule);
     case PROBE_FAILS:
       return rule->result == RULE_UNMATCHED || rule->result == RULE_UNKNOWN;
     case PROBE_LEAF_TRUE:
@@ -133,6 +141,20 @@ static const struct condition *leaf_at(const struct condition *node, size_t leaf
   return node;
 }
 
+/* Adds what the leaves of the node, which begin at `leaves`, are to be. */
+static const struct goal *leaf_goals(struct arena *arena, const struct goal *goals,
+                                     const struct condition *node, const enum tristate *leaves) {
+  if (node->kind == CONDITION_LEAF) {
+    if (*leaves == TRISTATE_UNKNOWN) return goals;
+    return goal_add(arena, goals, node, *leaves == TRISTATE_TRUE ? ASSUME_TRUE : ASSUME_FALSE);
+  }
+  for (size_t i = 0; goals && i < node->as.children.n; i++) {
+    goals = leaf_goals(arena, goals, node->as.children.items[i], leaves);
+    leaves += node->as.children.items[i]->leaf_count;
+  }
+  return goals;
+}
+
 static const struct goal *aim_goals(struct prober *prober) {
   const struct probe *probe = prober->probe;
   struct analysis *analysis = &prober->analysis;
@@ -141,7 +163,9 @@ static const struct goal *aim_goals(struct prober *prober) {
   const struct condition *when = probe->rule->when;
   switch (probe->aim) {
     case PROBE_DECIDES:
-      return goal_add(analysis->tried, base, when, ASSUME_TRUE);
+      base = goal_add(analysis->tried, base, when, ASSUME_TRUE);
+      if (!base || !probe->leaves) return base;
+      return leaf_goals(analysis->tried, base, when, probe->leaves);
     case PROBE_FAILS:
       return goal_add(analysis->tried, base, when, ASSUME_NOT_TRUE);
     case PROBE_LEAF_TRUE:

@@ -584,6 +584,33 @@ class Explain(Case):
                 lines = [line for line in out.splitlines() if "to match" in line]
                 self.assertEqual(lines, [f"      to match: {said}"] if said else [])
 
+    def test_what_a_rule_needs_can_be(self):
+        """The line names conditions that a request can meet and by which the rule decides, or says that none can."""
+        first = {"id": "first", "when": {"region": "cn"}, "to": "v1"}
+        def either(*branches):
+            return {"id": "r", "when": {"any": list(branches)}, "to": "canary"}
+        for rules, said in [
+                # The cheaper branch contradicts itself.
+                ([either({"header.a": "1", "not": {"header.a": "1"}}, {"header.a": "2", "header.b": "1", "header.c": "1"})],
+                 'header.a eq "2" and header.b eq "1" and header.c eq "1"'),
+                # An earlier rule takes what the cheaper branch wants.
+                ([first, either({"region": "cn"}, {"region": "us", "header.b": "1"})],
+                 'region eq "us" and header.b eq "1"'),
+                ([first, {"id": "r", "when": {"region": "cn", "header.b": "1"}, "to": "canary"}],
+                 "impossible, earlier rules take every request that would"),
+                ([first, {"id": "r", "when": {"region": ["cn"]}, "to": "canary"}],
+                 "impossible, earlier rules take every request that would"),
+                ([{"id": "r", "when": {"region": "cn", "not": {"region": ["cn", "us"]}}, "to": "canary"}],
+                 "impossible, no request of the route does"),
+                ([{"id": "r", "when": {"path": {"under": "/elsewhere"}, "header.b": "1"}, "to": "canary"}],
+                 "impossible, no request of the route does")]:
+            with self.subTest(rules=rules):
+                self.write("shop.json", {**RULES, "match": {**RULES["match"], "path_prefix": "/cart"}, "tests": [],
+                                         "rules": rules})
+                status, out, err = self.explain(URL)
+                self.assertEqual((status, err), (0, ""))
+                self.assertIn(f"      to match: {said}\n", out)
+
     def test_text_of_what_does_not_parse(self):
         _, out, _ = self.explain("-H", "X-Region: cn-east", "-H", "X-User-Registered-At: soon", URL)
         self.assertIn('(missing: "soon" does not parse as time)', out)
