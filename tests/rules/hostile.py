@@ -189,7 +189,7 @@ CONFIGS = [
     ("50 MB", config()[:-1] + " " * 50_000_000 + "}", "adit.json: error: cannot read 'adit.json': it is larger than "
      "16777216 bytes (make it smaller or divide it)"),
     ("16 MB of brackets", "[" * 16_000_000, f"adit.json:1:65: error: {DEEP}"),
-    ("16 MB of bytes", os.urandom(16_000_000), "adit.json:1:1: error: "),
+    ("16 MB of bytes", b"\x80" + os.urandom(16_000_000), "adit.json:1:1: error: "),
     ("a key twice", config()[:-1] + ', "rules": []}', "error: duplicate key 'rules'"),
     ("10^400 workers", config()[:-1] + ', "workers": 1e400}', "error: number out of range"),
     ("segments in a circle", config(segments={"a": {"segment": "b"}, "b": {"segment": "a"}}),
