@@ -14,26 +14,56 @@ export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 
 all_suites="lint unit fuzz golden zones import cli rules proposals properties hostile findings schema docs wire differential hardening story demo"
 wanted=${*:-$all_suites}
-passed=0
-failed=0
+at_once=2
+results=$(mktemp -d)
+trap 'rm -rf "$results"' EXIT
+started=()
 
 die() {
   echo "tests/run.sh: $*" >&2
-  echo "$passed passed, $((failed + 1)) failed"
+  echo "0 passed, 1 failed"
   exit 1
 }
 
-# suite NAME COMMAND… : runs it when it is wanted, and counts.
-suite() {
-  local name=$1 output ok bad status line
+# begin NAME COMMAND… : runs a suite when it is wanted, in the background, as soon as fewer than
+# `at_once` do; what it prints is shown whole when it ends.
+begin() {
+  local name=$1
   shift
   case " $wanted " in *" $name "*) ;; *) return ;; esac
+  while [ "$(jobs -rp | wc -l)" -ge "$at_once" ]; do wait -n; done
+  started+=("$name")
+  run_suite "$name" "$@" &
+}
+
+run_suite() {
+  local name=$1 began=$SECONDS
+  shift
+  ("$@") >"$results/$name" 2>&1
+  echo $? >"$results/$name.status"
+  exec 9>"$results/lock"
+  flock 9
+  echo "== $name ($((SECONDS - began)) s)"
+  cat "$results/$name"
+}
+
+# alone NAME COMMAND… : the same with nothing beside it, shown as it goes: what waits for many
+# processes, or measures.
+alone() {
+  local name=$1
+  shift
+  case " $wanted " in *" $name "*) ;; *) return ;; esac
+  wait
+  started+=("$name")
   echo "== $name"
-  output=$(mktemp)
-  "$@" 2>&1 | tee "$output"
-  status=${PIPESTATUS[0]}
-  ok=0
-  bad=0
+  "$@" 2>&1 | tee "$results/$name"
+  echo "${PIPESTATUS[0]}" >"$results/$name.status"
+}
+
+# count NAME : adds what a suite that has ended says of itself to `passed` and `failed`.
+count() {
+  local name=$1 ok=0 bad=0 status line
+  status=$(cat "$results/$name.status" 2>/dev/null || echo 1)
   while read -r line; do
     if [[ $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
       ok=$((ok + BASH_REMATCH[1]))
@@ -42,8 +72,7 @@ suite() {
       ok=$((ok + BASH_REMATCH[1] - BASH_REMATCH[2] - BASH_REMATCH[3]))
       bad=$((bad + BASH_REMATCH[2] + BASH_REMATCH[3]))
     fi
-  done <"$output"
-  rm -f "$output"
+  done <"$results/$name"
   if [ $((ok + bad)) = 0 ]; then
     if [ "$status" = 0 ]; then ok=1; else bad=1; fi
   elif [ "$status" != 0 ] && [ "$bad" = 0 ]; then
@@ -51,6 +80,7 @@ suite() {
   fi
   passed=$((passed + ok))
   failed=$((failed + bad))
+  [ "$bad" = 0 ] || red+=" $name"
 }
 
 # configure FOLDER OPTIONS… : a build folder that is there already is used again.
@@ -62,24 +92,28 @@ configure() {
 }
 
 build() {
-  ninja -C "$1" >"$1.log" 2>&1 || { grep -E 'error|FAILED' -A5 "$1.log" | head -60; die "$1 did not build"; }
+  ninja -C "$@" >"$1.log" 2>&1 || { grep -E 'error|FAILED' -A5 "$1.log" | head -60; die "$1 did not build"; }
 }
 
+# Several at once; xargs exits with 123 when one fails.
 unit_tests() {
-  local program status=0
-  for program in build-test/tests/unit/test_*; do
-    [ -x "$program" ] && [ -f "$program" ] || continue
-    ADIT_SOURCE_ROOT=$PWD "$program" || status=1
-  done
+  local status=0
+  export results
+  printf '%s\0' build-test/tests/unit/test_* | ADIT_SOURCE_ROOT=$PWD xargs -0 -P "$at_once" -I{} sh -c '
+    if [ -x "$1" ] && [ -f "$1" ]; then "$1" >"$results/unit.${1##*/}" 2>&1; fi' sh {} || status=1
+  cat "$results"/unit.test_*
   return $status
+}
+
+release_build() {
+  configure build-release -Dbuildtype=release -Db_lto=true -Dwerror=true
+  build build-release src/adit tests/unit/test_sandbox
 }
 
 # What only a release build shows: how it is hardened, and the sandbox without what sanitizers need.
 hardening() {
   local status=0
-  configure build-release -Dbuildtype=release -Db_lto=true -Dwerror=true
-  ninja -C build-release src/adit tests/unit/test_sandbox >build-release.log 2>&1 ||
-    { grep -E 'error|FAILED' -A5 build-release.log | head -60; return 1; }
+  release_build || return 1
   /usr/bin/python3 tests/hardening/run.py build-release/src/adit || status=1
   build-release/tests/unit/test_sandbox || status=1
   /usr/bin/python3 tests/rules/hostile.py build-release/src/adit || status=1
@@ -94,29 +128,35 @@ configure build-test -Dbuildtype=debug -Db_sanitize=address,undefined -Db_lundef
 build build-test
 CC=clang configure build-fuzz -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false \
   -Dwerror=true -Dfuzzers=true
-build build-fuzz
+build build-fuzz fuzzers
 adit=$PWD/build-test/src/adit
 
-suite lint /usr/bin/python3 tests/lint/lint.py
-suite unit unit_tests
-suite fuzz tests/fuzz/run.sh build-fuzz
-suite golden /usr/bin/python3 tests/rules/golden.py "$adit"
-suite zones /usr/bin/python3 tests/rules/zones.py "$adit"
-suite import /usr/bin/python3 tests/import/run.py "$adit"
-suite cli /usr/bin/python3 tests/cli/test_cli.py "$adit"
-suite rules /usr/bin/python3 tests/rules/examples.py "$adit"
-suite proposals /usr/bin/python3 tests/rules/proposals.py "$adit"
-suite properties /usr/bin/python3 tests/rules/properties.py "$adit"
-suite hostile /usr/bin/python3 tests/rules/hostile.py "$adit"
-suite findings /usr/bin/python3 tests/rules/findings.py "$adit"
-suite schema /usr/bin/python3 tests/schema/run.py "$adit"
-suite docs /usr/bin/python3 tests/docs/run.py "$adit"
-suite wire /usr/bin/python3 tests/integration/run.py "$adit"
-suite differential /usr/bin/python3 tests/differential/run.py "$adit" --all
-suite hardening hardening
-suite story /usr/bin/python3 tests/integration/story_nginx.py "$adit"
-suite demo "$adit" demo --check
+begin hardening hardening
+begin lint /usr/bin/python3 tests/lint/lint.py
+begin unit unit_tests
+begin fuzz tests/fuzz/run.sh build-fuzz
+begin golden /usr/bin/python3 tests/rules/golden.py "$adit"
+begin zones /usr/bin/python3 tests/rules/zones.py "$adit"
+begin import /usr/bin/python3 tests/import/run.py "$adit"
+begin cli /usr/bin/python3 tests/cli/test_cli.py "$adit"
+begin rules /usr/bin/python3 tests/rules/examples.py "$adit"
+begin proposals /usr/bin/python3 tests/rules/proposals.py "$adit"
+begin properties /usr/bin/python3 tests/rules/properties.py "$adit"
+begin hostile /usr/bin/python3 tests/rules/hostile.py "$adit"
+begin findings /usr/bin/python3 tests/rules/findings.py "$adit"
+begin schema /usr/bin/python3 tests/schema/run.py "$adit"
+begin docs /usr/bin/python3 tests/docs/run.py "$adit"
+alone wire /usr/bin/python3 tests/integration/run.py "$adit"
+alone differential /usr/bin/python3 tests/differential/run.py "$adit" --all
+alone story /usr/bin/python3 tests/integration/story_nginx.py "$adit"
+alone demo "$adit" demo --check
+wait
 
+passed=0
+failed=0
+red=
+for name in "${started[@]}"; do count "$name"; done
 echo
+[ "$failed" = 0 ] || echo "not green:$red"
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
