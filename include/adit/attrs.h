@@ -179,6 +179,11 @@ size_t attr_catalog_size(const struct attr_catalog *catalog);
  * by Connection is ignored (contract §5). */
 void attr_catalog_visit_headers(const struct attr_catalog *catalog,
                                 void (*visit)(void *context, struct str field_name), void *context);
+/* The same of headers whose own word a declared attribute takes, and whether that is from anyone or
+ * from trusted proxies only. */
+void attr_catalog_visit_trust(const struct attr_catalog *catalog,
+                              void (*visit)(void *context, struct str field_name, bool from_anyone),
+                              void *context);
 
 /* ---- table: the slots of one route ----------------------------------------------------------- */
 

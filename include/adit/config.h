@@ -117,6 +117,7 @@ struct config {
   struct config_limits limits;
   struct config_timeouts timeouts;
   bool via;                   /* true */
+  bool drop_untrusted;        /* false: what is not believed of a client goes on all the same */
   const struct str *upgrades; /* names of protocols that a connection may change to */
   size_t upgrade_count;
   const char *user; /* whom to become when everything is open; NULL: nobody else */

@@ -74,6 +74,11 @@ struct decider *policy_decider_new(const struct policy *policy);
 /* Whether Connection may not name a field away (contract §5): it forces a variant, or a declared
  * attribute is read from it. In any case of letters; an http_protected_fn. */
 bool policy_protects_field(void *policy, struct str name);
+/* Whether a header of a client that is no trusted proxy is to go no further:
+ * `drop_untrusted_headers` is set, and adit.json believes it of trusted proxies only. In any case
+ * of letters, `_` taken as
+ * `-`; an http_protected_fn. */
+bool policy_drops_field(void *policy, struct str name);
 /* Takes from a request of batch, tests or explain the fields that end at the gateway and that `run`
  * therefore decides without. The fields left are in `arena`. False: memory. */
 bool policy_strip_request(struct policy *policy, struct arena *arena,

@@ -173,6 +173,18 @@ void attr_catalog_visit_headers(const struct attr_catalog *catalog,
   }
 }
 
+void attr_catalog_visit_trust(const struct attr_catalog *catalog,
+                              void (*visit)(void *context, struct str field_name, bool from_anyone),
+                              void *context) {
+  for (size_t i = 0; i < catalog->declared.n; i++) {
+    const struct attr_declared *declared = &catalog->declared.items[i];
+    for (size_t k = 0; k < declared->source_count; k++) {
+      const struct attr_source *source = &declared->sources[k];
+      if (source->kind == SOURCE_HEADER) visit(context, source->name, source->from_anyone);
+    }
+  }
+}
+
 /* ---- what a name means ----------------------------------------------------------------------- */
 
 static bool resolve_builtin(const struct builtin *builtin, struct str name,

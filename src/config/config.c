@@ -208,6 +208,7 @@ static void read_all(struct config_reader *reader) {
   config_read_admin(reader, &root);
   config_read_number(reader, &root, "workers", 0, WORKERS_MAX, &config->workers);
   config_read_boolean(reader, &root, "via", &config->via);
+  config_read_boolean(reader, &root, "drop_untrusted_headers", &config->drop_untrusted);
   read_upgrades(reader, &root);
   config_read_boolean(reader, &root, "sandbox", &config->sandbox);
   read_user(reader, &root);

@@ -71,6 +71,7 @@ static const struct config_key_info rows[] = {
     {"timeouts.drain", "duration", "30s", true},
     {"timeouts.drain_delay", "duration", "0s", true},
     {"via", "boolean", "true", true},
+    {"drop_untrusted_headers", "boolean", "false", true},
     {"upgrades", "list", "websocket", true},
     {"user", "string", "", false},
     {"sandbox", "boolean", "true", false},

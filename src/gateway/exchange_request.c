@@ -34,7 +34,9 @@ static bool send_head(struct exchange *exchange) {
       .rule = decision->rule ? decision->rule->id : (struct str){0},
       .request_id = request_id(exchange),
       .upgrade = exchange->upgrade,
+      .is_dropped_context = exchange->policy->policy,
   };
+  if (input.config->drop_untrusted && !exchange->trusted) input.is_dropped = policy_drops_field;
   forward_request(&input, &scratch, worker->request_out);
   if (scratch.failed) return false;
   exchange->head_sent = true;

@@ -161,7 +161,9 @@ static bool is_disguised(struct str name) {
 }
 
 /* Whether a field of the client's goes on as it is. */
-static bool request_field_passes(const struct http_field *field, bool trusted, int version_minor) {
+static bool request_field_passes(const struct forward_request_input *input,
+                                 const struct http_field *field) {
+  const bool trusted = input->trusted;
   switch (field->id) {
     case HTTP_FIELD_X_ADIT_VARIANT:
     case HTTP_FIELD_X_ADIT_RULE:
@@ -174,10 +176,12 @@ static bool request_field_passes(const struct http_field *field, bool trusted, i
     case HTTP_FIELD_X_REQUEST_ID:
       return trusted;
     case HTTP_FIELD_EXPECT:
-      return version_minor > 0; /* RFC 9110 10.1.1: ignored in HTTP/1.0 */
+      return input->request->version_minor > 0; /* RFC 9110 10.1.1: ignored in HTTP/1.0 */
     case HTTP_FIELD_OTHER:
       /* The force token is a secret of ours: no origin gets to see it. */
-      return !str_eq_nocase(field->name, STR("x-canary-token")) && !is_disguised(field->name);
+      if (str_eq_nocase(field->name, STR("x-canary-token")) || is_disguised(field->name))
+        return false;
+      return !input->is_dropped || !input->is_dropped(input->is_dropped_context, field->name);
     case HTTP_FIELD_CACHE_CONTROL:
     case HTTP_FIELD_CONNECTION:
     case HTTP_FIELD_CONTENT_LENGTH:
@@ -237,8 +241,7 @@ void forward_request(const struct forward_request_input *input, struct scratch *
   if (!fields_have(request->fields, request->field_count, HTTP_FIELD_HOST))
     fields_add(list, STR("Host"), request->authority);
   for (size_t i = 0; i < request->field_count; i++) {
-    if (!request_field_passes(&request->fields[i], input->trusted, request->version_minor))
-      continue;
+    if (!request_field_passes(input, &request->fields[i])) continue;
     list->items[list->n] = request->fields[i];
     /* The authority of an absolute-form target replaces Host (RFC 9112 3.2.2). */
     if (request->fields[i].id == HTTP_FIELD_HOST) list->items[list->n].value = request->authority;

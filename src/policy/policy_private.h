@@ -58,6 +58,7 @@ struct policy {
   const struct policy_file **by_route; /* the same, by the route's address */
   struct router *router;
   struct protected_names *protected_names;
+  struct str_set *dropped_names; /* of untrusted clients; NULL: none */
   struct sticky_key *keys;
   size_t key_count;
   bool has_random_key;
@@ -87,7 +88,7 @@ bool link_drop_conflicts(struct loader *loader);
 /* Lists what is served, resolves upstreams, builds the router. False: said in `diags`. */
 bool link_routes(struct loader *loader);
 
-/* Fills policy->protected_names for the routes that are linked. False: memory. */
+/* Fills policy->protected_names, for the routes that are linked, and dropped_names. False: memory. */
 bool protected_names_collect(struct policy *policy);
 
 /* Parses a file's `tests` into file->tests. False: at least one error was added. */

@@ -1,5 +1,6 @@
 /*
- * The fields that no Connection may name away, and requests as the rules of `run` see them.
+ * The fields that no Connection may name away, those that go no further when a stranger sends them,
+ * and requests as the rules of `run` see them.
  */
 #include "adit/hash.h"
 #include "policy_private.h"
@@ -46,7 +47,7 @@ static void add_all(struct protected_names *names, const struct policy *policy) 
   }
 }
 
-bool protected_names_collect(struct policy *policy) {
+static bool collect_protected(struct policy *policy) {
   struct protected_names *names = ARENA_NEW(policy->arena, struct protected_names);
   if (!names) return false;
   names->arena = policy->arena;
@@ -57,6 +58,71 @@ bool protected_names_collect(struct policy *policy) {
   policy->protected_names = names;
   return !names->failed;
 }
+
+/* ---- dropped --------------------------------------------------------------------------------- */
+
+/* As applications see it that know no "-". */
+static struct str fold(struct str name, char buffer[NAME_MAX_BYTES]) {
+  struct str folded = lower(name, buffer);
+  for (size_t i = 0; i < name.n; i++)
+    if (buffer[i] == '_') buffer[i] = '-';
+  return folded;
+}
+
+/* What is believed of anyone is nobody's secret, even where another attribute is more careful. */
+struct dropped_names {
+  struct arena *arena;
+  struct str_set *of_anyone, *of_proxies;
+  size_t count;
+  bool failed;
+};
+
+static void add_trust(void *context, struct str name, bool from_anyone) {
+  struct dropped_names *names = context;
+  char buffer[NAME_MAX_BYTES];
+  names->count++;
+  if (name.n > NAME_MAX_BYTES || !names->of_anyone) return;
+  struct str_set *set = from_anyone ? names->of_anyone : names->of_proxies;
+  struct str folded = fold(name, buffer);
+  if (str_set_find(set, folded) != STR_SET_NONE) return;
+  struct str copy = arena_dup(names->arena, folded);
+  if (copy.p)
+    str_set_add(set, copy, 0);
+  else
+    names->failed = true;
+}
+
+static bool collect_dropped(struct policy *policy) {
+  struct arena *arena = policy->arena;
+  const struct attr_catalog *catalog = policy_config(policy)->catalog;
+  struct dropped_names names = {.arena = arena};
+  if (!policy_config(policy)->drop_untrusted) return true;
+  attr_catalog_visit_trust(catalog, add_trust, &names);
+  names.of_anyone = str_set_new(arena, names.count);
+  names.of_proxies = str_set_new(arena, names.count);
+  policy->dropped_names = str_set_new(arena, names.count);
+  if (!names.of_anyone || !names.of_proxies || !policy->dropped_names) return false;
+  attr_catalog_visit_trust(catalog, add_trust, &names);
+  for (size_t i = 0; i < str_set_size(names.of_proxies); i++) {
+    struct str name = str_set_key(names.of_proxies, i);
+    if (str_set_find(names.of_anyone, name) == STR_SET_NONE)
+      str_set_add(policy->dropped_names, name, 0);
+  }
+  return !names.failed;
+}
+
+bool policy_drops_field(void *policy, struct str name) {
+  const struct str_set *names = ((const struct policy *)policy)->dropped_names;
+  char buffer[NAME_MAX_BYTES];
+  return names && name.n <= NAME_MAX_BYTES &&
+         str_set_find(names, fold(name, buffer)) != STR_SET_NONE;
+}
+
+bool protected_names_collect(struct policy *policy) {
+  return collect_protected(policy) && collect_dropped(policy);
+}
+
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 bool policy_protects_field(void *policy, struct str name) {
   const struct protected_names *names = ((const struct policy *)policy)->protected_names;

@@ -217,6 +217,28 @@ def test_what_the_next_service_is_told(bench):
     assert from_proxy.one("X-Request-Id") == b"r-1" and from_stranger.one("X-Request-Id") != b"r-1"
 
 
+def test_what_is_not_believed_goes_on_unless_it_is_to_be_dropped(bench):
+    """Headers of trusted attributes, also as CGI spells them. What anyone may say stays, and what no attribute is."""
+    attributes = {**ATTRIBUTES, "cautious": {"type": "string", "from": [header("X-Open")]}}
+    lines = ["X-Region: east", "x-region: west", "X_REGION: south", "X-Groups: staff", "x_old-Age: 7", "X-First: 1",
+             "X-Second: 2", "X-Open: o", "X-Regions: 3", "User-Agent: App/5.0"]
+    names = ("X-Region", "X_REGION", "X-Groups", "x_old-Age", "X-First", "X-Second", "X-Open", "X-Regions", "User-Agent")
+    everything = [[b"east", b"west"], [b"south"], [b"staff"], [b"7"], [b"1"], [b"2"], [b"o"], [b"3"], [b"App/5.0"]]
+
+    def what_goes_on(source):
+        ask(bench, *lines, source=source)
+        got = bench.v1.requests[-1]
+        return [got.all(name) for name in names]
+
+    start(bench, {}, attributes)
+    assert what_goes_on(None) == everything
+    assert what_goes_on(STRANGER) == everything
+    bench.write_files(config={"trusted_proxies": PROXIES, "attributes": attributes, "drop_untrusted_headers": True})
+    bench.gateway.reload()
+    assert what_goes_on(None) == everything
+    assert what_goes_on(STRANGER) == [[], [], [], [], [], [b"2"], [b"o"], [b"3"], [b"App/5.0"]]
+
+
 def test_who_is_trusted_changes_with_a_reload(bench):
     start(bench, {"there": {"region": "east"}})
     assert rule_for(bench, "X-Region: east") == "there"
