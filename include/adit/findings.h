@@ -27,6 +27,7 @@ enum finding_kind {
   FINDING_PATTERN_TEXT,  /* a pattern that another operator says */
   FINDING_PATTERN_ALL,   /* a pattern that everything matches */
   FINDING_PATTERN_LIMIT, /* a pattern that a short text drives to the match limit */
+  FINDING_CLOSED_GROUP,  /* a canary for staff or the like, and for whoever says that he is */
   NOTE_CLIENT_SAYS,      /* a canary for whoever says so */
   NOTE_OPEN_FORCE,       /* anyone may force */
   NOTE_MISSING,          /* a negative operator on what may be missing */

@@ -21,6 +21,7 @@ static enum diag_level level_of(enum finding_kind kind) {
     case FINDING_PATTERN_TEXT:
     case FINDING_PATTERN_ALL:
     case FINDING_PATTERN_LIMIT:
+    case FINDING_CLOSED_GROUP:
       return DIAG_WARNING;
     case NOTE_CLIENT_SAYS:
     case NOTE_OPEN_FORCE:

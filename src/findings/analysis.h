@@ -105,6 +105,7 @@ void find_in_splits(struct analysis *analysis);
 void find_in_patterns(struct analysis *analysis);
 void find_unused(struct analysis *analysis);
 void find_in_routes(struct analysis *analysis);
+void find_claims(struct analysis *analysis);
 void find_notes(struct analysis *analysis);
 
 #endif

@@ -33,6 +33,7 @@ static bool analyse(struct analysis *analysis, bool has_domains) {
   find_in_patterns(analysis);
   find_unused(analysis);
   find_in_routes(analysis);
+  find_claims(analysis);
   if (analysis->input->notes) find_notes(analysis);
   return !arena_failed(analysis->findings->arena);
 }
