@@ -10,6 +10,8 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 export LC_ALL=C.UTF-8
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:strict_string_checks=1}
+# What hangs is found all the same; how long a test takes on a busy machine says nothing.
+export CK_TIMEOUT_MULTIPLIER=${CK_TIMEOUT_MULTIPLIER:-10}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 
 all_suites="lint unit fuzz golden zones import cli rules proposals properties hostile findings schema docs wire differential hardening story demo"

@@ -97,7 +97,10 @@ struct attr_value {
   const struct attr_datum *data;
   struct str refused; /* ATTR_MISSING_UNPARSABLE, _UNTRUSTED: the first text refused; else absent */
   struct str detail;  /* ATTR_MISSING_NOT_SUPPLIED: a sentence part such as "the token expired" */
+  size_t source; /* which source's word it is, from 0; ATTR_SOURCE_NONE: no source settled it */
 };
+
+#define ATTR_SOURCE_NONE SIZE_MAX
 
 /* ---- catalog: the names ---------------------------------------------------------------------- */
 
@@ -249,6 +252,7 @@ struct attr_source_info {
   enum attr_source_kind kind;
   struct str name;
   struct str pattern; /* p == NULL: the whole value */
+  struct str json;    /* as it was declared */
   bool from_anyone;
 };
 /* The k-th source of a slot, in order of preference. False: there are no more. */

@@ -18,6 +18,7 @@ struct attr_source {
   struct str name;             /* of a header: any case */
   struct regex *regex;         /* NULL: the whole value */
   struct str pattern;          /* of the regex */
+  struct str json;             /* as it was declared; of a built-in family p == NULL */
   bool from_anyone;            /* false: counts only when a trusted proxy sent it */
   struct attr_offered offered; /* of the kinds that have a supplier */
 };

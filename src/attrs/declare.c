@@ -236,6 +236,16 @@ static bool parse_regex(const struct declaration *declaration, const cJSON *node
   return source->pattern.p != NULL;
 }
 
+/* For explain. */
+static bool keep_json(const struct declaration *declaration, const cJSON *node,
+                      struct attr_source *source) {
+  char *json = cJSON_PrintUnformatted(node);
+  if (json) source->json = arena_dup(declaration->catalog->arena, str_from_cstr(json));
+  cJSON_free(json);
+  if (!source->json.p) report_memory(declaration, node);
+  return source->json.p != NULL;
+}
+
 static bool parse_source(const struct declaration *declaration, const cJSON *node,
                          struct attr_source *source) {
   static const char *const keys[] = {"header", "cookie", "query", "regex", "trust", NULL};
@@ -243,6 +253,7 @@ static bool parse_source(const struct declaration *declaration, const cJSON *nod
     report_kind(declaration, node, "a source", "an object like {\"header\": \"X-Name\"}");
     return false;
   }
+  if (!keep_json(declaration, node, source)) return false;
   const cJSON *kind = find_kind(declaration, node, &source->kind);
   if (kind && source_is_supplied(source)) return parse_supplied(declaration, node, kind, source);
   bool known = json_check_keys(declaration->doc, node, keys, declaration->what, declaration->diags);

@@ -148,17 +148,18 @@ bool attr_reader_cookie(struct attr_reader *reader, struct str name, size_t k, s
 /* ---- outcomes of one slot -------------------------------------------------------------------- */
 
 static void set_missing(struct slot_state *state, enum attr_missing why, struct str refused) {
-  state->value = (struct attr_value){.state = ATTR_MISSING, .why = why, .refused = refused};
+  state->value = (struct attr_value){
+      .state = ATTR_MISSING, .why = why, .refused = refused, .source = ATTR_SOURCE_NONE};
 }
 
 static void set_undecided(struct slot_state *state) {
-  state->value = (struct attr_value){.state = ATTR_UNDECIDED};
+  state->value = (struct attr_value){.state = ATTR_UNDECIDED, .source = ATTR_SOURCE_NONE};
 }
 
 static void set_present(struct slot_state *state, const struct attr_datum *data, size_t n,
                         bool is_list) {
-  state->value =
-      (struct attr_value){.state = ATTR_PRESENT, .is_list = is_list, .n = n, .data = data};
+  state->value = (struct attr_value){
+      .state = ATTR_PRESENT, .is_list = is_list, .n = n, .data = data, .source = ATTR_SOURCE_NONE};
 }
 
 static void set_single(struct slot_state *state, struct attr_datum datum) {
@@ -379,7 +380,10 @@ static void read_sources(struct attr_reader *reader, const struct attr_slot *slo
     enum source_outcome outcome = source_is_supplied(source)
                                       ? read_supplied(reader, source, keys, slot->type, state)
                                       : read_source(reader, source, slot->type, state);
-    if (outcome == SOURCE_SETTLED) return;
+    if (outcome == SOURCE_SETTLED) {
+      state->value.source = i;
+      return;
+    }
     if (source->offered.key_count > 0) keys += source->offered.key_count;
   }
 }

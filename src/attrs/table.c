@@ -229,8 +229,8 @@ bool attr_table_source(const struct attr_table *table, uint16_t slot, size_t k,
   const struct attr_slot *info = &table->slots.items[slot];
   if (k >= info->source_count) return false;
   const struct attr_source *source = &info->sources[k];
-  *ret =
-      (struct attr_source_info){source->kind, source->name, source->pattern, source->from_anyone};
+  *ret = (struct attr_source_info){source->kind, source->name, source->pattern, source->json,
+                                   source->from_anyone};
   return true;
 }
 

@@ -20,6 +20,14 @@ struct explanation {
 /* The decision first, then every rule in order and every condition with the value seen. */
 void explanation_format(const struct explanation *shown, struct text *out);
 
+/* Long lists and long values are cut for the eye; --json has them whole. */
+enum { EXPLANATION_VALUE_BYTES = 200 };
+
+#define EXPLANATION_TRUE    "\xE2\x9C\x93" /* ✓ */
+#define EXPLANATION_FALSE   "\xE2\x9C\x97" /* ✗ */
+#define EXPLANATION_UNKNOWN "?"
+#define EXPLANATION_SKIPPED "\xC2\xB7" /* · */
+
 /* ---- parts ----------------------------------------------------------------------------------- */
 
 /* The line on the bucket: what chose it, or why there is none. Nothing where no split was asked. */
@@ -29,6 +37,13 @@ void explanation_format_rules(const struct explanation *shown, struct text *out)
 void explanation_format_rule(const struct explanation *shown, const struct trace_rule *rule,
                              struct text *out);
 void explanation_format_default(const struct explanation *shown, struct text *out);
+/* Behind the rules: which attributes they asked for, and whose word each is. */
+void explanation_format_attributes(const struct explanation *shown, struct text *out);
+/* A present value's texts, quoted. */
+void explanation_format_texts(const struct attr_value *value, struct text *out);
+/* "missing: ", and why: which field is not there or does not count, or what was refused. */
+void explanation_format_missing(const struct explanation *shown, struct str attribute,
+                                const struct attr_value *value, struct text *out);
 /* "rule 'x' matches, …": the reason in words, with a newline. */
 void explanation_format_reason(const struct explanation *shown, struct text *out);
 /* Behind a value that was seen, by how much the condition fails, where that can be said: ": 2 days

@@ -7,47 +7,40 @@
 #include "adit/zone.h"
 #include "cli/explanation.h"
 
-/* Long lists and long values are cut for the eye; --json has them whole. */
-enum { SHOWN_BYTES_MAX = 200 };
-
-static const char *const MARK_TRUE = "\xE2\x9C\x93";  /* ✓ */
-static const char *const MARK_FALSE = "\xE2\x9C\x97"; /* ✗ */
-static const char *const MARK_UNKNOWN = "?";
-static const char *const MARK_SKIPPED = "\xC2\xB7"; /* · */
-static const char *const ARROW = "\xE2\x86\x92";    /* → */
+static const char *const ARROW = "\xE2\x86\x92"; /* → */
 
 static const char *rule_mark(enum rule_result result) {
   switch (result) {
     case RULE_SKIPPED:
-      return MARK_SKIPPED;
+      return EXPLANATION_SKIPPED;
     case RULE_UNMATCHED:
-      return MARK_FALSE;
+      return EXPLANATION_FALSE;
     case RULE_MATCHED:
-      return MARK_TRUE;
+      return EXPLANATION_TRUE;
     case RULE_UNKNOWN:
-      return MARK_UNKNOWN;
+      return EXPLANATION_UNKNOWN;
   }
-  return MARK_UNKNOWN;
+  return EXPLANATION_UNKNOWN;
 }
 
 static const char *condition_mark(enum tristate result) {
   switch (result) {
     case TRISTATE_FALSE:
-      return MARK_FALSE;
+      return EXPLANATION_FALSE;
     case TRISTATE_TRUE:
-      return MARK_TRUE;
+      return EXPLANATION_TRUE;
     case TRISTATE_UNKNOWN:
-      return MARK_UNKNOWN;
+      return EXPLANATION_UNKNOWN;
   }
-  return MARK_UNKNOWN;
+  return EXPLANATION_UNKNOWN;
 }
 
 static void add_cut(struct text *out, struct str s) {
-  if (s.n <= SHOWN_BYTES_MAX) {
+  if (s.n <= EXPLANATION_VALUE_BYTES) {
     text_add(out, s);
     return;
   }
-  size_t n = SHOWN_BYTES_MAX;
+  size_t n = EXPLANATION_VALUE_BYTES;
   while (n > 0 && ((unsigned char)s.p[n] & 0xC0) == 0x80) n--;
   text_add(out, str_take(s, n));
   text_add(out, STR("..."));
@@ -77,53 +70,8 @@ static void format_target(const struct route *route, const struct rule *rule, st
   }
 }
 
-/* ---- why a value is missing ------------------------------------------------------------------ */
-
-static uint16_t find_slot(const struct attr_table *table, struct str name) {
-  for (size_t slot = 0; slot < attr_table_size(table); slot++) {
-    if (str_eq(attr_table_name(table, (uint16_t)slot), name)) return (uint16_t)slot;
-  }
-  return ATTR_SLOT_NONE;
-}
-
-/* The field names that feed the attribute: all of them, or those that the request has. */
-static size_t add_field_names(const struct explanation *shown, uint16_t slot, bool only_present,
-                              struct text *out) {
-  const struct attr_table *table = shown->decision->route->table;
-  size_t added = 0;
-  struct str name, value;
-  size_t n = attr_table_request_fields(table, slot, 0, &name);
-  for (size_t k = 0; k < n; k++) {
-    attr_table_request_fields(table, slot, k, &name);
-    if (only_present && !attr_request_header(&shown->request->attr, name, 0, &value)) continue;
-    text_printf(out, "%s%.*s", added++ ? " or " : "", STR_ARG(name));
-  }
-  return added;
-}
-
-static void format_missing(const struct explanation *shown, const struct trace_condition *condition,
-                           struct text *out) {
-  const struct attr_table *table = shown->decision->route->table;
-  const struct attr_value *value = condition->seen;
-  uint16_t slot = find_slot(table, condition->attribute);
-  text_add(out, STR("missing: "));
-  if (value->why == ATTR_MISSING_UNPARSABLE && slot != ATTR_SLOT_NONE) {
-    text_add_json(out, str_take(value->refused, SHOWN_BYTES_MAX));
-    enum attr_type type = attr_table_type(table, slot);
-    if (type == ATTR_DURATION) type = ATTR_TIME; /* an age is missing when its time is */
-    text_printf(out, " does not parse as %s", attr_type_name(type));
-    return;
-  }
-  if (value->why == ATTR_MISSING_NOT_SUPPLIED) {
-    text_add(out, value->detail);
-    return;
-  }
-  bool present = value->why == ATTR_MISSING_UNTRUSTED || value->why == ATTR_MISSING_REPEATED;
-  if (slot == ATTR_SLOT_NONE || !add_field_names(shown, slot, present, out)) {
-    text_add(out, condition->attribute);
-  }
-  text_printf(out, " is %s", attr_missing_text(value->why));
-}
+/* ---- what was seen ----------------------------------------------------------------------------
+ */
 
 /* The zone that a local time is of. */
 static void format_zone(const struct explanation *shown, const struct leaf *leaf,
@@ -145,16 +93,11 @@ static void format_seen(const struct explanation *shown, const struct trace_cond
       text_add(out, STR("too costly to read"));
       break;
     case ATTR_MISSING:
-      format_missing(shown, condition, out);
+      explanation_format_missing(shown, condition->attribute, value, out);
       break;
     case ATTR_PRESENT:
       text_add(out, STR("saw "));
-      for (size_t i = 0; i < value->n; i++) {
-        if (i) text_add(out, STR(", "));
-        struct str whole = value->data[i].text;
-        text_add_json(out, str_take(whole, SHOWN_BYTES_MAX));
-        if (whole.n > SHOWN_BYTES_MAX) text_add(out, STR("..."));
-      }
+      explanation_format_texts(value, out);
       explanation_format_distance(condition, out);
       format_zone(shown, condition->leaf, out);
       break;
@@ -193,7 +136,7 @@ void explanation_format_default(const struct explanation *shown, struct text *ou
   const struct route *route = decision->route;
   bool decided =
       !decision->rule && (decision->reason == REASON_DEFAULT || decision->reason == REASON_PINNED);
-  text_printf(out, "  %s default %s ", decided ? MARK_TRUE : MARK_SKIPPED, ARROW);
+  text_printf(out, "  %s default %s ", decided ? EXPLANATION_TRUE : EXPLANATION_SKIPPED, ARROW);
   if (route->has_default_split) {
     format_split(route, &route->default_split, out);
   } else {
@@ -208,4 +151,5 @@ void explanation_format_rules(const struct explanation *shown, struct text *out)
     explanation_format_rule(shown, &shown->trace->rules[i], out);
   }
   explanation_format_default(shown, out);
+  explanation_format_attributes(shown, out);
 }

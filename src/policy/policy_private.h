@@ -88,7 +88,8 @@ bool link_drop_conflicts(struct loader *loader);
 /* Lists what is served, resolves upstreams, builds the router. False: said in `diags`. */
 bool link_routes(struct loader *loader);
 
-/* Fills policy->protected_names, for the routes that are linked, and dropped_names. False: memory. */
+/* Fills policy->protected_names, for the routes that are linked, and dropped_names. False: memory.
+ */
 bool protected_names_collect(struct policy *policy);
 
 /* Parses a file's `tests` into file->tests. False: at least one error was added. */

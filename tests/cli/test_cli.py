@@ -460,6 +460,12 @@ class Explain(Case):
             '      ✓ user.registered_at after "2026-01-01"  (saw "2026-03-04")',
             "  · staff → canary  (not asked)",
             "  · default → 5 % canary, the rest v1  (not asked)",
+            "",
+            "attributes",
+            '  region             "cn-east"',
+            '      ✓ {"header":"X-Region"}: a trusted proxy\'s word',
+            '  user.registered_at "2026-03-04"',
+            '      ✓ {"header":"X-User-Registered-At"}: a trusted proxy\'s word',
         ])
 
     def test_text_of_the_default_untrusted(self):
@@ -482,6 +488,12 @@ class Explain(Case):
             "  ✗ staff → canary",
             '      ✗ client_ip in_cidr "10.1.0.0/16"  (saw "127.0.0.1": outside 10.1.0.0/16)',
             "  ✓ default → 5 % canary, the rest v1",
+            "",
+            "attributes",
+            "  region             missing: X-Region is in the request, but does not count from this peer",
+            '      · {"header":"X-Region"}: a trusted proxy\'s word',
+            "  user.registered_at missing: X-User-Registered-At is in the request, but does not count from this peer",
+            '      · {"header":"X-User-Registered-At"}: a trusted proxy\'s word',
         ])
 
     def test_text_of_how_far_off(self):
@@ -610,6 +622,38 @@ class Explain(Case):
                 status, out, err = self.explain(URL)
                 self.assertEqual((status, err), (0, ""))
                 self.assertIn(f"      to match: {said}\n", out)
+
+    def test_text_of_whose_word_an_attribute_is(self):
+        """Declared attributes that were asked for, once each; a given one has no source; built-in families none either."""
+        config = {**CONFIG, "attributes": {**CONFIG["attributes"], "tier": {"type": "string", "from": [
+            {"header": "X-Tier"}, {"cookie": "tier", "trust": "anyone"}, {"query": "t", "trust": "anyone"}]}}}
+        rules = {**RULES, "tests": [], "attributes": {"own": {"type": "list", "from": [{"header": "Own"}]}}, "rules": [
+            {"id": "r", "when": {"tier": "a", "own": "b", "header.x": "c"}, "to": "canary"},
+            {"id": "s", "when": {"tier": "d", "user.registered_at.age": {"gt": "1d"}}, "to": "canary"}]}
+        self.write("adit.json", config)
+        self.write("shop.json", rules)
+        tier = ['      %s {"header":"X-Tier"}: a trusted proxy\'s word', '      %s {"cookie":"tier","trust":"anyone"}: anyone\'s word',
+                '      %s {"query":"t","trust":"anyone"}: anyone\'s word']
+        own = '      %s {"header":"Own"}: anyone\'s word'
+        at = '      %s {"header":"X-User-Registered-At"}: a trusted proxy\'s word'
+
+        def marked(marks):
+            return [line % mark for line, mark in zip(tier, marks)]
+
+        for args, said in [
+                (["-H", "X-Tier: x", "-H", "Cookie: tier=y", "-H", "X-User-Registered-At: soon", "-H", "Own: p, q"], [
+                    '  tier               "x"', *marked("✓··"), '  own                "p", "q"', own % "✓",
+                    '  user.registered_at missing: "soon" does not parse as time', at % "✗"]),
+                (["--untrusted", "-H", "X-Tier: x", "-H", "Cookie: tier=y"], [
+                    '  tier               "y"', *marked("·✓·"), "  own                missing: Own is not in the request",
+                    own % "·", "  user.registered_at missing: X-User-Registered-At is not in the request", at % "·"]),
+                (["-H", "X-Tier: x", "-H", "X-Tier: y", "--attribute", "own=g"], [
+                    "  tier               missing: X-Tier is in several header fields, where only one can be trusted", *marked("✗··"), '  own                "g", as given',
+                    "  user.registered_at missing: X-User-Registered-At is not in the request", at % "·"])]:
+            with self.subTest(args=args):
+                status, out, err = self.explain(*args, URL)
+                self.assertEqual((status, err), (0, ""))
+                self.assertEqual(out.split("\nattributes\n")[1].splitlines(), said)
 
     def test_text_of_what_does_not_parse(self):
         _, out, _ = self.explain("-H", "X-Region: cn-east", "-H", "X-User-Registered-At: soon", URL)

@@ -120,7 +120,7 @@ START_TEST(has_defaults)
   ck_assert_int_eq(config->timeouts.drain_ms, 30000);
   ck_assert_int_eq(config->timeouts.drain_delay_ms, 0);
   ck_assert_int_eq(config->timeouts.tunnel_ms, 3600000);
-  ck_assert(config->via);
+  ck_assert(config->via && !config->drop_untrusted);
   ck_assert_uint_eq(config->upgrade_count, 1);
   ck_assert_view_eq(config->upgrades[0], "websocket");
   ck_assert(config->sandbox);
@@ -171,7 +171,8 @@ static const char example[] =
     "    \"connections\": 5000, \"connections_per_address\": 20 },\n"
     "  \"timeouts\": { \"header\": \"5s\", \"idle\": \"1m\", \"body\": \"1h\", \"drain\": \"0s\", "
     "\"drain_delay\": \"10s\", \"tunnel\": \"7d\" },\n"
-    "  \"via\": false, \"upgrades\": [\"websocket\", \"x-mux\"],\n"
+    "  \"via\": false, \"drop_untrusted_headers\": true, \"upgrades\": [\"websocket\", "
+    "\"x-mux\"],\n"
     "  \"user\": \"adit\",\n"
     "  \"sandbox\": false,\n"
     "  \"access_log\": { \"path\": \"log/access\", \"format\": \"combined\" },\n"
@@ -262,7 +263,7 @@ START_TEST(reads_the_example)
   ck_assert_int_eq(config->timeouts.tunnel_ms, 7 * 24 * 3600000);
   ck_assert_uint_eq(config->upgrade_count, 2);
   ck_assert_view_eq(config->upgrades[1], "x-mux");
-  ck_assert(!config->via);
+  ck_assert(!config->via && config->drop_untrusted);
   ck_assert_str_eq(config->user, "adit");
   ck_assert(!config->sandbox);
   ck_assert(config->has_access_log && config->access_log_at.line == 27);
