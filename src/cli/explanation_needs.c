@@ -1,93 +1,139 @@
 /*
- * What would have to be otherwise for a rule to match: of "any" the cheapest branch, of "all" every
- * one that fails, of "not" the opposite. A request that is so is made up and decided before this is
- * said; where the cheapest branches cannot go together, those of a request that the rule decides
- * are named.
+ * What would have to be otherwise for a rule to match: of "any" one branch, of "all" every one that
+ * fails, of "not" the opposite. The ways are tried from the one that changes the fewest conditions
+ * on: a request that is so is made up and decided before this is said. Where none of the first can
+ * be, the way of a request that the rule decides is named.
  */
 #include <stdlib.h>
 
+#include "adit/arena.h"
 #include "adit/conditions.h"
 #include "adit/prober.h"
 #include "adit/text.h"
 #include "cli/explanation.h"
 
-enum {
-  VALUE_SHOWN_MAX = 80,
-  NEVER = 1 << 24 /* more than there are conditions */
+enum { VALUE_SHOWN_MAX = 80, WAYS_MAX = 16, WAYS_BYTES_MAX = 16 << 20 };
+
+/* ---- ways ------------------------------------------------------------------------------------ */
+
+/* One leaf that is to be so, or all of two ways. */
+struct way {
+  size_t cost; /* how many leaves have to change */
+  const struct way *first, *second;
+  size_t leaf;
+  bool wanted;
+};
+
+/* The cheapest first, of the same cost the earlier in the file. */
+struct ways {
+  const struct way *items[WAYS_MAX];
+  size_t n;
 };
 
 struct needs {
+  struct arena *arena;
   const struct trace_condition *seen;
   const struct trace_condition *example; /* what may be needed; NULL: anything */
-  enum tristate *wanted;                 /* by leaf; unknown: it does not count */
 };
 
 static bool is_so(enum tristate result, bool wanted) {
   return result == (wanted ? TRISTATE_TRUE : TRISTATE_FALSE);
 }
 
-/* How many of the leaves have to change for the node, whose leaves begin at `at`, to be `wanted`.
- */
-static size_t cost_of(const struct needs *needs, const struct condition *node, size_t at,
-                      bool wanted) {
-  if (node->kind == CONDITION_LEAF) {
-    if (needs->example && !is_so(needs->example[at].result, wanted)) return NEVER;
-    return !is_so(needs->seen[at].result, wanted);
-  }
-  if (node->kind == CONDITION_NOT) return cost_of(needs, node->as.children.items[0], at, !wanted);
-  bool every = (node->kind == CONDITION_ALL) == wanted;
-  size_t sum = 0, least = NEVER;
-  for (size_t i = 0; i < node->as.children.n; i++) {
-    const struct condition *child = node->as.children.items[i];
-    size_t cost = cost_of(needs, child, at, wanted);
-    at += child->leaf_count;
-    sum += cost;
-    if (cost < least) least = cost;
-  }
-  size_t cost = every ? sum : least;
-  return cost < NEVER ? cost : NEVER;
+static void ways_add(const struct needs *needs, struct ways *ways, struct way way) {
+  if (ways->n == WAYS_MAX && ways->items[WAYS_MAX - 1]->cost <= way.cost) return;
+  struct way *kept = ARENA_NEW(needs->arena, struct way);
+  if (!kept) return;
+  *kept = way;
+  size_t at = ways->n < WAYS_MAX ? ways->n++ : WAYS_MAX - 1;
+  for (; at > 0 && ways->items[at - 1]->cost > way.cost; at--)
+    ways->items[at] = ways->items[at - 1];
+  ways->items[at] = kept;
 }
 
-static void choose(const struct needs *needs, const struct condition *node, size_t at,
-                   bool wanted) {
+static struct ways both(const struct needs *needs, const struct ways *a, const struct ways *b) {
+  struct ways ways = {.n = 0};
+  for (size_t i = 0; i < a->n; i++) {
+    for (size_t k = 0; k < b->n; k++) {
+      const struct way *first = a->items[i], *second = b->items[k];
+      ways_add(needs, &ways,
+               (struct way){.cost = first->cost + second->cost, .first = first, .second = second});
+    }
+  }
+  return ways;
+}
+
+/* The ways in which the node, whose leaves begin at `at`, is `wanted`. */
+static struct ways ways_of(const struct needs *needs, const struct condition *node, size_t at,
+                           bool wanted) {
+  struct ways ways = {.n = 0};
   if (node->kind == CONDITION_LEAF) {
-    needs->wanted[at] = wanted ? TRISTATE_TRUE : TRISTATE_FALSE;
-    return;
+    if (needs->example && !is_so(needs->example[at].result, wanted)) return ways;
+    size_t cost = !is_so(needs->seen[at].result, wanted);
+    ways_add(needs, &ways, (struct way){.cost = cost, .leaf = at, .wanted = wanted});
+    return ways;
   }
-  if (node->kind == CONDITION_NOT) {
-    choose(needs, node->as.children.items[0], at, !wanted);
-    return;
-  }
+  if (node->kind == CONDITION_NOT) return ways_of(needs, node->as.children.items[0], at, !wanted);
   bool every = (node->kind == CONDITION_ALL) == wanted;
-  size_t least = cost_of(needs, node, at, wanted);
   for (size_t i = 0; i < node->as.children.n; i++) {
     const struct condition *child = node->as.children.items[i];
-    if (every || cost_of(needs, child, at, wanted) == least) {
-      choose(needs, child, at, wanted);
-      if (!every) return;
-    }
+    struct ways of_child = ways_of(needs, child, at, wanted);
     at += child->leaf_count;
+    if (i == 0) {
+      ways = of_child;
+    } else if (every) {
+      ways = both(needs, &ways, &of_child);
+    } else {
+      for (size_t k = 0; k < of_child.n; k++) ways_add(needs, &ways, *of_child.items[k]);
+    }
   }
+  return ways;
+}
+
+static void mark(const struct way *way, enum tristate *wanted) {
+  for (; way->first; way = way->second) mark(way->first, wanted);
+  wanted[way->leaf] = way->wanted ? TRISTATE_TRUE : TRISTATE_FALSE;
+}
+
+static void use(const struct way *way, const struct trace_rule *rule, enum tristate *wanted) {
+  for (size_t i = 0; i < rule->condition_count; i++) wanted[i] = TRISTATE_UNKNOWN;
+  mark(way, wanted);
 }
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 
-/* Chooses what is wanted. PROBE_OPEN: nothing speaks against it, but no request was found. False:
- * the cheapest cannot be, and nothing else is known. */
-static bool choose_possible(const struct explanation *shown, const struct trace_rule *rule,
-                            struct needs *needs, enum probe_verdict *ret) {
-  struct probe probe = {.rule = rule->rule, .aim = PROBE_DECIDES, .leaves = needs->wanted};
-  choose(needs, rule->rule->when, 0, true);
-  *ret = shown->prober ? policy_probe(shown->prober, &probe).verdict : PROBE_OPEN;
-  if (*ret == PROBE_FOUND || *ret == PROBE_OPEN) return true;
-  probe.leaves = NULL;
-  struct probe_answer any = policy_probe(shown->prober, &probe);
-  *ret = any.verdict;
-  if (any.verdict != PROBE_FOUND) return any.verdict != PROBE_OPEN;
-  needs->example = any.trace->rules[rule->rule - shown->decision->route->rules].conditions;
-  for (size_t i = 0; i < rule->condition_count; i++) needs->wanted[i] = TRISTATE_UNKNOWN;
-  choose(needs, rule->rule->when, 0, true);
-  return true;
+/* The way of any request that the rule decides. PROBE_OPEN: none was found. */
+static enum probe_verdict use_example(const struct explanation *shown,
+                                      const struct trace_rule *rule, struct needs *needs,
+                                      enum tristate *wanted) {
+  struct probe probe = {.rule = rule->rule, .aim = PROBE_DECIDES};
+  struct probe_answer answer = policy_probe(shown->prober, &probe);
+  if (answer.verdict != PROBE_FOUND) return answer.verdict;
+  needs->example = answer.trace->rules[rule->rule - shown->decision->route->rules].conditions;
+  struct ways ways = ways_of(needs, rule->rule->when, 0, true);
+  if (ways.n == 0) return PROBE_OPEN;
+  use(ways.items[0], rule, wanted);
+  return PROBE_FOUND;
+}
+
+/* Sets what each leaf is to be (unknown: it does not count). PROBE_OPEN: nothing speaks against it,
+ * but no request was found. False: nothing is known. */
+static bool find_way(const struct explanation *shown, const struct trace_rule *rule,
+                     struct needs *needs, enum tristate *wanted, enum probe_verdict *ret) {
+  struct probe probe = {.rule = rule->rule, .aim = PROBE_DECIDES, .leaves = wanted};
+  struct ways ways = ways_of(needs, rule->rule->when, 0, true);
+  const struct way *open = NULL;
+  for (size_t i = 0; i < ways.n; i++) {
+    use(ways.items[i], rule, wanted);
+    *ret = shown->prober ? policy_probe(shown->prober, &probe).verdict : PROBE_OPEN;
+    if (*ret == PROBE_FOUND) return true;
+    if (*ret == PROBE_OPEN && !open) open = ways.items[i];
+    if (*ret == PROBE_OPEN && !shown->prober) break;
+  }
+  *ret = shown->prober ? use_example(shown, rule, needs, wanted) : PROBE_OPEN;
+  if (*ret != PROBE_OPEN) return true;
+  if (open) use(open, rule, wanted);
+  return open != NULL;
 }
 
 /* ---- text ------------------------------------------------------------------------------------ */
@@ -101,23 +147,23 @@ static void add_need(const struct leaf *leaf, enum tristate wanted, size_t *coun
   text_add(out, cut ? STR("...") : leaf->value_json);
 }
 
-static void add_needs(const struct trace_rule *rule, const struct needs *needs, struct text *out) {
+static void add_needs(const struct trace_rule *rule, const enum tristate *wanted,
+                      struct text *out) {
   size_t count = 0;
   for (size_t i = 0; i < rule->condition_count; i++) {
-    enum tristate wanted = needs->wanted[i];
-    if (wanted != TRISTATE_UNKNOWN && needs->seen[i].result != wanted)
-      add_need(rule->conditions[i].leaf, wanted, &count, out);
+    if (wanted[i] != TRISTATE_UNKNOWN && rule->conditions[i].result != wanted[i])
+      add_need(rule->conditions[i].leaf, wanted[i], &count, out);
   }
   if (count > 0) text_add_char(out, '\n');
 }
 
-static void add_verdict(const struct trace_rule *rule, const struct needs *needs,
+static void add_verdict(const struct trace_rule *rule, const enum tristate *wanted,
                         enum probe_verdict verdict, struct text *out) {
   switch (verdict) {
     case PROBE_FOUND:
     case PROBE_OPEN:
       /* One condition says itself what it wants. */
-      if (rule->condition_count > 1) add_needs(rule, needs, out);
+      if (rule->condition_count > 1) add_needs(rule, wanted, out);
       return;
     case PROBE_IMPOSSIBLE:
       text_add(out, STR("      to match: impossible, no request of the route does\n"));
@@ -133,11 +179,11 @@ void explanation_format_needs(const struct explanation *shown, const struct trac
                               struct text *out) {
   bool failed = rule->result == RULE_UNMATCHED || rule->result == RULE_UNKNOWN;
   if (!failed || rule->condition_count == 0) return;
-  enum tristate *wanted = malloc(rule->condition_count * sizeof(*wanted));
-  if (!wanted) return;
-  for (size_t i = 0; i < rule->condition_count; i++) wanted[i] = TRISTATE_UNKNOWN;
-  struct needs needs = {.seen = rule->conditions, .wanted = wanted};
+  struct arena *arena = arena_new(WAYS_BYTES_MAX);
+  enum tristate *wanted = arena ? ARENA_ARRAY(arena, enum tristate, rule->condition_count) : NULL;
+  struct needs needs = {.arena = arena, .seen = rule->conditions};
   enum probe_verdict verdict;
-  if (choose_possible(shown, rule, &needs, &verdict)) add_verdict(rule, &needs, verdict, out);
-  free(wanted);
+  if (wanted && find_way(shown, rule, &needs, wanted, &verdict))
+    add_verdict(rule, wanted, verdict, out);
+  arena_free(&arena);
 }

@@ -120,8 +120,11 @@ enum verdict analysis_search(struct analysis *analysis, const struct goal *goals
     return VERDICT_OPEN;
   search.end = end;
   search.context = context;
+  size_t used = arena_used(analysis->tried);
   enum verdict verdict = search_run(&search, goals);
-  analysis->steps -= SEARCH_STEPS - search.steps;
+  /* Where a step copies sets of many values, that is what it costs. */
+  size_t steps = SEARCH_STEPS - search.steps + (arena_used(analysis->tried) - used) / STEP_BYTES;
+  analysis->steps -= steps < analysis->steps ? steps : analysis->steps;
   /* A goal that memory had no room for was not assumed: only what is impossible without it is. */
   return verdict;
 }

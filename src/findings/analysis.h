@@ -24,6 +24,7 @@
 enum {
   /* Of one file; a step is about the cost of asking a few leaves. */
   ANALYSIS_STEPS = 6000000,
+  STEP_BYTES = 128, /* of memory that a search takes cost as much */
   ANALYSIS_LEAVES_MAX = 200000,
   ANALYSIS_BYTES_MAX = 512 << 20,
   SEARCH_BYTES_MAX = 64 << 20,

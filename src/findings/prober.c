@@ -45,6 +45,12 @@ void prober_free(struct prober **prober) {
 
 /* ---- deciding -------------------------------------------------------------------------------- */
 
+/* Whether the rule that is meant is asked at all. */
+static bool is_reached(const struct prober *prober) {
+  const struct rule *taker = prober->decision.rule;
+  return prober->decision.reason != REASON_LIMIT && (!taker || taker >= prober->probe->rule);
+}
+
 static bool are_as_wanted(const struct probe *probe, const struct trace_rule *rule) {
   for (size_t i = 0; probe->leaves && i < rule->condition_count; i++) {
     enum tristate wanted = probe->leaves[i];
@@ -57,7 +63,7 @@ static bool is_met(const struct prober *prober) {
   const struct probe *probe = prober->probe;
   const struct decision *decision = &prober->decision;
   size_t index = (size_t)(probe->rule - prober->analysis.route->rules);
-  if (decision->reason == REASON_LIMIT || index >= prober->trace.rule_count) return false;
+  if (!is_reached(prober) || index >= prober->trace.rule_count) return false;
   const struct trace_rule *rule = &prober->trace.rules[index];
   bool has_leaf = probe->leaf < rule->condition_count;
   switch (probe->aim) {
@@ -73,27 +79,38 @@ static bool is_met(const struct prober *prober) {
   return has_leaf && rule->conditions[probe->leaf].result == TRISTATE_FALSE;
 }
 
-/* A decision with its trace costs what all leaves up to the rule do. */
-static void charge(struct prober *prober) {
+static void charge(struct prober *prober, size_t steps) {
   struct analysis *analysis = &prober->analysis;
-  size_t steps = 4;
-  for (size_t i = 0; i < prober->trace.rule_count; i++) {
-    if (prober->trace.rules[i].result == RULE_SKIPPED) break;
-    steps += 1 + prober->trace.rules[i].condition_count / 16;
-  }
   analysis->steps -= steps < analysis->steps ? steps : analysis->steps;
 }
 
-/* Decides the request that is written. False: it is none of the route. */
+/* What a decision costs without its trace, which asks few of the rules, and with it, which keeps
+ * all leaves. */
+static size_t price(const struct prober *prober, bool traced) {
+  const struct route *route = prober->analysis.route;
+  const struct rule *taker = prober->decision.rule;
+  size_t rules = taker ? (size_t)(taker - route->rules) + 1 : route->rule_count;
+  size_t leaves = 0;
+  for (size_t i = 0; traced && i < prober->trace.rule_count; i++)
+    leaves += prober->trace.rules[i].condition_count;
+  return 8 + (traced ? 2 * (rules + leaves) : rules / 4);
+}
+
+/* Decides the request that is written, with its trace where the rule is reached. False: it is none
+ * of the route. */
 static bool ask(struct prober *prober) {
   const struct findings_input *input = prober->analysis.input;
   struct decide_request request;
   if (!input->read(input->context, text_str(&prober->json), &request)) return false;
-  arena_reset(prober->asked);
   prober->trace = (struct rules_trace){0};
+  decide(input->decider, &request, &prober->decision, NULL, NULL);
+  charge(prober, price(prober, false));
+  if (prober->decision.route != prober->analysis.route) return false;
+  if (!is_reached(prober)) return true;
+  arena_reset(prober->asked);
   decide(input->decider, &request, &prober->decision, &prober->trace, prober->asked);
-  charge(prober);
-  return prober->decision.route == prober->analysis.route;
+  charge(prober, price(prober, true));
+  return true;
 }
 
 static bool write_and_ask(struct prober *prober, struct search *search, bool says_now) {

@@ -615,7 +615,12 @@ class Explain(Case):
                 ([{"id": "r", "when": {"region": "cn", "not": {"region": ["cn", "us"]}}, "to": "canary"}],
                  "impossible, no request of the route does"),
                 ([{"id": "r", "when": {"path": {"under": "/elsewhere"}, "header.b": "1"}, "to": "canary"}],
-                 "impossible, no request of the route does")]:
+                 "impossible, no request of the route does"),
+                # Of the branches that can be, the one that changes the fewest.
+                ([first, either({"region": "cn"}, {"query.a": "1", "query.b": "1", "query.c": "1", "query.d": "1"},
+                                {"query.y": "1", "query.z": "1"})], 'query.y eq "1" and query.z eq "1"'),
+                ([first, either({"region": "cn"}, {"query.a": "1", "query.b": "1"},
+                                {"query.x": "1", "query.c": "1"})], 'query.c eq "1"')]:
             with self.subTest(rules=rules):
                 self.write("shop.json", {**RULES, "match": {**RULES["match"], "path_prefix": "/cart"}, "tests": [],
                                          "rules": rules})
