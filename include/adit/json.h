@@ -41,6 +41,24 @@ struct json_doc *json_load(const char *path, const char *name, enum json_style s
                            size_t limit_bytes, struct diags *diags);
 void json_free(struct json_doc **doc);
 
+/* One member of an object; all of it holds during the call only. */
+struct json_member {
+  struct str key;
+  const struct cJSON *value;
+  struct diag_place key_at, value_at;
+};
+/* False stops the reading. */
+typedef bool (*json_member_fn)(void *context, const struct json_member *member);
+/*
+ * Reads a file that is one object of perhaps a million members, without making a tree of the whole:
+ * calls `visit` for each member in order, after all of the text was found to be correct but for
+ * keys that come twice, which are the visitor's matter. `at` is where a file that cannot be read is
+ * named. False: an error is in `diags`, or the visitor stopped it.
+ */
+bool json_visit_members(const char *path, enum json_style style, size_t limit_bytes,
+                        struct diag_place at, json_member_fn visit, void *context,
+                        struct diags *diags) __attribute__((warn_unused_result));
+
 const struct cJSON *json_root(const struct json_doc *doc);
 /* The text as it was parsed (without comment blanking). */
 struct str json_text(const struct json_doc *doc);
@@ -82,5 +100,12 @@ bool json_is_name(struct str name);
  * NULL: an error is in `diags`, at `at`. The caller frees *ret with free(). */
 bool file_read(const char *path, size_t limit_bytes, struct diag_place at, struct diags *diags,
                char **ret, size_t *ret_n) __attribute__((warn_unused_result));
+/*
+ * The same as a descriptor of a copy in memory, for what is to be mapped: nobody can change or
+ * shorten it any more, whatever becomes of the file. (Who touches a mapping of a file behind its
+ * new end is ended by SIGBUS.) The caller closes *ret_fd.
+ */
+bool file_copy(const char *path, size_t limit_bytes, struct diag_place at, struct diags *diags,
+               int *ret_fd) __attribute__((warn_unused_result));
 
 #endif

@@ -1,8 +1,9 @@
-/* file: reading small files whole, with messages that say what to do. */
+/* file: reading files whole, with messages that say what to do. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -66,6 +67,12 @@ static int read_all(int fd, char *buffer, size_t capacity, size_t *ret_n) {
   return 0;
 }
 
+static bool fail_grown(struct diags *diags, struct diag_place at, const char *path) {
+  diags_add(diags, DIAG_ERROR, at, "write a new file beside it and rename it into place",
+            "cannot read '%s': it grew while it was read", path);
+  return false;
+}
+
 static bool read_open_file(int fd, const char *path, size_t limit_bytes, struct diag_place at,
                            struct diags *diags, char **ret, size_t *ret_n) {
   size_t size = 0;
@@ -81,9 +88,7 @@ static bool read_open_file(int fd, const char *path, size_t limit_bytes, struct 
   }
   if (n > size) {
     free(buffer);
-    diags_add(diags, DIAG_ERROR, at, "write a new file beside it and rename it into place",
-              "cannot read '%s': it grew while it was read", path);
-    return false;
+    return fail_grown(diags, at, path);
   }
   buffer[n] = '\0';
   *ret = buffer;
@@ -91,12 +96,74 @@ static bool read_open_file(int fd, const char *path, size_t limit_bytes, struct 
   return true;
 }
 
+/* O_NONBLOCK: a pipe in the file's place must not hold us up. */
+static int open_file(const char *path) {
+  return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+}
+
 bool file_read(const char *path, size_t limit_bytes, struct diag_place at, struct diags *diags,
                char **ret, size_t *ret_n) {
-  /* O_NONBLOCK: a pipe in the file's place must not hold us up. */
-  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  int fd = open_file(path);
   if (fd < 0) return fail_errno(diags, at, path, errno);
   bool ok = read_open_file(fd, path, limit_bytes, at, diags, ret, ret_n);
   close(fd);
+  return ok;
+}
+
+/* ---- copies in memory ------------------------------------------------------------------------ */
+
+static int write_all(int fd, const char *bytes, size_t n) {
+  while (n > 0) {
+    ssize_t put = write(fd, bytes, n);
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return -errno;
+    bytes += put;
+    n -= (size_t)put;
+  }
+  return 0;
+}
+
+/* Copies at most `limit_bytes` and one more, by which a file that has grown is noticed. */
+static int copy_all(int from, int to, size_t limit_bytes, size_t *ret_n) {
+  enum { BLOCK = 256 * 1024 };
+  char *block = malloc(BLOCK);
+  int error = block ? 0 : -ENOMEM;
+  size_t n = 0, got = 1;
+  while (error == 0 && got > 0 && n <= limit_bytes) {
+    size_t most = limit_bytes + 1 - n;
+    error = read_all(from, block, most < BLOCK ? most : BLOCK, &got);
+    if (error == 0) error = write_all(to, block, got);
+    if (error == 0) n += got;
+  }
+  free(block);
+  *ret_n = n;
+  return error;
+}
+
+static bool fill_copy(int fd, const char *path, size_t limit_bytes, struct diag_place at,
+                      struct diags *diags, int copy) {
+  size_t size = 0, n = 0;
+  if (!check_kind(fd, path, limit_bytes, at, diags, &size)) return false;
+  int error = copy_all(fd, copy, size, &n);
+  if (error != 0) return fail_errno(diags, at, path, -error);
+  if (n > size) return fail_grown(diags, at, path);
+  if (fcntl(copy, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) == 0)
+    return true;
+  return fail_errno(diags, at, path, errno);
+}
+
+bool file_copy(const char *path, size_t limit_bytes, struct diag_place at, struct diags *diags,
+               int *ret_fd) {
+  int fd = open_file(path);
+  if (fd < 0) return fail_errno(diags, at, path, errno);
+  int copy = memfd_create("adit-file", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  bool ok = copy >= 0 ? fill_copy(fd, path, limit_bytes, at, diags, copy)
+                      : fail_errno(diags, at, path, errno);
+  close(fd);
+  if (ok) {
+    *ret_fd = copy;
+  } else if (copy >= 0) {
+    close(copy);
+  }
   return ok;
 }

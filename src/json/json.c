@@ -6,6 +6,7 @@
  *
  * `slots` is a hash table from a node's address to i, for json_place.
  */
+#include <assert.h>
 #include <cjson/cJSON.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -287,6 +288,86 @@ void json_free(struct json_doc **doc) {
   free(d->slots);
   free(d->lines);
   free(d);
+}
+
+/* ---- members without a tree ------------------------------------------------------------------ */
+
+/* The key at a token, decoded where it has escapes: then *ret_decoded is to be deleted. */
+static bool read_key(const char *copy, const struct json_token *token, struct str *ret,
+                     cJSON **ret_decoded) {
+  size_t n = 0;
+  const char *key = copy + token->key + 1;
+  while (key[n] != '"' && key[n] != '\\') n++;
+  *ret = str_make(key, n);
+  *ret_decoded = NULL;
+  if (key[n] == '"') return true;
+  *ret_decoded = cJSON_ParseWithLength(key - 1, token->begin - token->key);
+  if (*ret_decoded) *ret = json_str(*ret_decoded);
+  return *ret_decoded != NULL;
+}
+
+/* *ret_go_on is false when the visitor wants no more. False: memory. */
+static bool visit_member(const struct json_doc *doc, const char *copy,
+                         const struct json_token *token, json_member_fn visit, void *context,
+                         bool *ret_go_on) {
+  cJSON *decoded = NULL;
+  struct json_member member = {.key_at = place_of(doc, token->key),
+                               .value_at = place_of(doc, token->begin)};
+  /* cJSON looks at one byte behind a value. */
+  cJSON *value = cJSON_ParseWithLength(copy + token->begin, token->end - token->begin + 1);
+  bool ok = value && read_key(copy, token, &member.key, &decoded);
+  member.value = value;
+  if (ok) *ret_go_on = visit(context, &member);
+  cJSON_Delete(decoded);
+  cJSON_Delete(value);
+  return ok;
+}
+
+/* The tokens are in document order: what begins behind the end of a member is the next one. */
+static bool visit_members(const struct json_doc *doc, const char *copy, json_member_fn visit,
+                          void *context, struct diags *diags) {
+  if (doc->text[doc->tokens[0].begin] != '{') {
+    diags_add(diags, DIAG_ERROR, place_of(doc, doc->tokens[0].begin), NULL,
+              "the file must be an object");
+    return false;
+  }
+  bool go_on = true;
+  uint32_t end = 0;
+  for (size_t i = 1; go_on && i < doc->count; i++) {
+    const struct json_token *token = &doc->tokens[i];
+    if (token->begin < end) continue;
+    end = token->end;
+    if (!visit_member(doc, copy, token, visit, context, &go_on)) return fail_memory(doc, diags);
+  }
+  return go_on;
+}
+
+static bool visit_doc(struct json_doc *doc, enum json_style style, json_member_fn visit,
+                      void *context, struct diags *diags) {
+  struct json_scan scan = {.style = style};
+  bool ok = index_lines(doc) ? scan_doc(doc, &scan, diags) : fail_memory(doc, diags);
+  doc->tokens = scan.tokens;
+  doc->count = scan.count;
+  if (ok) ok = visit_members(doc, scan.copy, visit, context, diags);
+  free(scan.copy);
+  return ok;
+}
+
+bool json_visit_members(const char *path, enum json_style style, size_t limit_bytes,
+                        struct diag_place at, json_member_fn visit, void *context,
+                        struct diags *diags) {
+  assert(limit_bytes < UINT32_MAX);
+  struct json_doc *doc = calloc(1, sizeof(*doc));
+  if (doc) doc->name = strdup(path);
+  bool ok = doc && doc->name;
+  if (!ok) {
+    diags_add(diags, DIAG_ERROR, at, NULL, "out of memory");
+  } else {
+    ok = file_read(path, limit_bytes, at, diags, &doc->text, &doc->text_n) &&
+         visit_doc(doc, style, visit, context, diags);
+  }
+  json_free(&doc);
+  return ok;
 }
 
 /* ---- reading a document ---------------------------------------------------------------------- */

@@ -23,6 +23,7 @@ LAYERS = {
     "sandbox": "",
     "lookup": "base json crypto",
     "attrs": "base zone json regex http",
+    "geo": "base json attrs",
     "config": "base json attrs http lookup",
     "rules": "base zone json regex attrs http",
     "decide": "base crypto http attrs rules",
@@ -41,7 +42,8 @@ LIBRARIES = {
     "curl/curl.h": {"client", "lookup"},
     "pcre2.h": {"regex"},
     "seccomp.h": {"sandbox"},
-    "cjson/cJSON.h": {"json", "attrs", "lookup", "config", "rules", "findings", "policy", "cli"},
+    "maxminddb.h": {"geo"},
+    "cjson/cJSON.h": {"json", "attrs", "geo", "lookup", "config", "rules", "findings", "policy", "cli"},
     "openssl/": {"crypto", "transport"},
     "yaml.h": {"import"},
 }

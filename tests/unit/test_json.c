@@ -4,7 +4,7 @@
  *   grammar      accepts, refuses, editable, duplicates
  *   a document   places, raw text, numbers
  *   for walkers  known keys, errors, names, number syntax
- *   files        json_load and file_read
+ *   files        json_load and file_read; json_visit_members, file_copy
  */
 #include "adit/json.h"
 
@@ -674,7 +674,116 @@ START_TEST(reads_files)
 }
 END_TEST
 
+/* ---- members without a tree ------------------------------------------------------------------ */
+
+struct visited {
+  struct text text;
+  size_t n, most;
+};
+
+static bool visit(void *context, const struct json_member *member) {
+  struct visited *visited = context;
+  char *value = cJSON_PrintUnformatted(member->value);
+  text_printf(&visited->text, "%u:%u %.*s=%u:%u %s\n", member->key_at.line, member->key_at.column,
+              STR_ARG(member->key), member->value_at.line, member->value_at.column, value);
+  free(value);
+  return ++visited->n < visited->most;
+}
+
+static bool visit_text(struct str text, size_t most, struct visited *visited,
+                       struct diags **diags) {
+  char path[64];
+  snprintf(path, sizeof(path), "/tmp/adit-members-%ld.json", (long)getpid());
+  FILE *file = fopen(path, "wb");
+  ck_assert(file && fwrite(text.p, 1, text.n, file) == text.n && fclose(file) == 0);
+  *visited = (struct visited){.most = most};
+  text_init(&visited->text, 1 << 16);
+  *diags = diags_new();
+  bool ok = json_visit_members(path, JSON_EDITABLE, 1 << 16, (struct diag_place){.file = "x.json"},
+                               visit, visited, *diags);
+  unlink(path);
+  return ok;
+}
+
+START_TEST(test_members)
+{
+  struct visited visited;
+  struct diags *diags;
+  ck_assert(visit_text(STR("{ // first\n \"a\": [1, {\"in\": {}}], \"\": \"x\\ty\",\n"
+                           "\"s\\/\\u00e9\\\"\" : {\"b\": [[]]} /* last */ , \"a\": null,\n}"),
+                       SIZE_MAX, &visited, &diags));
+  ck_assert_view_eq(text_str(&visited.text),
+                    "2:2 a=2:7 [1,{\"in\":{}}]\n"
+                    "2:24 =2:28 \"x\\ty\"\n"
+                    "3:1 s/\xC3\xA9\"=3:17 {\"b\":[[]]}\n"
+                    "3:42 a=3:47 null\n");
+  text_deinit(&visited.text);
+  diags_free(&diags);
+}
+END_TEST
+
+START_TEST(test_members_refused)
+{
+  static const struct {
+    const char *text, *expected;
+  } cases[] = {
+      {"{\"a\": 1, \"b\": 01}", ":1:15: error: "},
+      {" [1]", ":1:2: error: the file must be an object\n"},
+      {"7", ":1:1: error: the file must be an object\n"},
+      {"", "error: "},
+  };
+  for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    struct visited visited;
+    struct diags *diags;
+    ck_assert(!visit_text(str_from_cstr(cases[i].text), SIZE_MAX, &visited, &diags));
+    ck_assert_uint_eq(visited.n, 0);
+    ck_assert_msg(strstr(printed(diags), cases[i].expected), "%s", printed(diags));
+    text_deinit(&visited.text);
+    diags_free(&diags);
+  }
+}
+END_TEST
+
+START_TEST(test_members_stopped)
+{
+  struct visited visited;
+  struct diags *diags;
+  ck_assert(!visit_text(STR("{\"a\": 1, \"b\": 2, \"c\": 3}"), 2, &visited, &diags));
+  ck_assert_uint_eq(visited.n, 2);
+  ck_assert_uint_eq(diags_size(diags), 0);
+  text_deinit(&visited.text);
+  diags_free(&diags);
+}
+END_TEST
+
+START_TEST(test_file_copy)
+{
+  char path[64], bytes[16];
+  snprintf(path, sizeof(path), "/tmp/adit-copy-%ld", (long)getpid());
+  FILE *file = fopen(path, "wb");
+  ck_assert(file && fputs("as it was", file) >= 0 && fclose(file) == 0);
+  struct diags *diags = diags_new();
+  struct diag_place at = {.file = "x.json"};
+  int fd = -1;
+  ck_assert(file_copy(path, 9, at, diags, &fd));
+  ck_assert_int_eq(truncate(path, 0), 0);
+  ck_assert_int_eq(pread(fd, bytes, sizeof(bytes), 0), 9);
+  ck_assert_int_eq(memcmp(bytes, "as it was", 9), 0);
+  ck_assert_int_eq(pwrite(fd, "x", 1, 0), -1);
+  ck_assert_int_eq(ftruncate(fd, 0), -1);
+  close(fd);
+  ck_assert_int_eq(truncate(path, 10), 0);
+  ck_assert(!file_copy(path, 9, at, diags, &fd));
+  ck_assert_ptr_nonnull(strstr(printed(diags), "it is larger than 9 bytes"));
+  unlink(path);
+  ck_assert(!file_copy(path, 9, at, diags, &fd) && !file_copy("/", 9, at, diags, &fd));
+  ck_assert_ptr_nonnull(strstr(printed(diags), "it is a directory"));
+  diags_free(&diags);
+}
+END_TEST
+
 UNIT_MAIN("json", accepts, refuses, sees_each_byte_of_a_string, limits_depth,
           takes_comments_and_trailing_commas, refuses_bad_comments, reports_every_duplicate,
           finds_duplicates_in_a_big_object, knows_places, reads_numbers_exactly, names_kinds,
-          checks_keys, adds_errors, knows_names, knows_number_syntax, loads_files, reads_files)
+          checks_keys, adds_errors, knows_names, knows_number_syntax, loads_files, reads_files,
+          test_members, test_members_refused, test_members_stopped, test_file_copy)
