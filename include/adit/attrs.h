@@ -310,6 +310,7 @@ struct attr_supplier {
   enum attr_supply (*supply)(void *context, const struct attr_request *request, uint32_t id,
                              const struct str *keys, struct attr_supplied *ret);
   void *context;
+  void (*release)(void *context); /* frees it, with the reader; NULL: it is somebody else's */
 };
 
 struct attr_reader;
@@ -318,7 +319,8 @@ struct attr_reader;
 struct attr_reader *attr_reader_new(void);
 void attr_reader_free(struct attr_reader **reader);
 
-/* From now on sources of a kind are asked of `supplier`; without one they are absent. */
+/* From now on sources of a kind are asked of `supplier`; without one they are absent. The one
+ * before is released, this one with the reader. */
 void attr_reader_supply(struct attr_reader *reader, enum attr_source_kind kind,
                         struct attr_supplier supplier);
 

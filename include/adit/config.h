@@ -9,6 +9,7 @@
 
 #include "adit/attrs.h"
 #include "adit/diag.h"
+#include "adit/geo.h"
 #include "adit/ip.h"
 #include "adit/lookup.h"
 #include "adit/str.h"
@@ -107,6 +108,7 @@ struct config {
   struct config_lookup *lookups;
   size_t lookup_count;
   struct attr_catalog *catalog;
+  struct geo *geo;              /* databases and ranges that sources of attributes are asked of */
   const struct json_doc *doc;   /* lives as long as the config: segments are compiled from it */
   const struct cJSON *segments; /* NULL: none */
   const struct config_upstream *upstreams;

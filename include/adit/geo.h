@@ -12,6 +12,7 @@
 #ifndef ADIT_GEO_H
 #define ADIT_GEO_H
 
+#include "adit/attrs.h"
 #include "adit/diag.h"
 #include "adit/ip.h"
 #include "adit/str.h"
@@ -111,5 +112,17 @@ void geo_reader_free(struct geo_reader **reader);
  * for. */
 bool geo_reader_find(struct geo_reader *reader, enum geo_field field, const struct ip_address *ip,
                      struct str *ret) __attribute__((warn_unused_result));
+
+/* ---- as sources of attributes ---------------------------------------------------------------- */
+
+/*
+ * Suppliers (adit/attrs.h) of one reader of attributes: of SOURCE_GEOIP, whose ids are fields, and
+ * of SOURCE_CIDR, whose ids are indexes of ranges. Both answer for the request's client_ip. The geo
+ * must outlive them. False: memory.
+ */
+bool geo_supplier_of_fields(const struct geo *geo, struct attr_supplier *ret)
+    __attribute__((warn_unused_result));
+bool geo_supplier_of_ranges(const struct geo *geo, struct attr_supplier *ret)
+    __attribute__((warn_unused_result));
 
 #endif

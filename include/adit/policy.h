@@ -68,7 +68,8 @@ const struct sticky_key *policy_keys(const struct policy *policy, size_t *ret_n)
  * that is not taken over are in `diags` only, and those of a kept route are not run again. */
 const struct policy_test *policy_tests(const struct policy *policy, size_t *ret_n);
 
-/* A decider for one thread under this policy; refs it not. */
+/* A decider for one thread under this policy, with all that answers for its attributes; refs it
+ * not. NULL: memory. */
 struct decider *policy_decider_new(const struct policy *policy);
 
 /* Whether Connection may not name a field away (contract §5): it forces a variant, or a declared

@@ -65,8 +65,13 @@ struct attr_reader *attr_reader_new(void) {
   return reader;
 }
 
+static void release_supplier(struct attr_supplier *supplier) {
+  if (supplier->release) supplier->release(supplier->context);
+}
+
 void attr_reader_free(struct attr_reader **reader) {
   if (!*reader) return;
+  for (size_t i = 0; i < ATTR_SOURCE_KINDS; i++) release_supplier(&(*reader)->suppliers[i]);
   free((*reader)->slots);
   regex_scratch_free(&(*reader)->scratch);
   arena_free(&(*reader)->arena);
@@ -116,6 +121,7 @@ bool attr_reader_is_pending(const struct attr_reader *reader) {
 
 void attr_reader_supply(struct attr_reader *reader, enum attr_source_kind kind,
                         struct attr_supplier supplier) {
+  release_supplier(&reader->suppliers[kind]);
   reader->suppliers[kind] = supplier;
 }
 

@@ -4,6 +4,7 @@
  *   keys.c       the table of keys, types and defaults
  *   reader.c     typed members, after that table
  *   address.c    listen, admin, trusted_proxies; endpoints' addresses
+ *   geo.c        geoip, and sources that are asked for the client's address
  *   upstreams.c  upstreams, rules
  *   secrets.c    sticky, and files that hold secrets
  */
@@ -175,6 +176,7 @@ static void read_attributes(struct config_reader *reader, const struct config_sc
   if (!catalog) return config_fail_memory(reader);
   reader->config->catalog = catalog;
   config_offer_lookups(reader, catalog);
+  config_read_geo(reader, root, catalog);
   const cJSON *node = config_find(root, "attributes");
   if (node) (void)attr_catalog_declare(catalog, reader->doc, node, reader->diags);
 }
@@ -280,6 +282,7 @@ void config_free(struct config **config) {
     explicit_bzero(private_->secrets.items[i].p, private_->secrets.items[i].n);
   }
   attr_catalog_unref(&c->catalog);
+  geo_free(&c->geo);
   json_free(&private_->doc);
   struct arena *arena = private_->arena;
   arena_free(&arena);

@@ -83,7 +83,7 @@ struct str config_path(struct config_reader *reader, const struct cJSON *node, s
                        bool glob);
 void config_fail_memory(struct config_reader *reader);
 
-/* ---- parts (address.c, upstreams.c, claims.c, secrets.c) ------------------------------------- */
+/* ---- parts (address.c, geo.c, upstreams.c, secrets.c) ---------------------------------------- */
 
 /* What is wrong with a host name as an endpoint or a claim has it, or NULL. */
 const char *config_check_host(struct str host);
@@ -100,6 +100,9 @@ void config_read_upstreams(struct config_reader *reader, const struct config_sco
 void config_read_lookups(struct config_reader *reader, const struct config_scope *root);
 void config_offer_lookups(struct config_reader *reader, struct attr_catalog *catalog);
 void config_read_rules(struct config_reader *reader, const struct config_scope *root);
+/* Reads "geoip", and lets attributes have sources of geoip and cidr. */
+void config_read_geo(struct config_reader *reader, const struct config_scope *root,
+                     struct attr_catalog *catalog);
 void config_read_sticky(struct config_reader *reader, const struct config_scope *root);
 
 /* Reads a secret of at least `min` bytes, a newline at the end dropped; `what` begins messages. */

@@ -62,6 +62,18 @@ const struct policy_test *policy_tests(const struct policy *policy, size_t *ret_
   return policy->tests;
 }
 
+/* Gives a decider what answers for sources beyond the request. False: memory. */
+static bool supply(struct decider *decider, const struct config *config) {
+  struct attr_supplier fields, ranges;
+  if (!geo_supplier_of_fields(config->geo, &fields)) return false;
+  decider_supply(decider, SOURCE_GEOIP, fields);
+  if (!geo_supplier_of_ranges(config->geo, &ranges)) return false;
+  decider_supply(decider, SOURCE_CIDR, ranges);
+  return true;
+}
+
 struct decider *policy_decider_new(const struct policy *policy) {
-  return decider_new(policy->router, policy->keys, policy->key_count);
+  struct decider *decider = decider_new(policy->router, policy->keys, policy->key_count);
+  if (decider && !supply(decider, policy->config)) decider_free(&decider);
+  return decider;
 }

@@ -38,7 +38,7 @@ A table after the line <!-- columns of: COMMAND --> has the rows that the comman
 (columns stand two blanks apart there); columns of its own may follow.
 
 Each document has a folder of its own: a copy of docs/examples with key files made for it, a copy of
-rules/ for a document that shows parts of it (from=rules/…), or an empty one for a document that writes its own adit.json. Its commands are run there by one shell; `adit` is
+rules/ for a document that shows parts of it (from=rules/…), or an empty one for a document that writes its own adit.json; the databases of tests/support/mmdb.py are in geo/. Its commands are run there by one shell; `adit` is
 the program under test. The ports 8080 and 9001 to 9003 are replaced by free ones everywhere. After a
 command that ends in & the ports that it names (for `adit run` the ready line) are waited for. A
 wrapped example is a route with the variants v1 and canary, and canary-b where it speaks of that.
@@ -139,6 +139,7 @@ class Document:
         if not any(block.options.get("file") == "adit.json" for block in self.blocks):
             shown = any(block.options.get("from", "").startswith("rules/") for block in self.blocks)
             shutil.copytree(ROOT / "rules" if shown else EXAMPLES, folder, dirs_exist_ok=True)
+        subprocess.run([sys.executable, ROOT / "tests/support/mmdb.py", folder / "geo"], check=True)
         for example in folder.rglob("*.json"):
             self.write(example.relative_to(folder), example.read_text(encoding="utf-8"))
         (folder / ".bin").mkdir()

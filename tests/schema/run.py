@@ -30,6 +30,7 @@ HERE = ROOT / "tests/schema"
 sys.path.insert(0, str(ROOT / "tests/support"))
 
 import jsonc  # noqa: E402
+import mmdb  # noqa: E402
 from parser_only import excused  # noqa: E402
 
 NAMES = ("rules", "adit")
@@ -72,6 +73,8 @@ class Adit:
         for name in ("key", "sticky.key", "token", "good.key"):
             (self.folder / name).touch(mode=0o600)
             (self.folder / name).write_text("k" * 48, encoding="utf-8")
+        (self.folder / "ranges.json").write_text('{ "10.0.0.0/8": "office" }', encoding="utf-8")
+        mmdb.FILES["city.mmdb"](self.folder / "country.mmdb")
         self.environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}
 
     def write(self, name, document):
