@@ -6,7 +6,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-docker/deps.sh build
+docker/deps.sh build demo
 log=$(mktemp)
 { [ -e build-demo/build.ninja ] || meson setup build-demo -Dbuildtype=release -Db_lto=true -Dtests=false
   ninja -C build-demo; } >"$log" 2>&1 || {
@@ -14,4 +14,5 @@ log=$(mktemp)
   exit 1
 }
 rm -f "$log"
+docker/geodata.sh build-demo/rules || echo "The demo goes on without a database of countries."
 exec build-demo/src/adit demo "$@"

@@ -1,8 +1,8 @@
 #!/bin/sh
 # The one list of Debian packages that Adit needs, and their installation.
 #
-#   docker/deps.sh build [test] [bench]     installs what is missing (root or sudo)
-#   docker/deps.sh --list build [test] …    only prints the names
+#   docker/deps.sh build [demo] [test] [bench]     installs what is missing (root or sudo)
+#   docker/deps.sh --list build [test] …           only prints the names
 set -eu
 
 packages() {
@@ -18,11 +18,15 @@ packages() {
       echo check clang clang-format clang-tidy curl git haproxy libclang-rt-14-dev llvm nginx-light procps python3 redis-server
       echo python3-jsonschema python3-websockets systemd
       ;;
+    demo)
+      # What docker/geodata.sh fetches a database with.
+      echo ca-certificates curl openssl
+      ;;
     bench)
       echo haproxy nginx-light python3 util-linux valgrind wrk
       ;;
     *)
-      echo "docker/deps.sh: unknown group '$1': use build, test or bench" >&2
+      echo "docker/deps.sh: unknown group '$1': use build, demo, test or bench" >&2
       exit 2
       ;;
   esac

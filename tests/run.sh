@@ -123,11 +123,12 @@ hardening() {
   return $status
 }
 
-docker/deps.sh build test || die "packages are missing"
+docker/deps.sh build demo test || die "packages are missing"
 mkdir -p build-test build-fuzz
 echo "== build (gcc, then clang with fuzzers; warnings are errors)"
 configure build-test -Dbuildtype=debug -Db_sanitize=address,undefined -Db_lundef=false -Dwerror=true
 build build-test
+docker/geodata.sh build-test/rules # what needs it fails without it, and says so
 CC=clang configure build-fuzz -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false \
   -Dwerror=true -Dfuzzers=true
 build build-fuzz fuzzers

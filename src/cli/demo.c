@@ -157,7 +157,7 @@ static int run_demo(const struct cli_command *command, int argc, char **argv) {
   if (!start(&demo)) {
     status = CLI_FAILED;
   } else if (demo.options.check) {
-    status = demo_script_check(demo.gateway.port) ? CLI_OK : CLI_FAILED;
+    status = demo_script_check(&demo.files, demo.gateway.port) ? CLI_OK : CLI_FAILED;
   } else {
     print_intro(&demo);
     status = wait_for_end(&demo);
@@ -179,6 +179,7 @@ const struct cli_command cli_demo = {
         "                 answer is wrong\n"
         "\n"
         "Needs no configuration: it prints curl lines to try, and Ctrl-C ends it. The rules are\n"
-        "demo.json, in the directory that ADIT_RULES names, or where Adit is installed.\n",
+        "demo.json, in the directory that ADIT_RULES names, or where Adit is installed. Beside it\n"
+        "may be country.mmdb, a database of countries; docker/geodata.sh fetches a free one.\n",
     .run = run_demo,
 };

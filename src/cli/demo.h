@@ -20,8 +20,9 @@ struct demo_files {
   char directory[512];
   char config[560]; /* adit.json in it */
   char key[560];
-  char jar[560];    /* for curl's cookies */
-  char rules[4096]; /* demo.json where it is installed or built */
+  char jar[560];       /* for curl's cookies */
+  char rules[4096];    /* demo.json where it is installed or built */
+  char database[4096]; /* country.mmdb beside it; "": there is none */
 };
 
 /* Finds demo.json and makes the directory. False: said why. Remove also then. */
@@ -61,6 +62,6 @@ bool demo_gateway_stop(struct demo_gateway *gateway);
 /* `adit` is what a shell finds this program under. */
 void demo_script_print(const struct demo_files *files, const char *adit, uint16_t port);
 /* Asks everything itself, shows request and answer, and returns whether all was right. */
-bool demo_script_check(uint16_t port);
+bool demo_script_check(const struct demo_files *files, uint16_t port);
 
 #endif

@@ -45,6 +45,14 @@ static bool find_rules(char *ret, size_t capacity) {
   return is_readable(ret);
 }
 
+/* A database of countries beside the rules, if there is one. */
+static void find_database(struct demo_files *files) {
+  const char *slash = strrchr(files->rules, '/');
+  snprintf(files->database, sizeof(files->database), "%.*s/country.mmdb",
+           (int)(slash - files->rules), files->rules);
+  if (!is_readable(files->database)) files->database[0] = '\0';
+}
+
 static bool write_file(const struct cli_command *command, const char *path, struct str bytes) {
   int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
@@ -71,6 +79,7 @@ bool demo_files_make(struct demo_files *files, const struct cli_command *command
     cli_error(command, "cannot find %s; set ADIT_RULES to the directory of demo.json", found);
     return false;
   }
+  find_database(files);
   const char *parent = getenv("TMPDIR");
   if (!parent || !parent[0] || strlen(parent) > 400) parent = "/tmp";
   char directory[sizeof(files->directory)];
@@ -98,6 +107,25 @@ static void add_pattern(struct text *out, const char *path) {
   text_deinit(&pattern);
 }
 
+static void add_geography(struct text *out, const struct demo_files *files) {
+  if (!files->database[0]) {
+    text_add(out,
+             STR("  // Without a database of countries (docker/geodata.sh fetches one) a header\n"
+                 "  // has to tell the country.\n"
+                 "  \"attributes\": {\n"
+                 "    \"country\":            { \"type\": \"string\", \"from\": [{ "
+                 "\"header\": \"X-Country\" }] },\n"));
+    return;
+  }
+  text_add(out, STR("  // Which country an address is in.\n"
+                    "  \"geoip\": { \"databases\": ["));
+  text_add_json(out, str_from_cstr(files->database));
+  text_add(out, STR("] },\n"
+                    "  \"attributes\": {\n"
+                    "    \"country\":            { \"type\": \"string\", \"from\": [{ "
+                    "\"geoip\": \"country\" }] },\n"));
+}
+
 bool demo_files_write_config(const struct demo_files *files, const struct cli_command *command,
                              uint16_t port, uint16_t v1_port, uint16_t canary_port) {
   struct text out;
@@ -110,11 +138,12 @@ bool demo_files_write_config(const struct demo_files *files, const struct cli_co
               "  \"rules\": [",
               port, geteuid() == 0 ? "  \"user\": \"root\",\n" : "");
   add_pattern(&out, files->rules);
+  text_add(&out,
+           STR("],\n"
+               "  // Your own curl plays the trusted proxy that tells region, user and address.\n"
+               "  \"trusted_proxies\": [\"127.0.0.0/8\"],\n"));
+  add_geography(&out, files);
   text_printf(&out,
-              "],\n"
-              "  // Your own curl plays the trusted proxy that tells region and user.\n"
-              "  \"trusted_proxies\": [\"127.0.0.0/8\"],\n"
-              "  \"attributes\": {\n"
               "    \"region\":             { \"type\": \"string\", \"from\": [{ \"header\": "
               "\"X-Region\" }] },\n"
               "    \"user.id\":            { \"type\": \"string\", \"from\": [{ \"header\": "

@@ -1080,7 +1080,7 @@ class Demo(Case):
             (directory,) = [name for name in os.listdir(self.directory.name) if name.startswith("adit-demo-")]
             config = os.path.join(self.directory.name, directory, "adit.json")
             self.expect(["check", "--strict", "-c", config], 0,
-                        f"{config}: 1 route, 10 tests: 0 errors, 0 warnings\n", "")
+                        f"{config}: 1 route, 12 tests: 0 errors, 0 warnings\n", "")
             self.run_lines([line.strip() for line in lines if line.startswith("  ") and "#" not in line[:4]])
             child.send_signal(signal.SIGINT)
             self.assertEqual(child.wait(TIMEOUT), 0)

@@ -23,10 +23,13 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+import mmdb  # noqa: E402
+
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "rules"
 USES = ("qa-force", "region", "new-users", "ramp", "several-canaries", "app-version", "staff", "employees",
         "beta", "tenants", "api-only", "experiments", "hold-out", "drain", "reads-first", "devices",
-        "robots", "basket-web", "basket-api", "from-ingress", "office-hours")
+        "robots", "basket-web", "basket-api", "from-ingress", "office-hours", "geography")
 KEY = '{ "sticky": { "keys": [{ "id": "test", "file": "sticky.key" }] },'
 KEY_WARNING = "rules/adit.json: warning: no sticky keys: "
 TIMEOUT_SECONDS = 60
@@ -110,6 +113,15 @@ def check_names(results, examples):
                        for host in document.get("match", {}).get("hosts", [document["route"]])])):
         results.check(f"each example has a {kind} of its own", len(set(values)) == len(values),
                       values)
+
+
+def check_database(results):
+    """rules/example.mmdb is what tests/support/mmdb.py writes."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = pathlib.Path(folder) / "city.mmdb"
+        mmdb.FILES["city.mmdb"](made)
+        results.check("rules/example.mmdb", made.read_bytes() == (FOLDER / "example.mmdb").read_bytes(),
+                      "tests/support/mmdb.py writes another city.mmdb: copy it there")
 
 
 # ---- what must fail ------------------------------------------------------------------------------
@@ -199,6 +211,7 @@ def main(arguments):
                 if path.name != "adit.json"}
     check_as_they_stand(adit, results)
     check_names(results, examples)
+    check_database(results)
     with tempfile.TemporaryDirectory() as parent:
         folder = pathlib.Path(parent) / "rules"
         copy_with_key(folder)

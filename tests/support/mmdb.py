@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Writes MaxMind DB files with known contents, for tests; reads nothing.
 
-    tests/support/mmdb.py FOLDER     writes the files of FILES
+    tests/support/mmdb.py FOLDER     writes the files of FILES; rules/example.mmdb is one of them, city.mmdb
 
 The format is that of https://maxmind.github.io/MaxMind-DB/ version 2.0: a tree over the bits of an address, the
 records, the metadata. IPv4 networks are under ::/96 of a tree of IPv6, as in MaxMind's files.
