@@ -57,6 +57,27 @@ static const char *printed(const struct diags *diags) {
   return buffer;
 }
 
+static void link_database(const char *path, const char *made) {
+  char target[512];
+  snprintf(target, sizeof(target), "%s/%s", GEO_FILES, made);
+  ck_assert_int_eq(symlink(target, path), 0);
+}
+
+/* Databases of tests/support/mmdb.py (GEO_FILES is their folder), one cut off, one of ranges. */
+static void write_geography(void) {
+  char bytes[900];
+  link_database("country.mmdb", "city.mmdb");
+  link_database("asn.mmdb", "asn.mmdb");
+  link_database("anonymous.mmdb", "anonymous.mmdb");
+  FILE *file = fopen("country.mmdb", "r");
+  ck_assert_ptr_nonnull(file);
+  ck_assert_uint_eq(fread(bytes, 1, sizeof(bytes), file), sizeof(bytes));
+  fclose(file);
+  write_bytes("cut.mmdb", bytes, sizeof(bytes), 0600);
+  write_text("nothing.mmdb", "");
+  write_text("ranges.json", "{\"10.0.0.0/8\": \"office\"}");
+}
+
 /* Loads adit.json in the folder; what was said is in *ret_printed. */
 static struct config *load(const char *path, const char **ret_printed) {
   struct diags *diags = diags_new();
@@ -501,6 +522,82 @@ START_TEST(refuses_fragments)
        "{\"type\": \"string\", \"from\": [{\"lookup\": \"users\", \"field\": \"x\"}]}}",
        "74: error: attribute 'x': needs the attribute 'user.id', which is not declared (declare it "
        "beside this one)"},
+      /* Geography. */
+      {"\"geoip\": []", "10: error: geoip must be an object, not array (write { … })"},
+      {"\"geoip\": {}",
+       "1: error: geoip: 'databases' is missing (add \"databases\": [\"country.mmdb\"])"},
+      {"\"geoip\": {\"databases\": [\"country.mmdb\"], \"path\": \"x\"}",
+       "42: error: geoip: unknown key 'path' (known here: databases)"},
+      {"\"geoip\": {\"databases\": \"country.mmdb\"}",
+       "24: error: geoip: 'databases' must be a list, not string ([\"country.mmdb\"])"},
+      {"\"geoip\": {\"databases\": []}",
+       "24: error: geoip: 'databases' is empty ([\"country.mmdb\"])"},
+      {"\"geoip\": {\"databases\": [7]}",
+       "25: error: geoip: a database must be a string, not number (\"country.mmdb\")"},
+      {"\"geoip\": {\"databases\": [\"\"]}",
+       "25: error: cannot read '': No such file or directory (create it, or correct the path)"},
+      {"\"geoip\": {\"databases\": [\"country.mmdb\", \"country.mmdb\", \"country.mmdb\", "
+       "\"country.mmdb\", \"country.mmdb\", \"country.mmdb\", \"country.mmdb\", \"country.mmdb\", "
+       "\"country.mmdb\"]}",
+       "153: error: there are more than 8 databases"},
+      {"\"geoip\": {\"databases\": [\"none.mmdb\"]}",
+       "25: error: cannot read 'none.mmdb': No such file or directory (create it, or correct the "
+       "path)"},
+      {"\"geoip\": {\"databases\": [\".\"]}",
+       "25: error: cannot read '.': it is a directory (name a file in it)"},
+      {"\"geoip\": {\"databases\": [\"ranges.json\"]}",
+       "25: error: 'ranges.json' is not a MaxMind DB file, or its end is missing (fetch it again; "
+       "a new file is best written beside it and renamed into place)"},
+      {"\"geoip\": {\"databases\": [\"cut.mmdb\"]}",
+       "25: error: 'cut.mmdb' is not a MaxMind DB file, or its end is missing (fetch it again; a "
+       "new file is best written beside it and renamed into place)"},
+      {"\"geoip\": {\"databases\": [\"nothing.mmdb\"]}",
+       "25: error: 'nothing.mmdb' is empty (fetch it again; a new file is best written beside it "
+       "and renamed into place)"},
+      {"\"geoip\": {\"databases\": [\"anonymous.mmdb\"]}",
+       "25: error: 'anonymous.mmdb' (type 'GeoIP2-Anonymous-IP') knows no country, region, city or "
+       "asn (a database of countries, cities or autonomous systems is meant)"},
+      {"\"attributes\": {\"x\": {\"type\": \"string\", \"from\": [{\"geoip\": \"country\"}]}}",
+       "50: error: attribute 'x': nothing answers for a 'geoip' source (name the databases under "
+       "\"geoip\" in adit.json)"},
+      {"\"geoip\": {\"databases\": [\"country.mmdb\"]}, \"attributes\": {\"x\": {\"type\": "
+       "\"string\", \"from\": [{\"geoip\": \"contry\"}]}}",
+       "101: error: attribute 'x': a database does not know 'contry' (did you mean 'country'?)"},
+      {"\"geoip\": {\"databases\": [\"country.mmdb\"]}, \"attributes\": {\"x\": {\"type\": "
+       "\"string\", \"from\": [{\"geoip\": \"planet\"}]}}",
+       "101: error: attribute 'x': a database does not know 'planet' (one of country, region, "
+       "city, asn)"},
+      {"\"geoip\": {\"databases\": [\"country.mmdb\"]}, \"attributes\": {\"x\": {\"type\": "
+       "\"string\", \"from\": [{\"geoip\": 7}]}}",
+       "101: error: attribute 'x': 'geoip' must be a string that is not empty (one of country, "
+       "region, city, asn)"},
+      {"\"geoip\": {\"databases\": [\"country.mmdb\"]}, \"attributes\": {\"x\": {\"type\": "
+       "\"string\", \"from\": [{\"geoip\": \"\"}]}}",
+       "101: error: attribute 'x': 'geoip' must be a string that is not empty (one of country, "
+       "region, city, asn)"},
+      {"\"geoip\": {\"databases\": [\"asn.mmdb\"]}, \"attributes\": {\"x\": {\"type\": \"string\", "
+       "\"from\": [{\"geoip\": \"city\"}]}}",
+       "97: error: attribute 'x': no database knows 'city' (name one that does in \"geoip\", "
+       "\"databases\")"},
+      {"\"geoip\": {\"databases\": [\"none.mmdb\"]}, \"attributes\": {\"x\": {\"type\": "
+       "\"string\", \"from\": [{\"geoip\": \"city\"}]}}",
+       "25: error: cannot read 'none.mmdb': No such file or directory (create it, or correct the "
+       "path)"},
+      {"\"geoip\": {\"databases\": [\"country.mmdb\"]}, \"attributes\": {\"x\": {\"type\": "
+       "\"string\", \"from\": [{\"geoip\": \"country\", \"trust\": \"anyone\"}]}}",
+       "112: error: attribute 'x': unknown key 'trust' (known here: geoip)"},
+      {"\"attributes\": {\"x\": {\"type\": \"string\", \"from\": [{\"cidr\": 7}]}}",
+       "58: error: attribute 'x': 'cidr' must be a string that is not empty (a file, like "
+       "\"ranges.json\")"},
+      {"\"attributes\": {\"x\": {\"type\": \"string\", \"from\": [{\"cidr\": \"\"}]}}",
+       "58: error: attribute 'x': 'cidr' must be a string that is not empty (a file, like "
+       "\"ranges.json\")"},
+      {"\"attributes\": {\"x\": {\"type\": \"string\", \"from\": [{\"cidr\": \"none.json\"}]}}",
+       "58: error: cannot read 'none.json': No such file or directory (create it, or correct the "
+       "path)"},
+      {"\"attributes\": {\"x\": {\"type\": \"string\", \"from\": [{\"cidr\": \"ranges.json\", "
+       "\"regex\": \"x\"}]}}",
+       "73: error: attribute 'x': unknown key 'regex' (known here: cidr)"},
       /* Access log. */
       {"\"access_log\": {\"format\": \"xml\"}",
        "26: error: access_log: unknown format 'xml' (\"json\" or \"combined\")"},
@@ -513,6 +610,7 @@ START_TEST(refuses_fragments)
   write_text("good.key", "0123456789abcdef0123456789abcdef");
   write_text("short.key", "0123456789abcdef0123456789abcde\n");
   write_text("empty", "\n");
+  write_geography();
   for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
     const char *said = NULL;
     char expected[1024];
@@ -522,6 +620,42 @@ START_TEST(refuses_fragments)
     ck_assert_msg(strcmp(said, expected) == 0, "%s\n  says     %s  and not  %s", cases[i].fragment,
                   said, expected);
   }
+  leave_folder();
+}
+END_TEST
+
+/* A mistake in a file of ranges is shown there, and a source that lacks nothing else is not blamed.
+ */
+START_TEST(shows_mistakes_of_ranges)
+{
+  const char *said = NULL;
+  enter_folder();
+  write_text("bad.json", "{\n  \"10.0.0.0/8\": \"office\",\n  \"10.1.0.0/8\": \"lab\"\n}\n");
+  ck_assert_ptr_null(
+      load_fragment("\"attributes\": {\"x\": {\"type\": \"string\", \"from\": "
+                    "[{\"cidr\": \"bad.json\"}]}}",
+                    &said));
+  ck_assert_str_eq(said,
+                   "bad.json:3:3: error: '10.1.0.0/8' has bits set behind its prefix (did you "
+                   "mean '10.0.0.0/8'?)\n");
+  leave_folder();
+}
+END_TEST
+
+/* A file that several attributes name is read once; fields are of whichever database has them. */
+START_TEST(reads_geography)
+{
+  enter_folder();
+  write_geography();
+  struct config *config = want(
+      "\"geoip\": {\"databases\": [\"asn.mmdb\", \"country.mmdb\"]}, \"attributes\": {"
+      "\"a\": {\"type\": \"string\", \"from\": [{\"cidr\": \"ranges.json\"}, {\"geoip\": "
+      "\"country\"}]}, \"b\": {\"type\": \"list\", \"from\": [{\"cidr\": \"ranges.json\"}]}, "
+      "\"c\": {\"type\": \"number\", \"from\": [{\"geoip\": \"asn\"}]}}");
+  ck_assert_uint_eq(geo_database_count(config->geo), 2);
+  ck_assert_uint_eq(geo_ranges_size(geo_get_ranges(config->geo, 0)), 1);
+  ck_assert_uint_eq(attr_catalog_size(config->catalog), 3);
+  config_free(&config);
   leave_folder();
 }
 END_TEST
@@ -811,7 +945,8 @@ END_TEST
 START_TEST(reads_every_key_of_the_table)
 {
   static const char rest[] =
-      "\"$schema\" \"tls\" \"token_file\" \"cookie\" \"query\" \"trust\" \"regex\" \"header\"";
+      "\"$schema\" \"tls\" \"token_file\" \"cookie\" \"query\" \"trust\" \"regex\" \"header\" "
+      "\"geoip\" \"cidr\" \"databases\"";
   size_t n = 0;
   const struct config_key_info *rows = config_keys(&n);
   for (size_t i = 0; i < n; i++) {
@@ -832,5 +967,6 @@ START_TEST(reads_every_key_of_the_table)
 END_TEST
 
 UNIT_MAIN("config", reads_lookups, has_defaults, reads_the_example, refuses_fragments,
-          refuses_addresses, refuses_files, reads_secrets, warns_of_public_secrets, resolves_paths,
-          lists_its_keys, reads_every_key_of_the_table)
+          shows_mistakes_of_ranges, reads_geography, refuses_addresses, refuses_files,
+          reads_secrets, warns_of_public_secrets, resolves_paths, lists_its_keys,
+          reads_every_key_of_the_table)
