@@ -119,7 +119,8 @@ hardening() {
   /usr/bin/python3 tests/hardening/run.py build-release/src/adit || status=1
   build-release/tests/unit/test_sandbox || status=1
   /usr/bin/python3 tests/rules/hostile.py build-release/src/adit || status=1
-  /usr/bin/python3 tests/integration/run.py build-release/src/adit test_privileges test_socket_activation || status=1
+  /usr/bin/python3 tests/integration/run.py build-release/src/adit test_privileges test_socket_activation \
+    test_geography || status=1
   return $status
 }
 

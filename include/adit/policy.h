@@ -71,6 +71,8 @@ const struct policy_test *policy_tests(const struct policy *policy, size_t *ret_
 /* A decider for one thread under this policy, with all that answers for its attributes; refs it
  * not. NULL: memory. */
 struct decider *policy_decider_new(const struct policy *policy);
+/* The same for who reads attributes without deciding. */
+struct attr_reader *policy_reader_new(const struct policy *policy);
 
 /* Whether Connection may not name a field away (contract §5): it forces a variant, or a declared
  * attribute is read from it. In any case of letters; an http_protected_fn. */

@@ -207,7 +207,7 @@ static int explain_one(const struct cli_command *command, struct policy *policy,
     return status;
   }
   struct decider *decider = policy_decider_new(policy);
-  struct attr_reader *reader = attr_reader_new();
+  struct attr_reader *reader = policy_reader_new(policy);
   struct explain_lookups lookups = {0};
   if (decider && reader && explain_lookups_init(&lookups, policy, decider, reader) &&
       policy_strip_request(policy, arena, &request)) {

@@ -98,7 +98,7 @@ static void side_deinit(struct side *side) {
 static bool side_decide(struct side *side, struct policy *policy,
                         const struct decide_request *request) {
   *side = (struct side){.decider = policy_decider_new(policy),
-                        .reader = attr_reader_new(),
+                        .reader = policy_reader_new(policy),
                         .arena = arena_new(EXPLAIN_ARENA_BYTES),
                         .request = *request};
   if (!side->decider || !side->reader || !side->arena ||

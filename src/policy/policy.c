@@ -62,18 +62,35 @@ const struct policy_test *policy_tests(const struct policy *policy, size_t *ret_
   return policy->tests;
 }
 
-/* Gives a decider what answers for sources beyond the request. False: memory. */
-static bool supply(struct decider *decider, const struct config *config) {
-  struct attr_supplier fields, ranges;
-  if (!geo_supplier_of_fields(config->geo, &fields)) return false;
-  decider_supply(decider, SOURCE_GEOIP, fields);
-  if (!geo_supplier_of_ranges(config->geo, &ranges)) return false;
-  decider_supply(decider, SOURCE_CIDR, ranges);
-  return true;
-}
+/* What answers for sources beyond the request; each reader has suppliers of its own. */
+static const struct {
+  enum attr_source_kind kind;
+  bool (*make)(const struct geo *geo, struct attr_supplier *ret);
+} suppliers[] = {{SOURCE_GEOIP, geo_supplier_of_fields}, {SOURCE_CIDR, geo_supplier_of_ranges}};
+enum { SUPPLIERS = sizeof(suppliers) / sizeof(*suppliers) };
 
 struct decider *policy_decider_new(const struct policy *policy) {
   struct decider *decider = decider_new(policy->router, policy->keys, policy->key_count);
-  if (decider && !supply(decider, policy->config)) decider_free(&decider);
+  for (size_t i = 0; decider && i < SUPPLIERS; i++) {
+    struct attr_supplier supplier;
+    if (suppliers[i].make(policy->config->geo, &supplier)) {
+      decider_supply(decider, suppliers[i].kind, supplier);
+    } else {
+      decider_free(&decider);
+    }
+  }
   return decider;
+}
+
+struct attr_reader *policy_reader_new(const struct policy *policy) {
+  struct attr_reader *reader = attr_reader_new();
+  for (size_t i = 0; reader && i < SUPPLIERS; i++) {
+    struct attr_supplier supplier;
+    if (suppliers[i].make(policy->config->geo, &supplier)) {
+      attr_reader_supply(reader, suppliers[i].kind, supplier);
+    } else {
+      attr_reader_free(&reader);
+    }
+  }
+  return reader;
 }

@@ -25,7 +25,7 @@ REASONS = [
     (r"in 'by' depends on the time", NAMES),
     (r"operator '\w+' does not apply to", TYPES),
     (r"does not fit \w+ attribute", TYPES),
-    (r"no database knows|nothing answers for|cannot read|the file (is empty|has)|the line does not fit", FILES),
+    (r"no database knows|is not a MaxMind DB file|nothing answers for|cannot read|the file (is empty|has)|the line does not fit", FILES),
     (r"the weights add up to|ranges of .* overlap|ends before it begins", NUMBERS),
     (r"low is not below high|is all day or never|'window' is over before|from is not below to", NUMBERS),
     (r"'pause_max' is shorter than 'pause'", NUMBERS),
