@@ -18,6 +18,9 @@ import time
 import unittest
 from xml.etree import ElementTree
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+import mmdb  # noqa: E402
+
 ADIT = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else ""
 TIMEOUT = 30
 COMMANDS = ["run", "check", "explain", "test", "import", "demo", "version", "help"]
@@ -659,6 +662,30 @@ class Explain(Case):
                 status, out, err = self.explain(*args, URL)
                 self.assertEqual((status, err), (0, ""))
                 self.assertEqual(out.split("\nattributes\n")[1].splitlines(), said)
+
+    def test_text_of_an_attribute_by_address(self):
+        """Which source a value is of: a database, a range, or the header behind them; also with --diff and in batches."""
+        mmdb.FILES["city.mmdb"](os.path.join(self.directory.name, "city.mmdb"))
+        self.write("sites.json", {"10.1.0.0/16": "lab"})
+        self.write("adit.json", {**CONFIG, "geoip": {"databases": ["city.mmdb"]}, "attributes": {
+            **CONFIG["attributes"], "where": {"type": "string", "from": [
+                {"cidr": "sites.json"}, {"geoip": "region"}, {"header": "X-Where"}]}}})
+        self.write("shop.json", {**RULES, "tests": [], "rules": [{"id": "r", "when": {"where": "BJ"}, "to": "canary"}]})
+        self.write("other.json", {**RULES, "tests": [], "rules": [{"id": "r", "when": {"where": "lab"}, "to": "canary"}]})
+        sources = ('{"cidr":"sites.json"}: by client_ip', '{"geoip":"region"}: by client_ip', '{"header":"X-Where"}: a trusted proxy\'s word')
+        for ip, value, marks in (("10.1.2.3", '"lab"', "✓··"), ("::ffff:203.0.113.1", '"BJ"', "·✓·"),
+                                 ("2001:db8::1", '"13"', "·✓·"), ("203.0.113.129", '"far"', "··✓")):
+            with self.subTest(ip=ip):
+                status, out, err = self.explain("--client-ip", ip, "-H", "X-Where: far", URL)
+                self.assertEqual((status, err), (0, ""))
+                self.assertEqual(out.split("\nattributes\n")[1].splitlines(), [
+                    f"  where              {value}", *(f"      {mark} {source}" for mark, source in zip(marks, sources))])
+        _, out, _ = self.explain("--client-ip", "192.0.2.1", URL)
+        self.assertIn("  where              missing: the client's address is in no range\n", out)
+        _, out, _ = self.explain("--diff", "other.json", "--client-ip", "10.1.2.3", URL)
+        self.assertEqual(out.count('(saw "lab")'), 2, out)
+        said = self.batch(*({"url": URL, "client_ip": ip} for ip in ("203.0.113.1", "203.0.113.200", "192.0.2.1")))
+        self.assertEqual([one["variant"] for one in said], ["canary", "v1", "v1"])
 
     def test_text_of_what_does_not_parse(self):
         _, out, _ = self.explain("-H", "X-Region: cn-east", "-H", "X-User-Registered-At: soon", URL)
