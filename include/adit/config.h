@@ -23,17 +23,28 @@ struct config_listen {
 };
 
 struct config_endpoint {
-  struct str text; /* "127.0.0.1:9001", "shop:80", "[::1]:80" */
-  struct str host; /* without brackets */
+  struct str text; /* "127.0.0.1:9001", "shop:80", "[::1]:80", "unix:/run/shop.sock" */
+  struct str host; /* without brackets; of a Unix socket its path */
   uint16_t port;
   bool is_address; /* `host` is an address: nothing to resolve */
+  bool is_unix;    /* `host` is a path */
+  bool drains;     /* it gets no new requests */
+  unsigned weight; /* from 1 on: its share beside the others of the upstream */
   struct ip_address ip;
+};
+
+enum { CONFIG_WEIGHT_MAX = 256, CONFIG_UNIX_PATH_MAX = 107 };
+
+enum config_balance {
+  BALANCE_LEAST_REQUESTS, /* of two chosen at random that with fewer requests */
+  BALANCE_ROUND_ROBIN
 };
 
 struct config_upstream {
   struct str name;
   const struct config_endpoint *endpoints;
   size_t endpoint_count; /* at least 1 */
+  enum config_balance balance;
   int64_t connect_timeout_ms;
   int64_t timeout_ms; /* to the first byte of the response */
 };

@@ -51,13 +51,14 @@ struct idle_link {
 };
 
 struct target {
-  struct ip_address ip;
+  struct ip_address ip; /* of a Unix socket: nothing */
   uint16_t port;
   struct sockaddr_storage address;
   socklen_t address_length;
-  char text[64];         /* "127.0.0.1:9001" */
-  struct idle_link idle; /* head of a list, the last used first */
+  char text[sizeof("unix:") + CONFIG_UNIX_PATH_MAX]; /* "127.0.0.1:9001", "unix:/run/shop.sock" */
+  struct idle_link idle;                             /* head of a list, the last used first */
   size_t idle_count;
+  unsigned active;         /* exchanges of this worker that are with it */
   int64_t avoid_until_ms;  /* a connect timed out: not tried before, while others are there */
   int64_t logged_until_ms; /* one line about a failing target a second is enough */
   unsigned refs;
@@ -95,8 +96,10 @@ struct pool *pool_new(struct resolver *resolver, struct target_table *table,
 void pool_free(struct pool **pool);
 const struct config_upstream *pool_config(const struct pool *pool);
 
-/* One request's way through a pool's targets, each at most once. Zero-initialise. */
+/* One request's way through a pool's targets, each at most once. Zero-initialise but for `random`.
+ */
 struct pool_attempt {
+  uint64_t random; /* any number; another one for each attempt */
   size_t start;
   size_t tried;
   int64_t started_ms;
@@ -104,9 +107,9 @@ struct pool_attempt {
 };
 
 /*
- * The next target in round robin, with a reference for the caller; those that a connect timed out
- * on lately come after the others and only with `desperate` (stable, which has nothing to fall back
- * to). NULL: none is left.
+ * The next target, with a reference for the caller: at first as the upstream balances its load, by
+ * weight; then those behind it in the list. Those that a connect timed out on lately come after the
+ * others and only with `desperate` (stable, which has nothing to fall back to). NULL: none is left.
  */
 struct target *pool_next(struct pool *pool, struct pool_attempt *attempt, int64_t now_ms,
                          bool desperate);

@@ -201,31 +201,65 @@ void config_read_admin(struct config_reader *reader, const struct config_scope *
 
 /* ---- whom we ask ----------------------------------------------------------------------------- */
 
-bool config_parse_endpoint(struct config_reader *reader, const struct cJSON *node, const char *what,
-                           struct config_endpoint *ret) {
-  struct str text;
+/* NULL: it is well. */
+static const char *check_unix_path(struct str path, const char **ret_hint) {
+  *ret_hint = "like unix:/run/shop.sock";
+  if (path.n == 0) return "has no path";
+  if (path.p[0] != '/') return "has no absolute path";
+  if (memchr(path.p, '\0', path.n)) return "has a NUL in its path";
+  *ret_hint = "the kernel takes up to 107 bytes";
+  return path.n > CONFIG_UNIX_PATH_MAX ? "has too long a path" : NULL;
+}
+
+static const char *check_endpoint(struct str text, struct config_endpoint *ret,
+                                  const char **ret_hint) {
   struct host_port parsed;
-  const char *hint;
-  if (!config_to_string(reader, node, what, "\"127.0.0.1:9001\"", &text)) return false;
-  const char *why = parse_host_port(text, &parsed, &hint);
-  if (!why && !parsed.is_address) {
-    hint = "like 127.0.0.1:9001, [::1]:9001 or shop:9001";
+  *ret = (struct config_endpoint){.text = text, .weight = 1};
+  if (str_starts_with(text, STR("unix:"))) {
+    ret->is_unix = true;
+    ret->host = str_skip(text, 5);
+    return check_unix_path(ret->host, ret_hint);
+  }
+  const char *why = parse_host_port(text, &parsed, ret_hint);
+  if (why) return why;
+  ret->host = parsed.host;
+  ret->port = parsed.port;
+  ret->is_address = parsed.is_address;
+  ret->ip = parsed.ip;
+  if (!parsed.is_address) {
+    *ret_hint = "like 127.0.0.1:9001, [::1]:9001, shop:9001 or unix:/run/shop.sock";
     why = config_check_host(parsed.host);
   }
   if (!why && parsed.port == 0) {
-    hint = "a port from 1 to 65535";
+    *ret_hint = "a port from 1 to 65535";
     why = "has port 0";
   }
-  if (why) {
-    json_error(reader->doc, node, reader->diags, hint, "%s: endpoint '%.*s' %s", what,
-               STR_ARG(text), why);
-    return false;
-  }
-  *ret = (struct config_endpoint){.text = text,
-                                  .host = parsed.host,
-                                  .port = parsed.port,
-                                  .is_address = parsed.is_address,
-                                  .ip = parsed.ip};
+  return why;
+}
+
+static bool parse_endpoint_text(struct config_reader *reader, const cJSON *node, const char *what,
+                                struct config_endpoint *ret) {
+  struct str text;
+  const char *hint = NULL;
+  if (!config_to_string(reader, node, what, "\"127.0.0.1:9001\"", &text)) return false;
+  const char *why = check_endpoint(text, ret, &hint);
+  if (!why) return true;
+  json_error(reader->doc, node, reader->diags, hint, "%s: endpoint '%.*s' %s", what, STR_ARG(text),
+             why);
+  return false;
+}
+
+bool config_parse_endpoint(struct config_reader *reader, const struct cJSON *node, const char *what,
+                           struct config_endpoint *ret) {
+  struct config_scope scope;
+  if (!cJSON_IsObject(node)) return parse_endpoint_text(reader, node, what, ret);
+  const char *of = config_printf(reader, "%s: an endpoint", what);
+  if (!config_open_scope(reader, node, "upstreams.*.endpoints[]", of, &scope)) return false;
+  const cJSON *address =
+      config_want(reader, &scope, "address", "add \"address\": \"127.0.0.1:9001\"");
+  if (!address || !parse_endpoint_text(reader, address, what, ret)) return false;
+  config_read_number(reader, &scope, "weight", 1, CONFIG_WEIGHT_MAX, &ret->weight);
+  config_read_boolean(reader, &scope, "drain", &ret->drains);
   return true;
 }
 

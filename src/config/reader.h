@@ -89,6 +89,7 @@ void config_fail_memory(struct config_reader *reader);
 const char *config_check_host(struct str host);
 bool config_parse_listen(struct config_reader *reader, const struct cJSON *node, const char *what,
                          struct config_listen *ret);
+/* "HOST:PORT" or "unix:PATH", or an object with that as its address. */
 bool config_parse_endpoint(struct config_reader *reader, const struct cJSON *node, const char *what,
                            struct config_endpoint *ret);
 

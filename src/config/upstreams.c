@@ -12,6 +12,7 @@ enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
 static struct str canonical(struct config_reader *reader, const struct config_endpoint *endpoint) {
   char buffer[64];
   struct str host = endpoint->host;
+  if (endpoint->is_unix) return endpoint->text;
   if (endpoint->is_address) {
     host = ip_format(&endpoint->ip, buffer, sizeof(buffer));
   } else if (host.p[host.n - 1] == '.') {
@@ -61,6 +62,23 @@ static void read_endpoints(struct config_reader *reader, const struct config_sco
   upstream->endpoints = endpoints;
 }
 
+static void read_balance(struct config_reader *reader, const struct config_scope *scope,
+                         struct config_upstream *upstream) {
+  static const char *const names[] = {
+      [BALANCE_LEAST_REQUESTS] = "least_requests", [BALANCE_ROUND_ROBIN] = "round_robin", NULL};
+  static const char hint[] = "\"least_requests\" or \"round_robin\"";
+  const cJSON *node = config_find(scope, "load_balancing");
+  const char *what = config_printf(reader, "%s: 'load_balancing'", scope->what);
+  struct str text;
+  if (!node || !config_to_string(reader, node, what, hint, &text)) return;
+  for (unsigned i = 0; names[i]; i++) {
+    if (!str_eq(text, str_from_cstr(names[i]))) continue;
+    upstream->balance = (enum config_balance)i;
+    return;
+  }
+  json_error(reader->doc, node, reader->diags, hint, "%s cannot be '%.*s'", what, STR_ARG(text));
+}
+
 static void read_upstream(struct config_reader *reader, const cJSON *node,
                           struct config_upstream *upstream) {
   const char *what = config_printf(reader, "upstream '%s'", node->string);
@@ -72,6 +90,7 @@ static void read_upstream(struct config_reader *reader, const cJSON *node,
   }
   if (!config_open_scope(reader, node, "upstreams.*", what, &scope)) return;
   read_endpoints(reader, &scope, upstream);
+  read_balance(reader, &scope, upstream);
   config_read_duration(reader, &scope, "connect_timeout", 1, 10 * MINUTE,
                        &upstream->connect_timeout_ms);
   config_read_duration(reader, &scope, "timeout", 1, 24 * HOUR, &upstream->timeout_ms);

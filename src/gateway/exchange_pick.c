@@ -84,6 +84,7 @@ enum step exchange_step_pick(struct exchange *exchange) {
   const struct decision *decision = &exchange->decision;
   size_t upstream = policy_upstream(exchange->policy->policy, decision->route, decision->variant);
   struct pool *pool = exchange->policy->pools[upstream];
+  if (!exchange->attempt.started) exchange->attempt.random = worker_random(worker);
   struct target *target =
       pool_next(pool, &exchange->attempt, worker->now_ms, !has_stable_left(exchange));
   if (!target) return out_of_endpoints(exchange);

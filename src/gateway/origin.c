@@ -34,6 +34,7 @@ static void origin_dispose(struct origin *origin) {
   struct worker *worker = origin->worker;
   assert(origin->state != ORIGIN_CLOSED);
   origin->state = ORIGIN_CLOSED;
+  if (origin->exchange) origin->target->active--;
   origin->exchange = NULL;
   transport_close(&origin->transport);
   timer_stop(&worker->timers, &origin->timer);
@@ -104,6 +105,7 @@ static void watch_outflow(struct origin *origin) {
 
 static void origin_begin(struct origin *origin, struct exchange *exchange) {
   origin->exchange = exchange;
+  origin->target->active++;
   origin->scan = (struct http_head_scan){0};
   origin->chunked_out = false;
   origin->keep_alive = false;
@@ -186,6 +188,7 @@ static void origin_rest(struct origin *origin) {
   struct worker *worker = origin->worker;
   origin->state = ORIGIN_IDLE;
   origin->idle_since = worker->turn;
+  origin->target->active--;
   origin->exchange = NULL;
   buffer_release(&worker->blocks, &origin->in);
   buffer_release(&worker->blocks, &origin->out);

@@ -1,12 +1,26 @@
 /*
- * pool: one upstream's targets in round robin. Belongs to one worker.
+ * pool: one upstream's targets, and whose turn it is. Belongs to one worker.
  *
  * An endpoint that is an address is one target; one that is a name is a target for each of its
- * addresses. The list is made anew when the resolver says that a name has changed.
+ * addresses. The list is made anew when the resolver says that a name has changed. With it a
+ * schedule: each member as often as its weight says, evenly spread. Round robin goes through it;
+ * least requests draws two places of it and takes the member that has less to do for its weight.
  */
 #include <stdlib.h>
 
 #include "target.h"
+
+struct member {
+  struct target *target;
+  unsigned weight;
+};
+
+struct members {
+  struct member *items;
+  size_t n;
+  uint32_t *schedule; /* indices into `items`; NULL: all weigh the same */
+  size_t schedule_count;
+};
 
 struct pool {
   struct resolver *resolver;
@@ -16,63 +30,123 @@ struct pool {
   unsigned *versions;           /* those that `targets` was made from */
   bool has_names;
   bool is_outdated; /* memory was short when the list was to be made anew */
-  struct target **targets;
-  size_t target_count;
-  size_t cursor;
+  struct members members;
+  uint64_t cursor;
 };
 
-static void targets_unref(struct target_table *table, struct target **targets, size_t n) {
-  for (size_t i = 0; i < n; i++) target_unref(table, &targets[i]);
-  free(targets);
+/* ---- members --------------------------------------------------------------------------------- */
+
+static void members_free(struct target_table *table, struct members *members) {
+  for (size_t i = 0; i < members->n; i++) target_unref(table, &members->items[i].target);
+  free(members->items);
+  free(members->schedule);
+  *members = (struct members){0};
 }
 
-/* Appends a reference to the target of an address, once. False: memory. */
-static bool targets_add(struct pool *pool, struct target ***targets, size_t *n,
-                        const struct ip_address *ip, uint16_t port) {
-  struct target *target = target_get(pool->table, ip, port);
-  if (!target) return false;
-  for (size_t i = 0; i < *n; i++) {
-    if ((*targets)[i] == target) {
-      target_unref(pool->table, &target);
-      return true;
-    }
+/* Appends a target, whose reference is given away, once. False: memory. */
+static bool members_add(struct target_table *table, struct members *members, struct target *target,
+                        unsigned weight) {
+  for (size_t i = 0; target && i < members->n; i++) {
+    if (members->items[i].target != target) continue;
+    target_unref(table, &target);
+    return true;
   }
-  struct target **grown = reallocarray(*targets, *n + 1, sizeof(struct target *));
+  struct member *grown =
+      target ? reallocarray(members->items, members->n + 1, sizeof(*grown)) : NULL;
   if (!grown) {
-    target_unref(pool->table, &target);
+    target_unref(table, &target);
     return false;
   }
-  *targets = grown;
-  grown[(*n)++] = target;
+  members->items = grown;
+  grown[members->n++] = (struct member){target, weight};
   return true;
 }
 
-static bool endpoint_add(struct pool *pool, size_t i, struct target ***targets, size_t *n) {
+static bool endpoint_add(struct pool *pool, size_t i, struct members *members) {
   const struct config_endpoint *endpoint = &pool->config->endpoints[i];
-  if (endpoint->is_address) return targets_add(pool, targets, n, &endpoint->ip, endpoint->port);
+  struct target_table *table = pool->table;
+  if (endpoint->drains) return true;
+  if (endpoint->is_unix)
+    return members_add(table, members, target_get_unix(table, endpoint->host), endpoint->weight);
+  if (endpoint->is_address)
+    return members_add(table, members, target_get(table, &endpoint->ip, endpoint->port),
+                       endpoint->weight);
   struct ip_address addresses[RESOLVED_ADDRESSES_MAX];
   size_t found = resolved_name_read(pool->resolver, pool->names[i], addresses,
                                     RESOLVED_ADDRESSES_MAX, &pool->versions[i]);
   for (size_t k = 0; k < found; k++)
-    if (!targets_add(pool, targets, n, &addresses[k], endpoint->port)) return false;
+    if (!members_add(table, members, target_get(table, &addresses[k], endpoint->port),
+                     endpoint->weight))
+      return false;
+  return true;
+}
+
+/* ---- schedule ---- */
+
+enum { SCHEDULE_MAX = 1 << 16 };
+
+/* A member's k-th place of `weight`, in the middle of its share of a turn. */
+struct place {
+  double at;
+  uint32_t member;
+};
+
+static int compare_places(const void *a, const void *b) {
+  const struct place *left = a, *right = b;
+  if (left->at != right->at) return left->at < right->at ? -1 : 1;
+  return left->member < right->member ? -1 : left->member > right->member;
+}
+
+/* How often a member stands in a schedule whose weights add up to `sum`: at least once. */
+static size_t places_of(unsigned weight, size_t sum) {
+  if (sum <= SCHEDULE_MAX) return weight;
+  size_t places = (size_t)weight * SCHEDULE_MAX / sum;
+  return places > 0 ? places : 1;
+}
+
+static bool all_weigh_the_same(const struct members *members) {
+  for (size_t i = 1; i < members->n; i++)
+    if (members->items[i].weight != members->items[0].weight) return false;
+  return true;
+}
+
+static bool members_schedule(struct members *members) {
+  size_t sum = 0, count = 0, n = 0;
+  if (all_weigh_the_same(members)) return true;
+  for (size_t i = 0; i < members->n; i++) sum += members->items[i].weight;
+  for (size_t i = 0; i < members->n; i++) count += places_of(members->items[i].weight, sum);
+  struct place *places = calloc(count, sizeof(*places));
+  members->schedule = calloc(count, sizeof(*members->schedule));
+  if (!places || !members->schedule) {
+    free(places);
+    return false;
+  }
+  for (size_t i = 0; i < members->n; i++) {
+    size_t of_member = places_of(members->items[i].weight, sum);
+    for (size_t k = 0; k < of_member; k++)
+      places[n++] = (struct place){((double)k + 0.5) / (double)of_member, (uint32_t)i};
+  }
+  qsort(places, count, sizeof(*places), compare_places);
+  for (size_t i = 0; i < count; i++) members->schedule[i] = places[i].member;
+  members->schedule_count = count;
+  free(places);
   return true;
 }
 
 /* New references are taken before the old ones are dropped, so that what stays keeps its idle
  * connections. Short of memory the old list stays, until the next attempt tries again. */
 static bool pool_rebuild(struct pool *pool) {
-  struct target **targets = NULL;
-  size_t n = 0;
-  for (size_t i = 0; i < pool->config->endpoint_count; i++) {
-    if (!endpoint_add(pool, i, &targets, &n)) {
-      targets_unref(pool->table, targets, n);
-      pool->is_outdated = true;
-      return false;
-    }
+  struct members members = {0};
+  bool ok = true;
+  for (size_t i = 0; ok && i < pool->config->endpoint_count; i++)
+    ok = endpoint_add(pool, i, &members);
+  if (!ok || !members_schedule(&members)) {
+    members_free(pool->table, &members);
+    pool->is_outdated = true;
+    return false;
   }
-  targets_unref(pool->table, pool->targets, pool->target_count);
-  pool->targets = targets;
-  pool->target_count = n;
+  members_free(pool->table, &pool->members);
+  pool->members = members;
   pool->is_outdated = false;
   return true;
 }
@@ -87,13 +161,15 @@ static bool pool_is_stale(const struct pool *pool) {
 static bool names_ref(struct pool *pool) {
   for (size_t i = 0; i < pool->config->endpoint_count; i++) {
     const struct config_endpoint *endpoint = &pool->config->endpoints[i];
-    if (endpoint->is_address) continue;
+    if (endpoint->is_address || endpoint->is_unix) continue;
     pool->has_names = true;
     pool->names[i] = resolver_name_ref(pool->resolver, endpoint->host);
     if (!pool->names[i]) return false;
   }
   return true;
 }
+
+/* ---- life ------------------------------------------------------------------------------------ */
 
 struct pool *pool_new(struct resolver *resolver, struct target_table *table,
                       const struct config_upstream *upstream) {
@@ -110,7 +186,7 @@ void pool_free(struct pool **pool) {
   struct pool *gone = *pool;
   *pool = NULL;
   if (!gone) return;
-  targets_unref(gone->table, gone->targets, gone->target_count);
+  members_free(gone->table, &gone->members);
   for (size_t i = 0; gone->names && i < gone->config->endpoint_count; i++)
     resolver_name_unref(gone->resolver, &gone->names[i]);
   free(gone->names);
@@ -122,25 +198,59 @@ const struct config_upstream *pool_config(const struct pool *pool) {
   return pool->config;
 }
 
+/* ---- choosing -------------------------------------------------------------------------------- */
+
 /* Whether a target was avoided before the attempt began (and not on the attempt's own account). */
 static bool is_avoided(const struct target *target, const struct pool_attempt *attempt) {
   return target->avoid_until_ms > attempt->started_ms &&
          target->avoid_until_ms <= attempt->started_ms + TARGET_AVOID_MS;
 }
 
+/* Which member has the place, counted on for ever. */
+static size_t member_at(const struct members *members, uint64_t place) {
+  if (!members->schedule) return (size_t)(place % members->n);
+  return members->schedule[place % members->schedule_count];
+}
+
+/* Whether one more request is less for `a`, by weight, than for `b`. */
+static bool has_less(const struct member *a, const struct member *b) {
+  return ((uint64_t)a->target->active + 1) * b->weight <
+         ((uint64_t)b->target->active + 1) * a->weight;
+}
+
+static size_t pick_least(const struct pool *pool, const struct pool_attempt *attempt) {
+  const struct members *members = &pool->members;
+  size_t a = member_at(members, attempt->random & UINT32_MAX);
+  size_t b = member_at(members, attempt->random >> 32);
+  if (a == b) b = (a + 1) % members->n;
+  bool avoids_a = is_avoided(members->items[a].target, attempt);
+  if (avoids_a != is_avoided(members->items[b].target, attempt)) return avoids_a ? b : a;
+  return has_less(&members->items[b], &members->items[a]) ? b : a;
+}
+
+static void attempt_start(struct pool *pool, struct pool_attempt *attempt, int64_t now_ms) {
+  if (pool->has_names && pool_is_stale(pool)) (void)pool_rebuild(pool);
+  attempt->started = true;
+  attempt->started_ms = now_ms;
+  if (pool->members.n == 0) return;
+  switch (pool->config->balance) {
+    case BALANCE_LEAST_REQUESTS:
+      attempt->start = pick_least(pool, attempt);
+      return;
+    case BALANCE_ROUND_ROBIN:
+      attempt->start = member_at(&pool->members, pool->cursor++);
+      return;
+  }
+}
+
 struct target *pool_next(struct pool *pool, struct pool_attempt *attempt, int64_t now_ms,
                          bool desperate) {
-  if (!attempt->started) {
-    if (pool->has_names && pool_is_stale(pool)) (void)pool_rebuild(pool);
-    attempt->started = true;
-    attempt->started_ms = now_ms;
-    attempt->start = pool->cursor++;
-  }
-  size_t n = pool->target_count;
+  if (!attempt->started) attempt_start(pool, attempt, now_ms);
+  size_t n = pool->members.n;
   size_t rounds = desperate ? 2 : 1; /* the second is for those that the first left out */
   while (attempt->tried < n * rounds) {
     bool second_round = attempt->tried >= n;
-    struct target *target = pool->targets[(attempt->start + attempt->tried++) % n];
+    struct target *target = pool->members.items[(attempt->start + attempt->tried++) % n].target;
     if (is_avoided(target, attempt) != second_round) continue;
     target_ref(target);
     return target;

@@ -1,5 +1,5 @@
 /*
- * target: one address and port, and its idle connections. Belongs to one worker.
+ * target: one address and port or Unix socket, and its idle connections. Belongs to one worker.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "adit/hash.h"
@@ -27,9 +28,18 @@ void target_table_free(struct target_table **table) {
   *table = NULL;
 }
 
-static struct target **bucket_of(struct target_table *table, const struct ip_address *ip,
-                                 uint16_t port) {
-  return &table->buckets[murmur3_x86_32(ip->bytes, sizeof(ip->bytes), port) % TABLE_BUCKETS];
+/* Unix sockets are told apart by their texts, addresses by what they are. */
+static struct target **bucket_of(struct target_table *table, const struct target *target) {
+  bool is_unix = target->address.ss_family == AF_UNIX;
+  const void *key = is_unix ? (const void *)target->text : target->ip.bytes;
+  size_t n = is_unix ? strlen(target->text) : sizeof(target->ip.bytes);
+  return &table->buckets[murmur3_x86_32(key, n, target->port) % TABLE_BUCKETS];
+}
+
+static bool is_same(const struct target *a, const struct target *b) {
+  if (a->address.ss_family == AF_UNIX || b->address.ss_family == AF_UNIX)
+    return strcmp(a->text, b->text) == 0;
+  return a->port == b->port && ip_eq(&a->ip, &b->ip);
 }
 
 static void address_fill(struct target *target) {
@@ -48,28 +58,42 @@ static void address_fill(struct target *target) {
   target->address_length = sizeof(*in6);
 }
 
-struct target *target_get(struct target_table *table, const struct ip_address *ip, uint16_t port) {
-  struct target **bucket = bucket_of(table, ip, port);
+/* A reference to the target that is as `wanted`. */
+static struct target *find_or_add(struct target_table *table, const struct target *wanted) {
+  struct target **bucket = bucket_of(table, wanted);
   for (struct target *target = *bucket; target; target = target->hash_next) {
-    if (target->port == port && ip_eq(&target->ip, ip)) {
-      target->refs++;
-      return target;
-    }
+    if (!is_same(target, wanted)) continue;
+    target->refs++;
+    return target;
   }
-  struct target *target = calloc(1, sizeof(*target));
+  struct target *target = malloc(sizeof(*target));
   if (!target) return NULL;
-  target->ip = *ip;
-  target->port = port;
+  *target = *wanted;
   target->refs = 1;
   target->idle.previous = target->idle.next = &target->idle;
-  address_fill(target);
-  char buffer[48];
-  struct str text = ip_format(ip, buffer, sizeof(buffer));
-  snprintf(target->text, sizeof(target->text), ip_is_v4(ip) ? "%.*s:%u" : "[%.*s]:%u",
-           STR_ARG(text), port);
   target->hash_next = *bucket;
   *bucket = target;
   return target;
+}
+
+struct target *target_get(struct target_table *table, const struct ip_address *ip, uint16_t port) {
+  struct target wanted = {.ip = *ip, .port = port};
+  char buffer[48];
+  struct str text = ip_format(ip, buffer, sizeof(buffer));
+  snprintf(wanted.text, sizeof(wanted.text), ip_is_v4(ip) ? "%.*s:%u" : "[%.*s]:%u", STR_ARG(text),
+           port);
+  address_fill(&wanted);
+  return find_or_add(table, &wanted);
+}
+
+struct target *target_get_unix(struct target_table *table, struct str path) {
+  struct target wanted = {0};
+  struct sockaddr_un *un = (struct sockaddr_un *)(void *)&wanted.address;
+  un->sun_family = AF_UNIX;
+  memcpy(un->sun_path, path.p, path.n);
+  wanted.address_length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + path.n + 1);
+  snprintf(wanted.text, sizeof(wanted.text), "unix:%.*s", STR_ARG(path));
+  return find_or_add(table, &wanted);
 }
 
 void target_ref(struct target *target) {
@@ -80,7 +104,7 @@ void target_unref(struct target_table *table, struct target **target) {
   struct target *gone = *target;
   *target = NULL;
   if (!gone || --gone->refs > 0) return;
-  for (struct target **at = bucket_of(table, &gone->ip, gone->port); *at; at = &(*at)->hash_next) {
+  for (struct target **at = bucket_of(table, gone); *at; at = &(*at)->hash_next) {
     if (*at == gone) {
       *at = gone->hash_next;
       break;
@@ -119,7 +143,8 @@ int target_connect(const struct target *target) {
   int fd = socket(target->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return -errno;
   int on = 1;
-  (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  if (target->address.ss_family != AF_UNIX)
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   const struct sockaddr *address = (const struct sockaddr *)(const void *)&target->address;
   if (connect(fd, address, target->address_length) == 0 || errno == EINPROGRESS) return fd;
   int error = errno;

@@ -8,5 +8,7 @@
 
 /* The target of an address, made when it is new; with a reference for the caller. NULL: memory. */
 struct target *target_get(struct target_table *table, const struct ip_address *ip, uint16_t port);
+/* The same of a Unix socket; the path is absolute and not longer than CONFIG_UNIX_PATH_MAX. */
+struct target *target_get_unix(struct target_table *table, struct str path);
 
 #endif

@@ -177,8 +177,9 @@ class Bench:
         self.origins.append(origin)
         return origin
 
-    def origin(self, name):
-        return self.keep(Origin(name, self.transcript))
+    def origin(self, name, path=None):
+        """`path`: of a Unix socket, in the gateway's directory."""
+        return self.keep(Origin(name, self.transcript, path=path and f"{self.directory.name}/{path}"))
 
     def refusing(self, name="refusing"):
         """An address that refuses: the port is taken, and nobody listens."""
@@ -198,8 +199,8 @@ class Bench:
             "workers": 1,
             "rules": ["shop.json"],
             "upstreams": {
-                "shop-v1": {"endpoints": [origin.address for origin in v1]},
-                "shop-canary": {"endpoints": [origin.address for origin in canary]},
+                "shop-v1": {"endpoints": [origin.address for origin in v1], "load_balancing": "round_robin"},
+                "shop-canary": {"endpoints": [origin.address for origin in canary], "load_balancing": "round_robin"},
             },
             "sticky": {"keys": [{"id": "test", "file": "sticky.key"}]},
         }

@@ -50,7 +50,8 @@ class Peer:
     def __init__(self, sock, name, transcript):
         self.sock = sock
         self.sock.settimeout(DEADLINE)
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if sock.family != socket.AF_UNIX:
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.name = name
         self.transcript = transcript
         self.buffer = b""  # received and not yet read
@@ -203,19 +204,19 @@ class Peer:
 
 
 class Origin:
-    """A listening socket at a port of the kernel's choice. Connections are taken one by one with
-    accept(), or all by a thread, after serve()."""
+    """A listening socket at a port of the kernel's choice, or at a path. Connections are taken one by
+    one with accept(), or all by a thread, after serve()."""
 
-    def __init__(self, name, transcript, backlog=64):
+    def __init__(self, name, transcript, backlog=64, path=None):
         self.name = name
         self.transcript = transcript
         self.peers = []
         self.requests = []  # of serve()
         self.failures = []
-        self.sock = socket.socket()
-        self.sock.bind(("127.0.0.1", 0))
-        self.port = self.sock.getsockname()[1]
-        self.address = f"127.0.0.1:{self.port}"
+        self.sock = socket.socket(socket.AF_UNIX if path else socket.AF_INET)
+        self.sock.bind(path or ("127.0.0.1", 0))
+        self.port = None if path else self.sock.getsockname()[1]
+        self.address = f"unix:{path}" if path else f"127.0.0.1:{self.port}"
         if backlog is not None:
             self.sock.listen(backlog)
         self.sock.settimeout(DEADLINE)

@@ -35,6 +35,88 @@ def test_each_endpoint_keeps_its_own_connections(bench):
             bench.exchange(client, peer)
 
 
+def weighted(*pairs):
+    return {"endpoints": [{"address": origin.address, **more} for origin, more in pairs]}
+
+
+def test_weights(bench):
+    """Of eight in a row five, two and one."""
+    origins = [bench.origin(f"v1-{name}") for name in "abc"]
+    for origin in origins:
+        origin.serve(lambda got, name=origin.name.encode(): end(response(body=name)))
+    bench.start(config={"upstreams": {"shop-v1": weighted(*zip(origins, [{"weight": 5}, {"weight": 2}, {}]))}})
+    client = bench.client()
+    for _ in range(3):
+        got = []
+        for _ in range(8):
+            client.send(request())
+            got.append(client.read_response().body)
+        assert sorted(got) == [b"v1-a"] * 5 + [b"v1-b"] * 2 + [b"v1-c"], got
+
+
+def test_unix_socket(bench):
+    """Kept alive as any other; where nobody listens the next endpoint is tried."""
+    origin = bench.origin("v1-unix", path="v1.sock")
+    bench.start(v1=[origin])
+    client = bench.client()
+    body = b"x" * 300_000
+    peer, got, _ = bench.exchange(client, origin, request("POST / HTTP/1.1", body=body), response(body=body))
+    assert got.body == body
+    bench.exchange(client, peer)
+    bench.write_files(config={"upstreams": {"shop-v1": {"endpoints": [origin.address + ".none", bench.v1.address]}}})
+    bench.gateway.reload()
+    bench.exchange(client, bench.v1)
+
+
+def test_endpoint_that_drains(bench):
+    """What runs there ends as it would, its connection is not used again, and nothing new comes, not even when the
+    others fail."""
+    first, second = bench.origin("v1-a"), bench.origin("v1-b")
+    bench.start(v1=[first, second])
+    client, other = bench.client(), bench.client()
+    client.send(request())
+    running = first.accept()
+    running.read_request()
+    bench.write_files(config={"upstreams": {"shop-v1": weighted((first, {"drain": True}), (second, {}))}})
+    bench.gateway.reload()
+    kept = bench.exchange(other, second)[0]
+    for _ in range(3):
+        bench.exchange(other, kept)
+    running.send(response(body=b"late"))
+    assert client.read_response().body == b"late"
+    kept.close()
+    second.sock.close()
+    other.send(request())
+    assert other.read_response().status == 502
+    first.expect_untouched()
+
+
+def test_least_requests(bench):
+    """One endpoint that holds what it gets is drawn no more than the other while that is free."""
+    slow, quick = bench.origin("v1-slow"), bench.origin("v1-quick")
+    quick.serve(lambda got: response())
+    bench.start(config={"upstreams": {"shop-v1": {**weighted((slow, {}), (quick, {})), "load_balancing": "least_requests"}}})
+    waiting = []
+    while not waiting or select.select([slow.sock], [], [], 0)[0] == []:
+        client = bench.client()
+        client.send(request())
+        # Either the quick one answers, or the slow one has it.
+        readable = select.select([client.sock, slow.sock], [], [], DEADLINE)[0]
+        if slow.sock in readable:
+            waiting.append((client, slow.accept()))
+            break
+        client.read_response()
+    client = bench.client()
+    for _ in range(50):
+        client.send(request())
+        assert client.read_response().status == 200
+    slow.expect_untouched()
+    for held, peer in waiting:
+        peer.read_request()
+        peer.send(response(body=b"held"))
+        assert held.read_response().body == b"held"
+
+
 def test_endpoint_that_refuses_is_passed_over(bench):
     """Also for a POST: nothing of it was sent."""
     bench.start(v1=[bench.refusing(), bench.v1])

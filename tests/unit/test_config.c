@@ -181,7 +181,9 @@ static const char example[] =
     "  \"segments\": { \"staff\": { \"client_ip\": { \"in_cidr\": [\"10.1.0.0/16\"] } } },\n"
     "  \"upstreams\": {\n"
     "    \"shop-v1\":     { \"endpoints\": [\"127.0.0.1:9001\", \"[::1]:9001\", \"shop:80\"] },\n"
-    "    \"shop-canary\": { \"endpoints\": [\"127.0.0.1:9002\"], \"connect_timeout\": \"250ms\", "
+    "    \"shop-canary\": { \"endpoints\": [{ \"address\": \"127.0.0.1:9002\", \"weight\": 7 }, "
+    "{ \"address\": \"unix:/run/canary.sock\", \"drain\": true }],\n"
+    "      \"load_balancing\": \"round_robin\", \"connect_timeout\": \"250ms\", "
     "\"timeout\": \"5m\" }\n"
     "  },\n"
     "  \"sticky\": { \"keys\": [{ \"id\": \"2026-11\", \"file\": \"sticky.key\" }, { \"id\": "
@@ -234,6 +236,13 @@ static void check_example_upstreams(const struct config *config) {
   ck_assert_view_eq(upstream->endpoints[1].text, "[::1]:9001");
   ck_assert(!upstream->endpoints[2].is_address && upstream->endpoints[2].port == 80);
   ck_assert_view_eq(upstream->endpoints[2].host, "shop");
+  ck_assert(upstream->endpoints[0].weight == 1 && !upstream->endpoints[0].drains);
+  ck_assert_int_eq(upstream->balance, BALANCE_LEAST_REQUESTS);
+  upstream = &config->upstreams[1];
+  ck_assert_int_eq(upstream->balance, BALANCE_ROUND_ROBIN);
+  ck_assert(upstream->endpoints[0].weight == 7 && upstream->endpoints[0].port == 9002);
+  ck_assert(upstream->endpoints[1].is_unix && upstream->endpoints[1].drains);
+  ck_assert_view_eq(upstream->endpoints[1].host, "/run/canary.sock");
   ck_assert_int_eq(config->upstreams[1].connect_timeout_ms, 250);
   ck_assert_int_eq(config->upstreams[1].timeout_ms, 300000);
 }
@@ -287,7 +296,7 @@ START_TEST(reads_the_example)
   ck_assert(!config->via && config->drop_untrusted);
   ck_assert_str_eq(config->user, "adit");
   ck_assert(!config->sandbox);
-  ck_assert(config->has_access_log && config->access_log_at.line == 27);
+  ck_assert(config->has_access_log && config->access_log_at.line == 28);
   ck_assert_str_eq(config->access_log.path, "etc/log/access");
   ck_assert_int_eq(config->access_log.format, CONFIG_LOG_COMBINED);
   config_free(&config);
@@ -773,6 +782,31 @@ START_TEST(refuses_files)
        "adit.json:5:1: error: upstream 'a': endpoint 'X.:1' is there twice (remove one of them)\n"
        "adit.json:5:21: error: upstream 'a': 'timeout' must be from 1ms to 1d\n"
        "adit.json:6:20: error: upstream 'a': 'connect_timeout' must be from 1ms to 10m\n"},
+      {"{\"listen\": [{\"address\": \"[::1]:80\"}],\n"
+       "\"upstreams\": {\"a\": {\"endpoints\": [\"unix:/a\", {\"address\": \"unix:/a\"}, "
+       "{\"weight\": 1},"
+       "\n{\"address\": \"b:1\", \"weight\": 257}, {\"address\": \"c:1\", \"drain\": 1}, "
+       "\"unix:\",\n"
+       "\"unix:a\", 7, {\"adress\": \"d:1\"}], \"load_balancing\": \"random\"}}}",
+       "adit.json:2:46: error: upstream 'a': endpoint 'unix:/a' is there twice (remove one of "
+       "them)\n"
+       "adit.json:2:70: error: upstream 'a': an endpoint: 'address' is missing (add \"address\": "
+       "\"127.0.0.1:9001\")\n"
+       "adit.json:3:30: error: upstream 'a': an endpoint: 'weight' must be a whole number from 1 "
+       "to 256\n"
+       "adit.json:3:64: error: upstream 'a': an endpoint: 'drain' must be true or false, not "
+       "number\n"
+       "adit.json:3:68: error: upstream 'a': endpoint 'unix:' has no path (like "
+       "unix:/run/shop.sock)\n"
+       "adit.json:4:1: error: upstream 'a': endpoint 'unix:a' has no absolute path (like "
+       "unix:/run/shop.sock)\n"
+       "adit.json:4:11: error: upstream 'a' must be a string, not number (\"127.0.0.1:9001\")\n"
+       "adit.json:4:14: error: upstream 'a': an endpoint: 'address' is missing (add \"address\": "
+       "\"127.0.0.1:9001\")\n"
+       "adit.json:4:15: error: upstream 'a': an endpoint: unknown key 'adress' (did you mean "
+       "'address'?)\n"
+       "adit.json:4:52: error: upstream 'a': 'load_balancing' cannot be 'random' "
+       "(\"least_requests\" or \"round_robin\")\n"},
   };
   enter_folder();
   for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {

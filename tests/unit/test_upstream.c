@@ -190,6 +190,99 @@ START_TEST(an_endpoint_named_twice)
 }
 END_TEST
 
+/* How often each endpoint begins one of `n` attempts, one after the other; `held`: they stay. */
+static void count_starts(struct pool *pool, size_t n, bool held, const char *texts[],
+                         size_t counts[], size_t endpoints) {
+  uint64_t random = 1;
+  for (size_t i = 0; i < endpoints; i++) counts[i] = 0;
+  for (size_t i = 0; i < n; i++) {
+    random = random * 6364136223846793005u + 1442695040888963407u;
+    struct pool_attempt attempt = {.random = random ^ random >> 29};
+    struct target *target = pool_next(pool, &attempt, NOW_MS, true);
+    ck_assert_ptr_nonnull(target);
+    if (held) target->active++;
+    for (size_t k = 0; k < endpoints; k++) counts[k] += strcmp(target->text, texts[k]) == 0;
+    target_unref(table, &target);
+  }
+}
+
+static const char *three[] = {"127.0.0.1:1", "127.0.0.1:2", "unix:/run/three.sock"};
+
+START_TEST(weights_are_shares)
+{
+  struct bench_upstream upstream;
+  size_t counts[3];
+  table = target_table_new();
+  bench_upstream("127.0.0.1:1 127.0.0.1:2 unix:/run/three.sock", &upstream);
+  upstream.endpoints[0].weight = 5;
+  upstream.endpoints[1].weight = 2;
+  struct pool *pool = pool_new(NULL, table, &upstream.config);
+  count_starts(pool, 800, false, three, counts, 3);
+  ck_assert_uint_eq(counts[0], 500);
+  ck_assert_uint_eq(counts[1], 200);
+  ck_assert_uint_eq(counts[2], 100);
+  /* Evenly spread: of 8 in a row never more than its share and one. */
+  for (size_t i = 0; i < 10; i++) {
+    count_starts(pool, 8, false, three, counts, 3);
+    ck_assert_uint_eq(counts[0], 5);
+    ck_assert_uint_eq(counts[2], 1);
+  }
+  pool_free(&pool);
+  /* Those that stay with their requests get as many as they weigh, whoever began. */
+  upstream.config.balance = BALANCE_LEAST_REQUESTS;
+  pool = pool_new(NULL, table, &upstream.config);
+  count_starts(pool, 1600, true, three, counts, 3);
+  ck_assert_uint_ge(counts[0], 1600 * 5 / 8 - 16);
+  ck_assert_uint_le(counts[0], 1600 * 5 / 8 + 16);
+  ck_assert_uint_ge(counts[2], 1600 / 8 - 16);
+  ck_assert_uint_le(counts[2], 1600 / 8 + 16);
+  pool_free(&pool);
+  target_table_free(&table);
+}
+END_TEST
+
+/* One that is busy gets little: it must be drawn twice. */
+START_TEST(least_requests)
+{
+  struct bench_upstream upstream;
+  size_t counts[3];
+  table = target_table_new();
+  bench_upstream("127.0.0.1:1 127.0.0.1:2 unix:/run/three.sock", &upstream);
+  upstream.config.balance = BALANCE_LEAST_REQUESTS;
+  struct pool *pool = pool_new(NULL, table, &upstream.config);
+  bench_target(table, "127.0.0.1:2")->active = 100;
+  count_starts(pool, 900, false, three, counts, 3);
+  ck_assert_uint_eq(counts[1], 0);
+  ck_assert_uint_gt(counts[0], 350);
+  ck_assert_uint_gt(counts[2], 350);
+  /* One that is avoided is not begun with while another is there, busy or not. */
+  target_note_timeout(bench_target(table, "127.0.0.1:1"), NOW_MS - 1);
+  count_starts(pool, 300, false, three, counts, 3);
+  ck_assert_uint_eq(counts[0], 0);
+  ck_assert_uint_gt(counts[1], 50);
+  pool_free(&pool);
+  target_table_free(&table);
+}
+END_TEST
+
+START_TEST(what_drains_gets_nothing)
+{
+  struct bench_upstream upstream;
+  table = target_table_new();
+  bench_upstream("127.0.0.1:1 127.0.0.1:2", &upstream);
+  upstream.endpoints[0].drains = true;
+  struct pool *pool = pool_new(NULL, table, &upstream.config);
+  for (int i = 0; i < 3; i++)
+    ck_assert_str_eq(bench_attempt(pool, table, NOW_MS, true), "127.0.0.1:2");
+  pool_free(&pool);
+  upstream.endpoints[1].drains = true;
+  pool = pool_new(NULL, table, &upstream.config);
+  ck_assert_str_eq(bench_attempt(pool, table, NOW_MS, true), "");
+  pool_free(&pool);
+  target_table_free(&table);
+}
+END_TEST
+
 /* What a connect timed out on is left out for a while; stable tries it all the same, last. */
 START_TEST(avoided_targets)
 {
@@ -324,5 +417,6 @@ START_TEST(resolver_without_names)
 END_TEST
 
 UNIT_MAIN("upstream", one_target_for_an_address, many_targets, idle_last_in_first_out, connects,
-          round_robin, an_endpoint_named_twice, avoided_targets, all_are_avoided,
+          round_robin, weights_are_shares, least_requests, what_drains_gets_nothing,
+          an_endpoint_named_twice, avoided_targets, all_are_avoided,
           a_timeout_of_the_attempt_itself, pools_share_targets, localhost, resolver_without_names)

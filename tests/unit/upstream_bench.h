@@ -16,13 +16,19 @@ struct bench_upstream {
   struct config_endpoint endpoints[BENCH_ENDPOINTS_MAX];
 };
 
-/* "10.0.0.1:80 [::1]:81 shop:80"; the text must hold. */
+/* "10.0.0.1:80 [::1]:81 shop:80 unix:/run/a", in round robin; the text must hold. */
 static inline void bench_upstream(const char *text, struct bench_upstream *ret) {
   struct str rest = str_from_cstr(text), one;
-  ret->config = (struct config_upstream){.name = STR("shop"), .endpoints = ret->endpoints};
+  ret->config = (struct config_upstream){
+      .name = STR("shop"), .endpoints = ret->endpoints, .balance = BALANCE_ROUND_ROBIN};
   while (str_split_next(&rest, ' ', &one)) {
     struct config_endpoint *endpoint = &ret->endpoints[ret->config.endpoint_count++];
-    *endpoint = (struct config_endpoint){.text = one};
+    *endpoint = (struct config_endpoint){.text = one, .weight = 1};
+    if (str_starts_with(one, STR("unix:"))) {
+      endpoint->is_unix = true;
+      endpoint->host = str_skip(one, 5);
+      continue;
+    }
     endpoint->is_address = ip_parse_with_port(one, &endpoint->ip, &endpoint->port);
     if (endpoint->is_address) continue;
     size_t colon = str_find_char(one, ':', 0);
