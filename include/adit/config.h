@@ -40,11 +40,25 @@ enum config_balance {
   BALANCE_ROUND_ROBIN
 };
 
+/* When an endpoint that fails is left out for a while. */
+struct config_outliers {
+  bool enabled;
+  unsigned consecutive_failures;
+  unsigned failure_percent;  /* of a window's requests, */
+  unsigned minimum_requests; /* when there were as many */
+  int64_t interval_ms;       /* the window */
+  int64_t ejection_ms;       /* the first time; then twice as long each time */
+  int64_t ejection_max_ms;
+  unsigned max_ejected_percent; /* of an upstream's endpoints: above it all count, where there is
+                                   nothing else */
+};
+
 struct config_upstream {
   struct str name;
   const struct config_endpoint *endpoints;
   size_t endpoint_count; /* at least 1 */
   enum config_balance balance;
+  struct config_outliers outliers;
   int64_t connect_timeout_ms;
   int64_t timeout_ms; /* to the first byte of the response */
 };

@@ -50,6 +50,15 @@ struct idle_link {
   struct idle_link *previous, *next;
 };
 
+/* What is known of a target's failures. */
+struct outlier {
+  unsigned in_a_row;
+  unsigned requests, failed; /* of the window that began at window_ms */
+  int64_t window_ms;
+  int64_t until_ms; /* it is left out, while others are there */
+  int64_t last_ms;  /* for how long it was last */
+};
+
 struct target {
   struct ip_address ip; /* of a Unix socket: nothing */
   uint16_t port;
@@ -58,8 +67,9 @@ struct target {
   char text[sizeof("unix:") + CONFIG_UNIX_PATH_MAX]; /* "127.0.0.1:9001", "unix:/run/shop.sock" */
   struct idle_link idle;                             /* head of a list, the last used first */
   size_t idle_count;
-  unsigned active;         /* exchanges of this worker that are with it */
-  int64_t avoid_until_ms;  /* a connect timed out: not tried before, while others are there */
+  unsigned active;        /* exchanges of this worker that are with it */
+  int64_t avoid_until_ms; /* a connect timed out: not tried before, while others are there */
+  struct outlier outlier;
   int64_t logged_until_ms; /* one line about a failing target a second is enough */
   unsigned refs;
   struct target *hash_next;
@@ -104,14 +114,21 @@ struct pool_attempt {
   size_t tried;
   int64_t started_ms;
   bool started;
+  bool panics; /* too many targets are ejected for that to count */
 };
 
 /*
  * The next target, with a reference for the caller: at first as the upstream balances its load, by
- * weight; then those behind it in the list. Those that a connect timed out on lately come after the
- * others and only with `desperate` (stable, which has nothing to fall back to). NULL: none is left.
+ * weight; then those behind it in the list. Those that are ejected, or that a connect timed out on
+ * lately, come after the others and only with `desperate` (who has nothing to fall back to). Where
+ * more than the upstream's max_ejected_percent are ejected, that counts for no desperate attempt.
+ * NULL: none is left.
  */
 struct target *pool_next(struct pool *pool, struct pool_attempt *attempt, int64_t now_ms,
                          bool desperate);
+
+/* What came of a request to one of its targets. For how many ms the target is left out from now on;
+ * 0: it is not, or is already. */
+int64_t pool_note(struct pool *pool, struct target *target, bool failed, int64_t now_ms);
 
 #endif

@@ -79,6 +79,27 @@ static void read_balance(struct config_reader *reader, const struct config_scope
   json_error(reader->doc, node, reader->diags, hint, "%s cannot be '%.*s'", what, STR_ARG(text));
 }
 
+static void read_outliers(struct config_reader *reader, const struct config_scope *scope,
+                          struct config_outliers *outliers) {
+  const cJSON *node = config_find(scope, "outlier_detection");
+  const char *what = config_printf(reader, "%s: 'outlier_detection'", scope->what);
+  struct config_scope own;
+  if (!node || !config_open_scope(reader, node, "upstreams.*.outlier_detection", what, &own))
+    return;
+  outliers->enabled = true;
+  config_read_number(reader, &own, "consecutive_failures", 1, 1000000,
+                     &outliers->consecutive_failures);
+  config_read_number(reader, &own, "failure_percent", 1, 100, &outliers->failure_percent);
+  config_read_number(reader, &own, "minimum_requests", 1, 1000000, &outliers->minimum_requests);
+  config_read_duration(reader, &own, "interval", 1, HOUR, &outliers->interval_ms);
+  config_read_duration(reader, &own, "ejection_time", 1, 24 * HOUR, &outliers->ejection_ms);
+  config_read_duration(reader, &own, "max_ejection_time", 1, 24 * HOUR, &outliers->ejection_max_ms);
+  config_read_number(reader, &own, "max_ejected_percent", 0, 100, &outliers->max_ejected_percent);
+  if (outliers->ejection_max_ms < outliers->ejection_ms)
+    json_error(reader->doc, node, reader->diags, "make it as long at least",
+               "%s: 'max_ejection_time' is shorter than 'ejection_time'", what);
+}
+
 static void read_upstream(struct config_reader *reader, const cJSON *node,
                           struct config_upstream *upstream) {
   const char *what = config_printf(reader, "upstream '%s'", node->string);
@@ -91,6 +112,7 @@ static void read_upstream(struct config_reader *reader, const cJSON *node,
   if (!config_open_scope(reader, node, "upstreams.*", what, &scope)) return;
   read_endpoints(reader, &scope, upstream);
   read_balance(reader, &scope, upstream);
+  read_outliers(reader, &scope, &upstream->outliers);
   config_read_duration(reader, &scope, "connect_timeout", 1, 10 * MINUTE,
                        &upstream->connect_timeout_ms);
   config_read_duration(reader, &scope, "timeout", 1, 24 * HOUR, &upstream->timeout_ms);

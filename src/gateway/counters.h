@@ -35,6 +35,7 @@
   X(client_gone, "exchanges that the client left")                                    \
   X(connects, "connections opened to endpoints")                                      \
   X(connect_failures, "connects that failed or timed out")                            \
+  X(ejections, "times that an endpoint was left out for a while")                     \
   X(reuses, "idle connections used again")                                            \
   X(tunnels, "connections that changed their protocol")                               \
   X(retries, "requests sent again")                                                   \

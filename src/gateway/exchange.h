@@ -41,7 +41,7 @@ struct exchange {
   struct worker_policy *policy;
   struct client_stream *client;
   struct origin_stream *origin; /* NULL: none */
-  struct target *target;        /* that a connect is under way to; `origin` holds the reference */
+  struct target *target;        /* that `origin` goes to, and holds the reference of */
   enum exchange_state state;
 
   /* The decision, and what it says of both heads. */

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "adit/log.h"
+#include "adit/units.h"
 #include "exchange_steps.h"
 #include "origin.h"
 
@@ -74,16 +75,36 @@ static enum step out_of_endpoints(struct exchange *exchange) {
   return exchange_answer(exchange, 502, STR("the service refused the connection"));
 }
 
+static struct pool *pool_of(const struct exchange *exchange) {
+  const struct decision *decision = &exchange->decision;
+  return exchange->policy
+      ->pools[policy_upstream(exchange->policy->policy, decision->route, decision->variant)];
+}
+
+static void note(struct exchange *exchange, struct target *target, bool failed) {
+  struct pool *pool = pool_of(exchange);
+  int64_t ejected_ms = pool_note(pool, target, failed, exchange->worker->now_ms);
+  if (ejected_ms == 0) return;
+  COUNT(exchange_counters(exchange), ejections);
+  char buffer[32];
+  struct str time = duration_format(ejected_ms, buffer, sizeof(buffer));
+  log_write(LOG_WARNING, "upstream '%.*s': endpoint %s is left out for %.*s: it fails too often",
+            STR_ARG(pool_config(pool)->name), target->text, STR_ARG(time));
+}
+
+void exchange_note_result(struct exchange *exchange, bool failed) {
+  if (exchange->target) note(exchange, exchange->target, failed);
+}
+
 static void connect_failed(struct exchange *exchange, struct target *target, int error) {
   exchange->connect_error = error;
   log_unreachable(exchange, target, error);
+  if (!is_own_shortage(error)) note(exchange, target, true);
 }
 
 enum step exchange_step_pick(struct exchange *exchange) {
   struct worker *worker = exchange->worker;
-  const struct decision *decision = &exchange->decision;
-  size_t upstream = policy_upstream(exchange->policy->policy, decision->route, decision->variant);
-  struct pool *pool = exchange->policy->pools[upstream];
+  struct pool *pool = pool_of(exchange);
   if (!exchange->attempt.started) exchange->attempt.random = worker_random(worker);
   struct target *target =
       pool_next(pool, &exchange->attempt, worker->now_ms, !has_stable_left(exchange));
@@ -93,6 +114,7 @@ enum step exchange_step_pick(struct exchange *exchange) {
   if (!exchange->only_fresh) {
     exchange->origin = origin_reuse(exchange, target);
     if (exchange->origin) {
+      exchange->target = target;
       target_unref(worker->targets, &target); /* the connection holds its own */
       exchange->state = EXCHANGE_REQUEST;
       return STEP_NEXT;

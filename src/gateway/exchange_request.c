@@ -153,6 +153,7 @@ static enum step origin_closed(struct exchange *exchange) {
     return STEP_NEXT;
   }
   COUNT(exchange_counters(exchange), bad_responses);
+  exchange_note_result(exchange, true);
   return exchange_answer_and_log(exchange, 502,
                                  "the service closed the connection without a response");
 }
@@ -164,6 +165,7 @@ static enum step bad_response(struct exchange *exchange, const char *why) {
   struct str text = scratch_join(&scratch, parts, 2);
   message[text.n] = '\0';
   COUNT(exchange_counters(exchange), bad_responses);
+  exchange_note_result(exchange, true);
   return exchange_answer_and_log(exchange, 502, message);
 }
 
@@ -223,8 +225,10 @@ enum step exchange_step_request(struct exchange *exchange) {
     case ORIGIN_HEAD_CLOSED:
       return origin_closed(exchange);
   }
-  if (exchange->timed_out)
+  if (exchange->timed_out) {
+    exchange_note_result(exchange, true);
     return exchange_answer_and_log(exchange, 504, "the service did not respond in time");
+  }
   watch_head(exchange, pumped);
   return STEP_WAIT;
 }

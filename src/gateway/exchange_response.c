@@ -12,6 +12,12 @@ static void begin_tunnel(struct exchange *exchange) {
   COUNT(exchange_counters(exchange), tunnels);
 }
 
+/* What a service that is not well, or a proxy before it, answers. A 500 may be one request's fault.
+ */
+static bool is_failure(int status) {
+  return status == 502 || status == 503 || status == 504;
+}
+
 enum step exchange_begin_response(struct exchange *exchange) {
   struct worker *worker = exchange->worker;
   const struct decision *decision = &exchange->decision;
@@ -35,6 +41,7 @@ enum step exchange_begin_response(struct exchange *exchange) {
       !exchange->client->operations->write_head(exchange->client, worker->response_out))
     return exchange_answer_shortage(exchange, "out of memory");
   exchange->response_begun = true;
+  exchange_note_result(exchange, is_failure(exchange->response.status));
   if (decision->set_cookie.p) COUNT(exchange_counters(exchange), cookies_set);
   exchange_wait_no_more(exchange);
   exchange->state = EXCHANGE_RESPONSE;
@@ -42,9 +49,10 @@ enum step exchange_begin_response(struct exchange *exchange) {
   return STEP_NEXT;
 }
 
-/* The response cannot be completed. */
+/* The response cannot be completed. `why`: it is the endpoint's fault; NULL: it is not. */
 static enum step cut(struct exchange *exchange, const char *why) {
   if (why) {
+    exchange_note_result(exchange, true);
     const struct route *route = exchange->decision.route;
     worker_log_peer(exchange->worker, "route '%.*s': response cut: %s", STR_ARG(route->name), why);
   }

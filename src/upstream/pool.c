@@ -32,6 +32,7 @@ struct pool {
   bool is_outdated; /* memory was short when the list was to be made anew */
   struct members members;
   uint64_t cursor;
+  int64_t ejected_until_ms; /* the last of those that this pool's requests ejected */
 };
 
 /* ---- members --------------------------------------------------------------------------------- */
@@ -202,8 +203,21 @@ const struct config_upstream *pool_config(const struct pool *pool) {
 
 /* Whether a target was avoided before the attempt began (and not on the attempt's own account). */
 static bool is_avoided(const struct target *target, const struct pool_attempt *attempt) {
-  return target->avoid_until_ms > attempt->started_ms &&
-         target->avoid_until_ms <= attempt->started_ms + TARGET_AVOID_MS;
+  bool timed_out = target->avoid_until_ms > attempt->started_ms &&
+                   target->avoid_until_ms <= attempt->started_ms + TARGET_AVOID_MS;
+  const struct outlier *outlier = &target->outlier;
+  bool ejected = outlier->until_ms > attempt->started_ms &&
+                 outlier->until_ms <= attempt->started_ms + outlier->last_ms;
+  return timed_out || (ejected && !attempt->panics);
+}
+
+static bool has_too_many_ejected(const struct pool *pool, int64_t now_ms) {
+  const struct members *members = &pool->members;
+  size_t ejected = 0;
+  if (pool->ejected_until_ms <= now_ms) return false;
+  for (size_t i = 0; i < members->n; i++)
+    ejected += members->items[i].target->outlier.until_ms > now_ms;
+  return ejected * 100 > pool->config->outliers.max_ejected_percent * members->n;
 }
 
 /* Which member has the place, counted on for ever. */
@@ -228,11 +242,13 @@ static size_t pick_least(const struct pool *pool, const struct pool_attempt *att
   return has_less(&members->items[b], &members->items[a]) ? b : a;
 }
 
-static void attempt_start(struct pool *pool, struct pool_attempt *attempt, int64_t now_ms) {
+static void attempt_start(struct pool *pool, struct pool_attempt *attempt, int64_t now_ms,
+                          bool desperate) {
   if (pool->has_names && pool_is_stale(pool)) (void)pool_rebuild(pool);
   attempt->started = true;
   attempt->started_ms = now_ms;
   if (pool->members.n == 0) return;
+  attempt->panics = desperate && has_too_many_ejected(pool, now_ms);
   switch (pool->config->balance) {
     case BALANCE_LEAST_REQUESTS:
       attempt->start = pick_least(pool, attempt);
@@ -245,7 +261,7 @@ static void attempt_start(struct pool *pool, struct pool_attempt *attempt, int64
 
 struct target *pool_next(struct pool *pool, struct pool_attempt *attempt, int64_t now_ms,
                          bool desperate) {
-  if (!attempt->started) attempt_start(pool, attempt, now_ms);
+  if (!attempt->started) attempt_start(pool, attempt, now_ms, desperate);
   size_t n = pool->members.n;
   size_t rounds = desperate ? 2 : 1; /* the second is for those that the first left out */
   while (attempt->tried < n * rounds) {
@@ -256,4 +272,11 @@ struct target *pool_next(struct pool *pool, struct pool_attempt *attempt, int64_
     return target;
   }
   return NULL;
+}
+
+int64_t pool_note(struct pool *pool, struct target *target, bool failed, int64_t now_ms) {
+  int64_t ejected_ms = target_note(target, &pool->config->outliers, failed, now_ms);
+  if (ejected_ms > 0 && target->outlier.until_ms > pool->ejected_until_ms)
+    pool->ejected_until_ms = target->outlier.until_ms;
+  return ejected_ms;
 }

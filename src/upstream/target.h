@@ -11,4 +11,8 @@ struct target *target_get(struct target_table *table, const struct ip_address *i
 /* The same of a Unix socket; the path is absolute and not longer than CONFIG_UNIX_PATH_MAX. */
 struct target *target_get_unix(struct target_table *table, struct str path);
 
+/* pool_note for a target as `config` says. */
+int64_t target_note(struct target *target, const struct config_outliers *config, bool failed,
+                    int64_t now_ms);
+
 #endif

@@ -117,6 +117,58 @@ def test_least_requests(bench):
         assert held.read_response().body == b"held"
 
 
+# ---- endpoints that fail
+
+OUTLIERS = {"outlier_detection": {"consecutive_failures": 3, "ejection_time": "1h", "max_ejection_time": "1h"}}
+
+
+def test_stable_endpoint_that_fails_is_left_out(bench):
+    """By its statuses; the others get all, and what it had is still there when nothing else is."""
+    sick, well = bench.origin("v1-sick"), bench.origin("v1-well")
+    sick.serve(lambda got: response("503 Service Unavailable"))
+    well.serve(lambda got: response())
+    bench.start(v1=[sick, well], config={"upstreams": {"shop-v1": OUTLIERS}})
+    client = bench.client()
+
+    def status():
+        client.send(request())
+        return client.read_response().status
+
+    assert [status() for _ in range(20)] == [503, 200] * 2 + [503] + [200] * 15
+    assert len(sick.requests) == 3
+    bench.gateway.wait_line(f"upstream 'shop-v1': endpoint {sick.address} is left out for 1h")
+
+
+def test_canary_whose_endpoints_fail_gives_way(bench):
+    """Its users are not even made to wait for a connect; the one who saw it fail is the last."""
+    bench.canary.serve(lambda got: response("502 Bad Gateway"))
+    bench.v1.serve(lambda got: response(body=b"stable"))
+    bench.start(rules=TO_CANARY, config={"upstreams": {"shop-canary": OUTLIERS}})
+    client = bench.client()
+    for _ in range(3):
+        client.send(BETA)
+        assert client.read_response().status == 502
+    for _ in range(10):
+        client.send(BETA)
+        answer = client.read_response()
+        assert (answer.status, answer.body) == (200, b"stable")
+        assert answer.one("X-Adit-Decision") == b"variant=v1; reason=failover"
+    assert len(bench.canary.requests) == 3
+    # Whoever asks for it by name gets to see it.
+    client.send(request("GET / HTTP/1.1", "X-Canary: always"))
+    assert client.read_response().status == 502 and len(bench.canary.requests) == 4
+
+
+def test_one_endpoint_of_stable_is_never_left_out(bench):
+    bench.v1.serve(lambda got: response("503 Service Unavailable"))
+    bench.start(config={"upstreams": {"shop-v1": OUTLIERS}})
+    client = bench.client()
+    for _ in range(8):
+        client.send(request())
+        assert client.read_response().status == 503
+    assert len(bench.v1.requests) == 8
+
+
 def test_endpoint_that_refuses_is_passed_over(bench):
     """Also for a POST: nothing of it was sent."""
     bench.start(v1=[bench.refusing(), bench.v1])

@@ -183,6 +183,10 @@ static const char example[] =
     "    \"shop-v1\":     { \"endpoints\": [\"127.0.0.1:9001\", \"[::1]:9001\", \"shop:80\"] },\n"
     "    \"shop-canary\": { \"endpoints\": [{ \"address\": \"127.0.0.1:9002\", \"weight\": 7 }, "
     "{ \"address\": \"unix:/run/canary.sock\", \"drain\": true }],\n"
+    "      \"outlier_detection\": { \"consecutive_failures\": 3, \"failure_percent\": 20, "
+    "\"minimum_requests\": 5, \"interval\": \"1s\", \"ejection_time\": \"2s\", "
+    "\"max_ejection_time\": \"1m\", "
+    "\"max_ejected_percent\": 0 },\n"
     "      \"load_balancing\": \"round_robin\", \"connect_timeout\": \"250ms\", "
     "\"timeout\": \"5m\" }\n"
     "  },\n"
@@ -240,6 +244,12 @@ static void check_example_upstreams(const struct config *config) {
   ck_assert_int_eq(upstream->balance, BALANCE_LEAST_REQUESTS);
   upstream = &config->upstreams[1];
   ck_assert_int_eq(upstream->balance, BALANCE_ROUND_ROBIN);
+  const struct config_outliers *outliers = &upstream->outliers;
+  ck_assert(outliers->enabled && outliers->consecutive_failures == 3);
+  ck_assert(outliers->failure_percent == 20 && outliers->minimum_requests == 5);
+  ck_assert(outliers->interval_ms == 1000 && outliers->ejection_ms == 2000);
+  ck_assert(outliers->ejection_max_ms == 60000 && outliers->max_ejected_percent == 0);
+  ck_assert(!config->upstreams[0].outliers.enabled);
   ck_assert(upstream->endpoints[0].weight == 7 && upstream->endpoints[0].port == 9002);
   ck_assert(upstream->endpoints[1].is_unix && upstream->endpoints[1].drains);
   ck_assert_view_eq(upstream->endpoints[1].host, "/run/canary.sock");
@@ -296,7 +306,7 @@ START_TEST(reads_the_example)
   ck_assert(!config->via && config->drop_untrusted);
   ck_assert_str_eq(config->user, "adit");
   ck_assert(!config->sandbox);
-  ck_assert(config->has_access_log && config->access_log_at.line == 28);
+  ck_assert(config->has_access_log && config->access_log_at.line == 29);
   ck_assert_str_eq(config->access_log.path, "etc/log/access");
   ck_assert_int_eq(config->access_log.format, CONFIG_LOG_COMBINED);
   config_free(&config);
@@ -782,6 +792,13 @@ START_TEST(refuses_files)
        "adit.json:5:1: error: upstream 'a': endpoint 'X.:1' is there twice (remove one of them)\n"
        "adit.json:5:21: error: upstream 'a': 'timeout' must be from 1ms to 1d\n"
        "adit.json:6:20: error: upstream 'a': 'connect_timeout' must be from 1ms to 10m\n"},
+      {"{\"listen\": [{\"address\": \"[::1]:80\"}], \"upstreams\": {\"a\": {\"endpoints\": "
+       "[\"b:1\"],\n"
+       "\"outlier_detection\": {\"ejection_time\": \"6m\", \"failure_percent\": 0}}}}",
+       "adit.json:2:22: error: upstream 'a': 'outlier_detection': 'max_ejection_time' is shorter "
+       "than 'ejection_time' (make it as long at least)\n"
+       "adit.json:2:65: error: upstream 'a': 'outlier_detection': 'failure_percent' must be a "
+       "whole number from 1 to 100\n"},
       {"{\"listen\": [{\"address\": \"[::1]:80\"}],\n"
        "\"upstreams\": {\"a\": {\"endpoints\": [\"unix:/a\", {\"address\": \"unix:/a\"}, "
        "{\"weight\": 1},"

@@ -265,6 +265,106 @@ START_TEST(least_requests)
 }
 END_TEST
 
+static const struct config_outliers some_outliers = {.enabled = true,
+                                                     .consecutive_failures = 3,
+                                                     .failure_percent = 50,
+                                                     .minimum_requests = 10,
+                                                     .interval_ms = 10000,
+                                                     .ejection_ms = 1000,
+                                                     .ejection_max_ms = 3000,
+                                                     .max_ejected_percent = 50};
+
+/* "fffof": failures and answers, one a millisecond from NOW_MS on: how long the last ejects. */
+static int64_t note_all(struct pool *pool, struct target *target, const char *results,
+                        int64_t now_ms) {
+  int64_t ms = 0;
+  for (; *results; results++) ms = pool_note(pool, target, *results == 'f', now_ms++);
+  return ms;
+}
+
+START_TEST(outliers)
+{
+  static const struct {
+    const char *results;
+    int64_t ejected_ms;
+  } cases[] = {
+      {"f", 0},
+      {"ff", 0},
+      {"fff", 1000},
+      {"ffoff", 0},
+      {"ffofff", 1000},
+      {"foooofofof", 0},
+      {"ofofofofof", 1000},
+      {"ofofofofo", 0},
+      {"ofofofooof", 0},
+      {"oooooooooofff", 1000},
+  };
+  struct bench_upstream upstream;
+  for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    table = target_table_new();
+    bench_upstream("127.0.0.1:1 127.0.0.1:2", &upstream);
+    upstream.config.outliers = some_outliers;
+    struct pool *pool = pool_new(NULL, table, &upstream.config);
+    struct target *target = bench_target(table, "127.0.0.1:1");
+    int64_t ms = note_all(pool, target, cases[i].results, NOW_MS);
+    ck_assert_msg(ms == cases[i].ejected_ms, "%s: %lld", cases[i].results, (long long)ms);
+    pool_free(&pool);
+    target_table_free(&table);
+  }
+}
+END_TEST
+
+/* Twice as long each time, up to the most; short again after it has been well for as long. */
+START_TEST(ejections_grow)
+{
+  struct bench_upstream upstream;
+  table = target_table_new();
+  bench_upstream("127.0.0.1:1 127.0.0.1:2", &upstream);
+  upstream.config.outliers = some_outliers;
+  struct pool *pool = pool_new(NULL, table, &upstream.config);
+  struct target *target = bench_target(table, "127.0.0.1:1");
+  ck_assert_int_eq(note_all(pool, target, "fff", NOW_MS), 1000);
+  ck_assert_str_eq(bench_attempt(pool, table, NOW_MS + 3, false), "127.0.0.1:2");
+  ck_assert_str_eq(bench_attempt(pool, table, NOW_MS + 3, true), "127.0.0.1:2 127.0.0.1:1");
+  /* What was under way says nothing new. */
+  ck_assert_int_eq(note_all(pool, target, "fff", NOW_MS + 10), 0);
+  ck_assert_str_eq(bench_attempt(pool, table, NOW_MS + 1002, false), "127.0.0.1:1 127.0.0.1:2");
+  /* Back, one failure is enough. */
+  ck_assert_int_eq(note_all(pool, target, "f", NOW_MS + 1100), 2000);
+  ck_assert_int_eq(note_all(pool, target, "f", NOW_MS + 3200), 3000);
+  ck_assert_int_eq(note_all(pool, target, "f", NOW_MS + 6300), 3000);
+  ck_assert_int_eq(note_all(pool, target, "off", NOW_MS + 9400), 0);
+  ck_assert_int_eq(note_all(pool, target, "f", NOW_MS + 9500), 3000);
+  ck_assert_int_eq(note_all(pool, target, "offf", NOW_MS + 15600), 1000);
+  pool_free(&pool);
+  target_table_free(&table);
+}
+END_TEST
+
+/* Where there is nothing else, too many of them are as if there were none. */
+START_TEST(ejected_beyond_the_share)
+{
+  struct bench_upstream upstream;
+  table = target_table_new();
+  bench_upstream("127.0.0.1:1 127.0.0.1:2 127.0.0.1:3", &upstream);
+  upstream.config.outliers = some_outliers;
+  struct pool *pool = pool_new(NULL, table, &upstream.config);
+  note_all(pool, bench_target(table, "127.0.0.1:1"), "fff", NOW_MS);
+  ck_assert_str_eq(bench_attempt(pool, table, NOW_MS + 9, true),
+                   "127.0.0.1:2 127.0.0.1:3 127.0.0.1:1");
+  note_all(pool, bench_target(table, "127.0.0.1:2"), "fff", NOW_MS);
+  ck_assert_str_eq(bench_attempt(pool, table, NOW_MS + 9, true),
+                   "127.0.0.1:2 127.0.0.1:3 127.0.0.1:1");
+  ck_assert_str_eq(bench_attempt(pool, table, NOW_MS + 9, false), "127.0.0.1:3");
+  note_all(pool, bench_target(table, "127.0.0.1:3"), "fff", NOW_MS);
+  ck_assert_str_eq(bench_attempt(pool, table, NOW_MS + 9, false), "");
+  ck_assert_str_eq(bench_attempt(pool, table, NOW_MS + 9, true),
+                   "127.0.0.1:2 127.0.0.1:3 127.0.0.1:1");
+  pool_free(&pool);
+  target_table_free(&table);
+}
+END_TEST
+
 START_TEST(what_drains_gets_nothing)
 {
   struct bench_upstream upstream;
@@ -417,6 +517,7 @@ START_TEST(resolver_without_names)
 END_TEST
 
 UNIT_MAIN("upstream", one_target_for_an_address, many_targets, idle_last_in_first_out, connects,
-          round_robin, weights_are_shares, least_requests, what_drains_gets_nothing,
-          an_endpoint_named_twice, avoided_targets, all_are_avoided,
-          a_timeout_of_the_attempt_itself, pools_share_targets, localhost, resolver_without_names)
+          round_robin, weights_are_shares, least_requests, what_drains_gets_nothing, outliers,
+          ejections_grow, ejected_beyond_the_share, an_endpoint_named_twice, avoided_targets,
+          all_are_avoided, a_timeout_of_the_attempt_itself, pools_share_targets, localhost,
+          resolver_without_names)
