@@ -1,6 +1,9 @@
 /*
  * Splits that draw nobody or everybody: by their weights, or because the rule lets only some
  * buckets of the split's own key through.
+ *
+ * Who has a pin is not drawn. A weight of 0, or one of 100 beside another canary, lets those who
+ * are in stay and nobody come in: that is how a release is wound down, and nothing is said of it.
  */
 #include <cjson/cJSON.h>
 
@@ -69,6 +72,26 @@ static uint16_t only_variant(const struct split *split, uint16_t stable,
   return first;
 }
 
+/* ---- pins ------------------------------------------------------------------------------------ */
+
+/* Whether somebody can have a pin to another variant. */
+static bool may_be_pinned(const struct route *route, uint16_t variant) {
+  return route->sticky.cookie && (variant == route->stable || route->canary_count > 1);
+}
+
+/* What says the same as the split, for all of those whom it is asked for. */
+static const char *hint_of(struct analysis *analysis, const struct rule *rule, uint16_t variant) {
+  const struct route *route = analysis->route;
+  bool pins = variant != route->stable && route->sticky.cookie;
+  if (!rule && variant == route->stable) return "leave it out";
+  struct str name = variant_name(route, variant);
+  struct str hint = rule ? arena_printf(analysis->arena, "\"to\": \"%.*s\" says so%s",
+                                        STR_ARG(name), pins ? ", but pins nobody" : "")
+                         : arena_printf(analysis->arena, "a rule without \"when\" says so%s",
+                                        pins ? ", but pins nobody" : "");
+  return hint.p;
+}
+
 /* ---- reporting ------------------------------------------------------------------------------- */
 
 static void report_split(struct analysis *analysis, const struct rule *rule, uint16_t variant,
@@ -79,23 +102,22 @@ static void report_split(struct analysis *analysis, const struct rule *rule, uin
   struct str what =
       rule ? arena_printf(analysis->arena, "rule '%.*s'", STR_ARG(rule->id)) : STR("'default'");
   struct str why = STR(""), who = STR("");
+  const char *hint = hint_of(analysis, rule, variant);
   char shown[LEAF_SHOWN_MAX];
   if (reach->leaf) {
     struct str key = attr_table_name(route->table, reach->key);
-    who = arena_printf(analysis->arena, " who have '%.*s'", STR_ARG(key));
+    who = arena_printf(analysis->arena, " who have '%.*s'%s", STR_ARG(key),
+                       may_be_pinned(route, variant) ? " and no pin" : "");
     why = arena_printf(analysis->arena, ", because %s lets only buckets of the same draw through",
                        leaf_show(reach->leaf, shown));
+    hint = "give bucket_in another \"salt\"";
   }
-  struct str hint = rule ? arena_printf(analysis->arena, "\"to\": \"%.*s\" says so", STR_ARG(name))
-                    : nobody ? STR("leave it out")
-                             : STR("a rule without \"when\" says so");
   struct str witness = {0};
   if (rule && analysis->examples) witness = analysis->examples[rule - route->rules];
   if (!analysis_confirms(analysis, witness, rule)) witness = (struct str){0};
-  if (!what.p || !hint.p || !why.p || !who.p) return;
+  if (!what.p || !hint || !why.p || !who.p) return;
   report(analysis, nobody ? FINDING_NOBODY : FINDING_EVERYBODY, place_of_split(analysis, rule),
-         rule, witness, reach->leaf ? "give bucket_in another \"salt\"" : hint.p,
-         "%.*s: the split draws %s: all%.*s get '%.*s'%.*s", STR_ARG(what),
+         rule, witness, hint, "%.*s: the split draws %s: all%.*s get '%.*s'%.*s", STR_ARG(what),
          nobody ? "nobody" : "everybody", STR_ARG(who), STR_ARG(name), STR_ARG(why));
 }
 
@@ -104,11 +126,14 @@ static void check_split(struct analysis *analysis, const struct rule *rule,
   struct reach reach = reach_of(analysis, rule, split);
   if (reach.from >= reach.to) return; /* the rule never matches */
   uint16_t variant = only_variant(split, analysis->route->stable, &reach);
-  if (variant != VARIANT_NONE) report_split(analysis, rule, variant, &reach);
+  if (variant == VARIANT_NONE) return;
+  if (!reach.leaf && may_be_pinned(analysis->route, variant)) return;
+  report_split(analysis, rule, variant, &reach);
 }
 
 void find_in_splits(struct analysis *analysis) {
   const struct route *route = analysis->route;
+  if (route->state == ROUTE_DRAIN) return; /* nobody is drawn, whatever a split says */
   for (size_t i = 0; i < route->rule_count; i++) {
     const struct rule *rule = &route->rules[i];
     if (rule->to == VARIANT_NONE) check_split(analysis, rule, &rule->split);

@@ -208,6 +208,8 @@ class Route:
             **({"default": {"split": {"canary": 25}}} if rng.random() < 0.3 else {})}
         if rng.random() < 0.3:
             self.document["match"]["path_prefix"] = "/a"
+        if rng.random() < 0.3:
+            self.document["sticky"] = False
         zone = rng.choice(sorted(ZONES, key=str))
         if zone:
             self.document["time_zone"] = zone
@@ -236,7 +238,8 @@ class Route:
                 target = value
             else:
                 request[where] = value
-        return {"url": f"http://{self.host}{target}{query}", "headers": headers, **request}
+        pin = {"pin": "canary"} if rng.random() < 0.2 else {}
+        return {"url": f"http://{self.host}{target}{query}", "headers": headers, **request, **pin}
 
 
 # ---- the program ---------------------------------------------------------------------------------
@@ -305,9 +308,9 @@ def refute(adit, route, rule, claim, decided):
         return first(lambda request, answer: is_future(request) and any(
             one["attribute"] == "now" and one["op"] == match[1] and json.dumps(one["value"]) == match[2]
             and one["result"] is not True for one in answer["rules"][int(rule[4:])]["conditions"]))
-    if match := re.match(r"the split draws \w+: all(?: who have '[\w.]+')? get '(\w+)'", claim):
-        return first(lambda _, answer: answer["rule"] == rule and answer["bucket"] is not None
-                     and answer["variant"] != match[1])
+    if match := re.match(r"the split draws \w+: all(?: who have '[\w.]+'( and no pin)?)? get '(\w+)'", claim):
+        return first(lambda _, answer: answer["rule"] == rule and answer["variant"] != match[2]
+                     and (answer["bucket"] is not None or answer["reason"] == "pinned" and not match[1]))
     if claim.startswith("changes nothing"):
         rest = [one for one in route.document["rules"] if one["id"] != rule]
         adit.write([{**route.document, "rules": rest}])
