@@ -99,6 +99,10 @@ struct str keep(struct analysis *analysis, struct str s) {
 
 /* ---- searching ------------------------------------------------------------------------------- */
 
+void analysis_spend(struct analysis *analysis, size_t steps) {
+  analysis->steps -= steps < analysis->steps ? steps : analysis->steps;
+}
+
 void analysis_begin(struct analysis *analysis) {
   arena_reset(analysis->tried);
 }
@@ -123,8 +127,8 @@ enum verdict analysis_search(struct analysis *analysis, const struct goal *goals
   size_t used = arena_used(analysis->tried);
   enum verdict verdict = search_run(&search, goals);
   /* Where a step copies sets of many values, that is what it costs. */
-  size_t steps = SEARCH_STEPS - search.steps + (arena_used(analysis->tried) - used) / STEP_BYTES;
-  analysis->steps -= steps < analysis->steps ? steps : analysis->steps;
+  analysis_spend(analysis,
+                 SEARCH_STEPS - search.steps + (arena_used(analysis->tried) - used) / STEP_BYTES);
   /* A goal that memory had no room for was not assumed: only what is impossible without it is. */
   return verdict;
 }

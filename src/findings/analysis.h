@@ -48,7 +48,7 @@ struct analysis {
   struct model_base base;
   bool has_base;        /* a request of the route is known */
   size_t steps;         /* left */
-  size_t *leaves;       /* by rule: leaves of all rules before it */
+  size_t *costs;        /* by rule: of asking all rules before it, in leaves */
   struct str *examples; /* by rule: a request that it decides; p == NULL: none is known */
   bool *idle;           /* by rule: it was found never to decide; NULL: nothing is known */
 };
@@ -88,6 +88,8 @@ const struct goal *base_goals(struct analysis *analysis, bool clocked);
  * analysis_begin. */
 enum verdict analysis_search(struct analysis *analysis, const struct goal *goals, search_end *end,
                              void *context);
+/* Takes from what the file may still cost. */
+void analysis_spend(struct analysis *analysis, size_t steps);
 /* Forgets what was tried before. */
 void analysis_begin(struct analysis *analysis);
 /* Reads a request and begins it with analysis->reader. False: it is not a request of the route. */

@@ -17,23 +17,25 @@ struct part {
   struct str name, value;
 };
 
+struct parts {
+  VEC(struct part) list; /* up to PARTS_MAX */
+};
+
 struct writer {
   const struct model_base *base;
   struct arena *arena;
   struct str host, path, method, scheme, client_ip; /* p == NULL: as it is by default */
   int64_t now_ms;
   bool has_now;
-  struct part headers[PARTS_MAX], cookies[PARTS_MAX], query[PARTS_MAX];
-  struct part given[PARTS_MAX]; /* attributes whose sources a request cannot speak for */
-  size_t header_count, cookie_count, query_count, given_count;
+  struct parts headers, cookies, query;
+  struct parts given; /* attributes whose sources a request cannot speak for */
 };
 
 /* ---- placing --------------------------------------------------------------------------------- */
 
-static bool add_part(struct part *parts, size_t *n, struct str name, struct str value) {
-  if (*n == PARTS_MAX || !value.p) return false;
-  parts[(*n)++] = (struct part){name, value};
-  return true;
+static bool add_part(struct arena *arena, struct parts *parts, struct str name, struct str value) {
+  if (parts->list.n == PARTS_MAX || !value.p) return false;
+  return VEC_PUSH(arena, &parts->list, (struct part){name, value});
 }
 
 /* The text that a source's pattern takes the value from. */
@@ -55,9 +57,9 @@ static bool place_in_source(struct writer *writer, const struct attr_source_info
   struct str text = wrap(writer->arena, source, value);
   switch (source->kind) {
     case SOURCE_HEADER:
-      return add_part(writer->headers, &writer->header_count, source->name, text);
+      return add_part(writer->arena, &writer->headers, source->name, text);
     case SOURCE_COOKIE:
-      return add_part(writer->cookies, &writer->cookie_count, source->name, text);
+      return add_part(writer->arena, &writer->cookies, source->name, text);
     case SOURCE_QUERY:
     case SOURCE_JWT: /* never here */
     case SOURCE_GEOIP:
@@ -66,7 +68,7 @@ static bool place_in_source(struct writer *writer, const struct attr_source_info
     case ATTR_SOURCE_KINDS:
       break;
   }
-  return add_part(writer->query, &writer->query_count, source->name, text);
+  return add_part(writer->arena, &writer->query, source->name, text);
 }
 
 static bool place(struct writer *writer, uint16_t slot, const struct attr_datum *datum);
@@ -117,7 +119,7 @@ static bool place(struct writer *writer, uint16_t slot, const struct attr_datum 
   }
   if (!attr_table_source(table, slot, 0, &source)) return false;
   if (source.kind >= SOURCE_JWT)
-    return add_part(writer->given, &writer->given_count, attr_table_name(table, slot), datum->text);
+    return add_part(writer->arena, &writer->given, attr_table_name(table, slot), datum->text);
   return place_in_source(writer, &source, datum->text);
 }
 
@@ -275,11 +277,11 @@ static struct str make_url(const struct writer *writer) {
   text_add(&url, STR("://"));
   text_add(&url, or_else(writer->host, writer->base->host));
   add_encoded(&url, or_else(writer->path, writer->base->path), true);
-  for (size_t i = 0; i < writer->query_count; i++) {
+  for (size_t i = 0; i < writer->query.list.n; i++) {
     text_add_char(&url, i == 0 ? '?' : '&');
-    add_encoded(&url, writer->query[i].name, false);
+    add_encoded(&url, writer->query.list.items[i].name, false);
     text_add_char(&url, '=');
-    add_encoded(&url, writer->query[i].value, false);
+    add_encoded(&url, writer->query.list.items[i].value, false);
   }
   struct str kept = text_failed(&url) ? (struct str){0} : arena_dup(writer->arena, text_str(&url));
   text_deinit(&url);
@@ -295,18 +297,19 @@ static void add_pair(struct text *out, bool first, struct str name, struct str v
 }
 
 static void add_headers(const struct writer *writer, struct text *out) {
-  if (writer->header_count + writer->cookie_count == 0) return;
+  if (writer->headers.list.n + writer->cookies.list.n == 0) return;
   struct text cookies;
   text_init(&cookies, 1 << 20);
   text_add(out, STR(",\"headers\":["));
-  for (size_t i = 0; i < writer->header_count; i++)
-    add_pair(out, i == 0, writer->headers[i].name, writer->headers[i].value);
-  for (size_t i = 0; i < writer->cookie_count; i++) {
-    text_printf(&cookies, "%s%.*s=%.*s", i == 0 ? "" : "; ", STR_ARG(writer->cookies[i].name),
-                STR_ARG(writer->cookies[i].value));
+  for (size_t i = 0; i < writer->headers.list.n; i++)
+    add_pair(out, i == 0, writer->headers.list.items[i].name, writer->headers.list.items[i].value);
+  for (size_t i = 0; i < writer->cookies.list.n; i++) {
+    text_printf(&cookies, "%s%.*s=%.*s", i == 0 ? "" : "; ",
+                STR_ARG(writer->cookies.list.items[i].name),
+                STR_ARG(writer->cookies.list.items[i].value));
   }
-  if (writer->cookie_count > 0)
-    add_pair(out, writer->header_count == 0, STR("Cookie"), text_str(&cookies));
+  if (writer->cookies.list.n > 0)
+    add_pair(out, writer->headers.list.n == 0, STR("Cookie"), text_str(&cookies));
   text_add_char(out, ']');
   text_deinit(&cookies);
 }
@@ -319,20 +322,20 @@ static bool is_repeated(const struct part *parts, size_t i) {
 }
 
 static void add_given(const struct writer *writer, struct text *out) {
-  const struct part *parts = writer->given;
-  for (size_t i = 0; i < writer->given_count; i++) {
+  const struct part *parts = writer->given.list.items;
+  for (size_t i = 0; i < writer->given.list.n; i++) {
     if (is_repeated(parts, i)) continue;
     text_add(out, i == 0 ? STR(",\"attributes\":{") : STR(","));
     text_add_json(out, parts[i].name);
     text_add(out, STR(":["));
-    for (size_t k = i; k < writer->given_count; k++) {
+    for (size_t k = i; k < writer->given.list.n; k++) {
       if (!str_eq(parts[k].name, parts[i].name)) continue;
       if (k > i) text_add_char(out, ',');
       text_add_json(out, parts[k].value);
     }
     text_add_char(out, ']');
   }
-  if (writer->given_count > 0) text_add_char(out, '}');
+  if (writer->given.list.n > 0) text_add_char(out, '}');
 }
 
 static void add_member(struct text *out, const char *name, struct str value) {

@@ -48,10 +48,23 @@ static bool note_taker(struct inquiry *inquiry, const struct rule *taker) {
   return inquiry->times[i]++ < TAKER_TIMES_MAX;
 }
 
+/* What asking a rule costs, in leaves: a pattern costs what many of them do. */
+static size_t cost_of(const struct condition *condition) {
+  enum { PATTERN_COST = 32 };
+  if (!condition) return 1;
+  if (condition->kind == CONDITION_LEAF) {
+    const struct leaf *leaf = &condition->as.leaf;
+    return leaf->test == TEST_MATCHES ? PATTERN_COST * leaf->n : 1;
+  }
+  size_t cost = 1;
+  for (size_t i = 0; i < condition->as.children.n; i++)
+    cost += cost_of(condition->as.children.items[i]);
+  return cost;
+}
+
 /* Asking a rule costs what its leaves do. */
 static void charge(struct analysis *analysis, size_t first, size_t end) {
-  size_t steps = 4 + (analysis->leaves[end] - analysis->leaves[first]) / 16;
-  analysis->steps -= steps < analysis->steps ? steps : analysis->steps;
+  analysis_spend(analysis, 4 + (analysis->costs[end] - analysis->costs[first]) / 16);
 }
 
 /* Makes up a request and asks who takes it. */
@@ -86,6 +99,8 @@ static enum verdict reach(void *context, const struct search *search,
   if (inquiry->analysis->has_base && model_write(&inquiry->analysis->base, own, &json))
     verdict = try_request(inquiry, text_str(&json), ret_more);
   text_deinit(&json);
+  /* What asking costs is the file's, which may have nothing left before the search has not. */
+  if (inquiry->analysis->steps == 0) own->steps = 0;
   return verdict;
 }
 
@@ -405,11 +420,10 @@ void find_in_rules(struct analysis *analysis) {
   size_t n = analysis->route->rule_count;
   analysis->examples = ARENA_ARRAY(analysis->arena, struct str, n);
   analysis->idle = ARENA_ARRAY(analysis->arena, bool, n);
-  analysis->leaves = ARENA_ARRAY(analysis->arena, size_t, n + 1);
-  if (!inquiry || !analysis->examples || !analysis->idle || !analysis->leaves) return;
+  analysis->costs = ARENA_ARRAY(analysis->arena, size_t, n + 1);
+  if (!inquiry || !analysis->examples || !analysis->idle || !analysis->costs) return;
   for (size_t i = 0; i < n; i++) {
-    const struct condition *when = analysis->route->rules[i].when;
-    analysis->leaves[i + 1] = analysis->leaves[i] + (when ? when->leaf_count : 0) + 1;
+    analysis->costs[i + 1] = analysis->costs[i] + cost_of(analysis->route->rules[i].when);
   }
   for (size_t i = 0; i < n && analysis->steps >= SEARCH_STEPS; i++) {
     begin(inquiry, analysis, i);
