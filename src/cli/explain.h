@@ -55,9 +55,14 @@ struct policy *explain_load_other(const struct cli_command *command, const char 
 int explain_diff(const struct cli_command *command, struct policy *policy, struct policy *other,
                  const struct decide_request *request, bool json);
 
-/* Whether two decisions have the same route, variant, reason and rule, by their names. */
+/* Whether two decisions have the same route, variant, upstream, reason and rule, by their names. */
 bool explain_same(const struct decision *before, const struct decision *after);
-/* {"same":…,"before":…,"after":…} without the last brace: a batch adds its line. */
+/* Whether both have a variant of the same name, that runs on different upstreams. */
+bool explain_moves_upstream(const struct decision *before, const struct decision *after);
+/* The upstream of the variant; p == NULL: no route. */
+struct str explain_upstream(const struct decision *decision);
+/* {"same":…,"before":…,"after":…} without the last brace: a batch adds its line. With "upstreams",
+ * before and after, where only they differ of a variant. */
 void explain_pair_to_json(const struct decision *before, const struct decision *after,
                           struct text *out);
 

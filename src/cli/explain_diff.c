@@ -2,7 +2,8 @@
  * explain --diff: one request under two policies.
  *
  *   explain_load_other   the given files in place of those with their routes
- *   explain_diff ─► decide() by each ─► summary, then each rule that is otherwise, "-" and "+"
+ *   explain_diff ─► decide() by each ─► summary, then each setting, what was drawn, and each rule
+ *                                       that is otherwise, "-" and "+"
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,10 +62,19 @@ static bool same_name(struct str a, struct str b) {
   return a.p && b.p ? str_eq(a, b) : a.p == b.p;
 }
 
+struct str explain_upstream(const struct decision *decision) {
+  return decision->route ? decision->route->variants[decision->variant].upstream : (struct str){0};
+}
+
+bool explain_moves_upstream(const struct decision *before, const struct decision *after) {
+  return before->route && after->route && same_name(variant_of(before), variant_of(after)) &&
+         !same_name(explain_upstream(before), explain_upstream(after));
+}
+
 bool explain_same(const struct decision *before, const struct decision *after) {
   return before->reason == after->reason && same_name(route_of(before), route_of(after)) &&
          same_name(variant_of(before), variant_of(after)) &&
-         same_name(rule_of(before), rule_of(after));
+         same_name(rule_of(before), rule_of(after)) && !explain_moves_upstream(before, after);
 }
 
 void explain_pair_to_json(const struct decision *before, const struct decision *after,
@@ -73,6 +83,12 @@ void explain_pair_to_json(const struct decision *before, const struct decision *
   decision_to_json(before, NULL, out);
   text_add(out, STR(",\"after\":"));
   decision_to_json(after, NULL, out);
+  if (!explain_moves_upstream(before, after)) return;
+  text_add(out, STR(",\"upstreams\":["));
+  text_add_json(out, explain_upstream(before));
+  text_add_char(out, ',');
+  text_add_json(out, explain_upstream(after));
+  text_add_char(out, ']');
 }
 
 /* ---- one request under one policy ------------------------------------------------------------ */
@@ -115,10 +131,13 @@ static bool side_decide(struct side *side, struct policy *policy,
 
 /* ---- text ------------------------------------------------------------------------------------ */
 
-static void format_side(const struct side *side, const char *label, struct text *out) {
-  struct str variant = variant_of(&side->decision);
+static void format_side(const struct side *side, const char *label, bool with_upstream,
+                        struct text *out) {
+  struct str variant = variant_of(&side->decision), upstream = explain_upstream(&side->decision);
   explanation_label(out, label);
-  text_printf(out, "%.*s, ", STR_ARG(variant.p ? variant : STR("no route")));
+  text_add(out, variant.p ? variant : STR("no route"));
+  if (with_upstream) text_printf(out, " (upstream %.*s)", STR_ARG(upstream));
+  text_add(out, STR(", "));
   explanation_format_reason(&side->shown, out);
 }
 
@@ -164,6 +183,32 @@ static void format_default(const struct side *before, const struct side *after, 
   add_difference(texts, out);
 }
 
+static void format_draw(const struct side *side, struct text *out) {
+  text_add(out, STR("  "));
+  explanation_format_draw(&side->shown, out);
+  if (out->n == 2) text_clear(out); /* no split was asked */
+}
+
+/* What the files say of the route, and what it made of a draw. */
+static bool format_settings(const struct side *before, const struct side *after, struct text *out) {
+  struct texts texts;
+  if (!before->decision.route || !after->decision.route) return true;
+  text_init(&texts.before, EXPLAIN_TEXT_BYTES);
+  text_init(&texts.after, EXPLAIN_TEXT_BYTES);
+  for (size_t i = 0; explanation_format_setting(&before->shown, i, &texts.before); i++) {
+    (void)explanation_format_setting(&after->shown, i, &texts.after);
+    add_difference(&texts, out);
+    texts_clear(&texts);
+  }
+  format_draw(before, &texts.before);
+  format_draw(after, &texts.after);
+  add_difference(&texts, out);
+  bool ok = !text_failed(&texts.before) && !text_failed(&texts.after);
+  text_deinit(&texts.before);
+  text_deinit(&texts.after);
+  return ok;
+}
+
 static struct str_set *index_rules(const struct side *side) {
   struct str_set *index = str_set_new(side->arena, side->trace.rule_count + 1);
   for (size_t i = 0; index && i < side->trace.rule_count; i++)
@@ -202,15 +247,19 @@ static bool format_rules(const struct side *before, const struct side *after, st
 }
 
 static bool format_text(const struct side *before, const struct side *after, struct text *out) {
-  struct text rules;
+  struct text rules; /* and settings */
   text_init(&rules, EXPLAIN_TEXT_BYTES);
-  bool ok = format_rules(before, after, &rules) && !text_failed(&rules);
-  format_side(before, "before", out);
-  format_side(after, "after", out);
+  bool ok = format_settings(before, after, &rules) && format_rules(before, after, &rules) &&
+            !text_failed(&rules);
+  bool moves = explain_moves_upstream(&before->decision, &after->decision);
+  format_side(before, "before", moves, out);
+  format_side(after, "after", moves, out);
   bool same = explain_same(&before->decision, &after->decision);
   explanation_label(out, same ? "same" : "differs");
   if (rules.n == 0)
-    text_add(out, STR("the files say the same to this request\n"));
+    text_add(out,
+             same ? STR("the files say the same to this request\n")
+                  : STR("in what is not shown (what the routes match, a token, a time zone)\n"));
   else
     text_add(out, same ? STR("the decision, though the files say otherwise:\n\n")
                        : STR("where the files say otherwise:\n\n"));

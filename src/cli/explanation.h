@@ -37,6 +37,9 @@ void explanation_format_rules(const struct explanation *shown, struct text *out)
 void explanation_format_rule(const struct explanation *shown, const struct trace_rule *rule,
                              struct text *out);
 void explanation_format_default(const struct explanation *shown, struct text *out);
+/* One line on the i-th setting of the route (state, variants, force, sticky), with two blanks
+ * before it. False: there are no more. The decision must have a route. */
+bool explanation_format_setting(const struct explanation *shown, size_t i, struct text *out);
 /* Behind the rules: which attributes they asked for, and whose word each is. */
 void explanation_format_attributes(const struct explanation *shown, struct text *out);
 /* A present value's texts, quoted. */

@@ -31,15 +31,17 @@ struct moves *moves_new(struct arena *arena) {
   return moves;
 }
 
-static void add_place(struct text *out, const struct decision *decision) {
+static void add_place(struct text *out, const struct decision *decision, bool with_upstream) {
   const struct route *route = decision->route;
   struct str reason = str_from_cstr(decide_reason_name(decision->reason));
   if (!route) {
     text_add(out, reason);
     return;
   }
+  struct str upstream = explain_upstream(decision);
   text_printf(out, "%.*s %.*s (", STR_ARG(route->name),
               STR_ARG(route->variants[decision->variant].name));
+  if (with_upstream) text_printf(out, "upstream %.*s, ", STR_ARG(upstream));
   if (decision->rule) text_printf(out, "rule '%.*s'", STR_ARG(decision->rule->id));
   if (decision->rule && decision->reason != REASON_RULE) text_add(out, STR(", "));
   if (decision->reason != REASON_RULE) text_add(out, reason);
@@ -65,9 +67,10 @@ void moves_add(struct moves *moves, const struct decision *before, const struct 
   moves->moved++;
   struct text what;
   text_init(&what, KIND_BYTES_MAX);
-  add_place(&what, before);
+  bool upstreams = explain_moves_upstream(before, after);
+  add_place(&what, before, upstreams);
   text_add(&what, STR(" \xE2\x86\x92 "));
-  add_place(&what, after);
+  add_place(&what, after, upstreams);
   count_kind(moves, text_str(&what));
   text_deinit(&what);
 }

@@ -826,6 +826,42 @@ class Explain(Case):
         self.assertEqual((status, got["same"], got["before"]["variant"], got["after"]["variant"]),
                          (1, False, "v1", "canary"))
 
+    def test_diff_beside_the_rules(self):
+        upstreams = {**CONFIG["upstreams"], "other-v1": {"endpoints": ["127.0.0.1:9003"]}}
+        self.write("adit.json", {**CONFIG, "upstreams": upstreams})
+        canary = RULES["variants"]["canary"]
+        stable = RULES["variants"]["v1"]
+        self.write_other(variants={"v1": "other-v1", "canary": canary})
+        status, out, _ = self.explain("--diff", "other.json", "--bucket", "700", URL)
+        self.assertEqual((status, out), (1,
+            f"before   v1 (upstream {stable}), default: no rule matches, and the default split decides\n"
+            "after    v1 (upstream other-v1), default: no rule matches, and the default split decides\n"
+            "differs  where the files say otherwise:\n\n"
+            f"- variants v1 → {stable} (stable), canary → {canary}\n"
+            f"+ variants v1 → other-v1 (stable), canary → {canary}\n"))
+        status, out, _ = self.explain("--json", "--diff", "other.json", "--bucket", "700", URL)
+        self.assertEqual((status, json.loads(out)["same"], json.loads(out)["upstreams"]), (1, False, [stable, "other-v1"]))
+        status, out, err = self.adit("explain", "-c", "adit.json", "--batch", "--diff", "other.json",
+                                     stdin=json.dumps({"url": URL, "bucket": 700}).encode())
+        self.assertEqual((status, json.loads(out)["upstreams"]), (1, [stable, "other-v1"]))
+        self.assertEqual(err, "1 of 1 requests decided otherwise\n"
+                              f"        1  shop v1 (upstream {stable}, default) → shop v1 (upstream other-v1, default)\n")
+        for changes, arguments, expected in (
+                ({"sticky": {"salt": "another"}}, ("-H", "X-User-Id: u-1"),
+                 ["- sticky   by user.id, salt 'shop', cookie adit_shop, epoch 1, ttl 7d",
+                  "+ sticky   by user.id, salt 'another', cookie adit_shop, epoch 1, ttl 7d",
+                  "- bucket   6319 of 0..9999: the bucket of user.id \"u-1\" with salt 'shop'",
+                  "+ bucket   8320 of 0..9999: the bucket of user.id \"u-1\" with salt 'another'"]),
+                ({"state": "drain"}, ("--bucket", "700"), ["- state    on", "+ state    drain"]),
+                ({"force": {"header": "X-Qa", "values": {"1": "canary"}, "cookie": "qa", "allow_from": ["10.0.0.0/8"]}},
+                 ("-H", "X-Canary: always"),
+                 ['- force    header X-Canary: "always" → canary, "never" → v1',
+                  '+ force    header X-Qa, cookie qa: "1" → canary; from 10.0.0.0/8']),
+                ({"force": False}, ("-H", "X-Canary: always"), ["+ force    nobody may"])):
+            self.write_other(**changes)
+            _, out, _ = self.explain("--diff", "other.json", *arguments, URL)
+            self.assertEqual([line for line in expected if line not in out.splitlines()], [], out)
+
     def test_diff_keeps_the_other_routes(self):
         other = {**RULES, "route": "blog", "match": {"hosts": ["blog.example.com"]}, "tests": [], "state": "off"}
         self.write("blog.json", other)
