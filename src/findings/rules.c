@@ -16,16 +16,20 @@
 
 enum { TAKERS_MAX = 512, TAKER_TIMES_MAX = 64, TAKERS_SHOWN = 3, BLIND_MAX = 128 };
 
+/* An earlier rule that took a request of the one that is looked at. */
+struct taker {
+  const struct rule *rule;
+  unsigned times;
+  struct str witness; /* a request that both match and it takes; p == NULL: none */
+};
+
 /* One rule while it is looked at. */
 struct inquiry {
   struct analysis *analysis;
   const struct rule *rule;
   size_t index;
-  const struct rule *takers[TAKERS_MAX]; /* earlier rules that took a request of it */
-  uint8_t times[TAKERS_MAX];
+  struct taker takers[TAKERS_MAX];
   size_t taker_count;
-  struct str
-      witness; /* a request that the rule matches and an earlier one takes; p == NULL: none */
 };
 
 static const struct goal *rule_goals(struct inquiry *inquiry, bool clocked) {
@@ -36,16 +40,17 @@ static const struct goal *rule_goals(struct inquiry *inquiry, bool clocked) {
 
 /* ---- is it reached? -------------------------------------------------------------------------- */
 
-/* False: too often, or too many. */
-static bool note_taker(struct inquiry *inquiry, const struct rule *taker) {
+/* NULL: too often, or too many. */
+static struct taker *note_taker(struct inquiry *inquiry, const struct rule *rule) {
   size_t i = 0;
-  while (i < inquiry->taker_count && inquiry->takers[i] != taker) i++;
-  if (i == TAKERS_MAX) return false;
+  while (i < inquiry->taker_count && inquiry->takers[i].rule != rule) i++;
+  if (i == TAKERS_MAX) return NULL;
+  struct taker *taker = &inquiry->takers[i];
   if (i == inquiry->taker_count) {
-    inquiry->takers[inquiry->taker_count++] = taker;
-    inquiry->times[i] = 0;
+    inquiry->taker_count++;
+    *taker = (struct taker){.rule = rule};
   }
-  return inquiry->times[i]++ < TAKER_TIMES_MAX;
+  return taker->times++ < TAKER_TIMES_MAX ? taker : NULL;
 }
 
 /* What asking a rule costs, in leaves: a pattern costs what many of them do. */
@@ -81,9 +86,10 @@ static enum verdict try_request(struct inquiry *inquiry, struct str json,
     analysis->examples[index] = keep(analysis, json);
     return VERDICT_FOUND;
   }
-  if (!inquiry->witness.p && rule_ask(inquiry->rule, analysis->reader) == RULE_MATCHED)
-    inquiry->witness = keep(analysis, json);
-  if (!note_taker(inquiry, outcome.rule)) return VERDICT_OPEN;
+  struct taker *taker = note_taker(inquiry, outcome.rule);
+  if (!taker) return VERDICT_OPEN;
+  if (!taker->witness.p && rule_ask(inquiry->rule, analysis->reader) == RULE_MATCHED)
+    taker->witness = keep(analysis, json);
   *ret_more = goal_add(analysis->tried, NULL, outcome.rule->when, ASSUME_NOT_TRUE);
   return VERDICT_OPEN;
 }
@@ -127,6 +133,21 @@ static bool is_within(void *context, const struct leaf *leaf) {
   return false;
 }
 
+/* Keeps of those who took a request the ones that are to be assumed not to match, with what they
+ * took. */
+static void forget_others(struct inquiry *inquiry, size_t first, struct slots *slots) {
+  size_t kept = 0;
+  for (size_t i = 0; i < inquiry->taker_count; i++) {
+    struct taker taker = inquiry->takers[i];
+    if ((size_t)(taker.rule - inquiry->analysis->route->rules) < first ||
+        !visit_leaves(taker.rule->when, is_within, slots))
+      continue;
+    taker.times = 0;
+    inquiry->takers[kept++] = taker;
+  }
+  inquiry->taker_count = kept;
+}
+
 /* Where no request can be made up: earlier rules that ask nothing else are assumed not to match. */
 static enum verdict reach_blindly(struct inquiry *inquiry) {
   struct analysis *analysis = inquiry->analysis;
@@ -134,7 +155,7 @@ static enum verdict reach_blindly(struct inquiry *inquiry) {
   if (!visit_leaves(inquiry->rule->when, add_slot, &slots)) return VERDICT_OPEN;
   const struct goal *goals = rule_goals(inquiry, false);
   size_t first = inquiry->index > BLIND_MAX ? inquiry->index - BLIND_MAX : 0;
-  inquiry->taker_count = 0;
+  forget_others(inquiry, first, &slots);
   for (size_t i = first; i < inquiry->index; i++) {
     const struct rule *earlier = &analysis->route->rules[i];
     if (!visit_leaves(earlier->when, is_within, &slots) || !note_taker(inquiry, earlier)) continue;
@@ -151,7 +172,7 @@ static bool is_taken_without(struct inquiry *inquiry, size_t left_out, size_t on
   const struct goal *goals = rule_goals(inquiry, false);
   for (size_t i = 0; i < inquiry->taker_count && goals; i++) {
     if (i == left_out || (only != SIZE_MAX && i != only)) continue;
-    goals = goal_add(analysis->tried, goals, inquiry->takers[i]->when, ASSUME_NOT_TRUE);
+    goals = goal_add(analysis->tried, goals, inquiry->takers[i].rule->when, ASSUME_NOT_TRUE);
   }
   return goals && analysis_search(analysis, goals, NULL, NULL) == VERDICT_IMPOSSIBLE;
 }
@@ -173,19 +194,28 @@ static void keep_needed(struct inquiry *inquiry) {
 }
 
 static int compare_takers(const void *a, const void *b) {
-  const struct rule *const *left = a, *const *right = b;
-  return (*left > *right) - (*left < *right);
+  const struct taker *left = a, *right = b;
+  return (left->rule > right->rule) - (left->rule < right->rule);
 }
 
 static void write_takers(const struct inquiry *inquiry, struct text *out) {
   text_printf(out, "rule%s ", inquiry->taker_count == 1 ? "" : "s");
   for (size_t i = 0; i < inquiry->taker_count && i < TAKERS_SHOWN; i++) {
-    const struct rule *taker = inquiry->takers[i];
+    const struct rule *taker = inquiry->takers[i].rule;
     text_printf(out, "%s'%.*s' (line %u)", i == 0 ? "" : ", ", STR_ARG(taker->id), taker->line);
   }
   if (inquiry->taker_count > TAKERS_SHOWN)
     text_printf(out, " and %zu more", inquiry->taker_count - TAKERS_SHOWN);
   text_printf(out, inquiry->taker_count == 1 ? " takes" : " together take");
+}
+
+/* A request that one of those who are named takes; p == NULL: none is known. */
+static struct str find_witness(const struct inquiry *inquiry) {
+  for (size_t i = 0; i < inquiry->taker_count && i < TAKERS_SHOWN; i++) {
+    const struct taker *taker = &inquiry->takers[i];
+    if (analysis_confirms(inquiry->analysis, taker->witness, taker->rule)) return taker->witness;
+  }
+  return (struct str){0};
 }
 
 static void report_shadowed(struct inquiry *inquiry) {
@@ -196,9 +226,7 @@ static void report_shadowed(struct inquiry *inquiry) {
   qsort(inquiry->takers, inquiry->taker_count, sizeof(inquiry->takers[0]), compare_takers);
   analysis->idle[inquiry->index] = true;
   write_takers(inquiry, &takers);
-  struct str witness = {0};
-  if (inquiry->witness.p && analysis_confirms(analysis, inquiry->witness, NULL))
-    witness = inquiry->witness;
+  struct str witness = find_witness(inquiry);
   struct str shown = text_str(&takers);
   if (!text_failed(&takers)) {
     report(analysis, FINDING_SHADOWED, place_of_rule(analysis, inquiry->rule), inquiry->rule,
@@ -279,11 +307,12 @@ static bool has_no_effect(struct inquiry *inquiry, const struct rule **ret_next)
     /* One that was found never to decide will be removed: nobody is to rely on it. */
     if (inquiry->analysis->idle[i]) continue;
     if (inquiry->taker_count == 32) return false;
-    inquiry->takers[inquiry->taker_count++] = other;
+    inquiry->takers[inquiry->taker_count++].rule = other;
     *ret_next = other;
     goals = rule_goals(inquiry, false);
     for (size_t k = 0; goals && k < inquiry->taker_count; k++)
-      goals = goal_add(inquiry->analysis->tried, goals, inquiry->takers[k]->when, ASSUME_NOT_TRUE);
+      goals =
+          goal_add(inquiry->analysis->tried, goals, inquiry->takers[k].rule->when, ASSUME_NOT_TRUE);
     if (!goals) return false;
     if (analysis_search(inquiry->analysis, goals, NULL, NULL) == VERDICT_IMPOSSIBLE) return true;
   }
@@ -412,7 +441,6 @@ static void begin(struct inquiry *inquiry, struct analysis *analysis, size_t ind
   inquiry->rule = &analysis->route->rules[index];
   inquiry->index = index;
   inquiry->taker_count = 0;
-  inquiry->witness = (struct str){0};
 }
 
 void find_in_rules(struct analysis *analysis) {

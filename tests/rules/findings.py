@@ -353,6 +353,8 @@ def refute_witness(adit, route, rule, claim, witness):
         alone = adit.decide([witness])[0]
         if alone["rule"] != rule or answer["rule"] in (rule, None):
             return f"alone {alone['rule']}, with the others {answer['rule']}"
+        if " more " not in claim and answer["rule"] not in re.findall(r"'(\w+)' \(line", claim):
+            return f"decided by {answer['rule']}, which is not named"
     elif answer.get("rule") != rule:
         return f"decided by {answer.get('rule')}: {answer}"
     return None
