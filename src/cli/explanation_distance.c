@@ -33,21 +33,69 @@ static void add_span(uint64_t ms, struct text *out) {
   }
 }
 
-/* The part in which two versions differ first. */
-static void add_part(struct str value, struct str bound, struct text *out) {
-  struct str a = STR(""), b = STR("");
-  if (str_starts_with(value, STR("v"))) value = str_skip(value, 1);
-  if (str_starts_with(bound, STR("v"))) bound = str_skip(bound, 1);
+/* ---- versions -------------------------------------------------------------------------------- */
+
+/* "1.2.3" and "rc.1" of "v1.2.3-rc.1+build"; of an absent part p is NULL. */
+struct version {
+  struct str core, pre;
+};
+
+static struct version divide_version(struct str text) {
+  if (str_starts_with(text, STR("v"))) text = str_skip(text, 1);
+  text = str_take(text, str_find_char(text, '+', 0));
+  size_t dash = str_find_char(text, '-', 0);
+  struct version version = {.core = str_take(text, dash)};
+  if (dash < text.n) version.pre = str_skip(text, dash + 1);
+  return version;
+}
+
+static struct str without_zeros(struct str digits) {
+  while (digits.n > 1 && digits.p[0] == '0') digits = str_skip(digits, 1);
+  return digits;
+}
+
+/* The part in which two texts differ first; one that is absent is `absent`. False: there is none.
+ */
+static bool add_part(struct str value, struct str bound, const char *kind, struct str absent,
+                     struct text *out) {
   for (unsigned part = 1; part < 100; part++) {
-    bool more_a = str_split_next(&value, '.', &a);
-    bool more_b = str_split_next(&bound, '.', &b);
-    if (!more_a && !more_b) return;
-    if (!more_a) a = STR("0");
-    if (!more_b) b = STR("0");
-    if (str_eq(a, b)) continue;
-    text_printf(out, " (part %u: %.*s, not %.*s)", part, STR_ARG(a), STR_ARG(b));
+    struct str a = absent, b = absent;
+    bool more_a = str_split_next(&value, '.', &a), more_b = str_split_next(&bound, '.', &b);
+    if (!more_a && !more_b) return false;
+    if (!more_a) a = absent;
+    if (!more_b) b = absent;
+    if (str_eq(without_zeros(a), without_zeros(b))) continue;
+    text_printf(out, " (%spart %u: %.*s, not %.*s)", kind, part, STR_ARG(a), STR_ARG(b));
+    return true;
+  }
+  return false;
+}
+
+static void add_version_part(struct str value, struct str bound, struct text *out) {
+  struct version a = divide_version(value), b = divide_version(bound);
+  if (add_part(a.core, b.core, "", STR("0"), out)) return;
+  if (a.pre.p && b.pre.p) {
+    (void)add_part(a.pre, b.pre, "pre-release ", STR("none"), out);
+  } else if (a.pre.p) {
+    text_add(out, STR(", of which it is a pre-release"));
+  } else if (b.pre.p) {
+    text_add(out, STR(", which is a pre-release of it"));
+  }
+}
+
+/* ---- bounds ---------------------------------------------------------------------------------- */
+
+/* As exactly as the texts say it: what two doubles near each other leave is mostly noise. */
+static void add_number_distance(const struct attr_datum *high, const struct attr_datum *low,
+                                struct text *out) {
+  char texts[2][64];
+  if (high->text.n >= sizeof(texts[0]) || low->text.n >= sizeof(texts[0])) {
+    text_printf(out, "%g", high->as.number - low->as.number);
     return;
   }
+  (void)str_copy_to(high->text, texts[0], sizeof(texts[0]));
+  (void)str_copy_to(low->text, texts[1], sizeof(texts[1]));
+  text_printf(out, "%Lg", strtold(texts[0], NULL) - strtold(texts[1], NULL));
 }
 
 static void add_bounded(const struct leaf *leaf, const struct attr_datum *value,
@@ -71,10 +119,8 @@ static void add_bounded(const struct leaf *leaf, const struct attr_datum *value,
       break;
     }
     case ATTR_NUMBER:
-      text_printf(
-          out, "%g ",
-          sign < 0 ? bound->as.number - value->as.number : value->as.number - bound->as.number);
-      text_add(out, sign < 0 ? STR("below ") : STR("above "));
+      add_number_distance(sign < 0 ? bound : value, sign < 0 ? value : bound, out);
+      text_add(out, sign < 0 ? STR(" below ") : STR(" above "));
       break;
     case ATTR_VERSION:
     case ATTR_SEMVER:
@@ -89,7 +135,7 @@ static void add_bounded(const struct leaf *leaf, const struct attr_datum *value,
   }
   text_add(out, bound->text);
   if (leaf->type == ATTR_VERSION || leaf->type == ATTR_SEMVER)
-    add_part(value->text, bound->text, out);
+    add_version_part(value->text, bound->text, out);
 }
 
 /* A time of day between two with midnight between them, which `test` holds for the rest of. */
@@ -97,12 +143,19 @@ static bool is_over_midnight(const struct leaf *leaf) {
   return leaf->negative && leaf->test == TEST_BETWEEN;
 }
 
+/* Between the bounds of what is left out, over midnight: the nearer of the two. */
+static bool is_nearer_to_second(const struct leaf *leaf, const struct attr_datum *value) {
+  const struct attr_datum *bounds = leaf->with.data;
+  return value->as.ms - bounds[0].as.ms > bounds[1].as.ms - value->as.ms;
+}
+
 static void add_ordered(const struct leaf *leaf, const struct attr_datum *value, struct text *out) {
   if (!attr_type_is_ordered(leaf->type)) return;
   const struct attr_datum *bound = &leaf->with.data[0];
   if (leaf->test == TEST_BETWEEN) {
-    int sign = attr_datum_compare(leaf->type, value, bound);
-    if (sign > 0 || (sign == 0 && !leaf->negative)) bound++;
+    bool second = is_over_midnight(leaf) ? is_nearer_to_second(leaf, value)
+                                         : attr_datum_compare(leaf->type, value, bound) >= 0;
+    if (second) bound++;
   }
   add_bounded(leaf, value, bound, out);
 }

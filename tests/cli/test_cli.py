@@ -528,6 +528,27 @@ class Explain(Case):
                 self.assertEqual((status, err), (0, ""))
                 self.assertIn(said + "\n", out)
 
+    def test_text_of_distances_of_versions_and_numbers(self):
+        attributes = {"v": {"type": "version", "from": [{"header": "V"}]},
+                      "b": {"type": "semver", "from": [{"header": "B"}]},
+                      "n": {"type": "number", "from": [{"header": "N"}]}}
+        for when, header, said in [
+                ({"v": {"gte": "2.10"}}, "V: 2.10-rc.1", ": older than 2.10, of which it is a pre-release)"),
+                ({"v": {"gte": "2.10"}}, "V: v2.10.0-rc.1", ": older than 2.10, of which it is a pre-release)"),
+                ({"v": {"gte": "2.010"}}, "V: 2.9-rc.1", ": older than 2.010 (part 2: 9, not 010))"),
+                ({"v": {"gte": "2.10-rc.2"}}, "V: 2.10-rc.1", ": older than 2.10-rc.2 (pre-release part 2: 1, not 2))"),
+                ({"v": {"gte": "2.10-rc.2"}}, "V: 2.10-rc", ": older than 2.10-rc.2 (pre-release part 2: none, not 2))"),
+                ({"v": {"lt": "2-a"}}, "V: 2", ": newer than 2-a, which is a pre-release of it)"),
+                ({"b": {"gte": "1.0.0"}}, "B: 1.0.0-rc.1+5", ": older than 1.0.0, of which it is a pre-release)"),
+                ({"n": {"between": [1, 3]}}, "N: 0.999999999999", ": 1e-12 below 1)"),
+                ({"n": {"lt": 3}}, "N: 3.5", ": 0.5 above 3)")]:
+            rules = {**RULES, "tests": [], "attributes": attributes, "rules": [{"id": "r", "when": when, "to": "canary"}]}
+            self.write("shop.json", rules)
+            with self.subTest(when=when, header=header):
+                status, out, err = self.explain("-H", header, URL)
+                self.assertEqual((status, err), (0, ""))
+                self.assertIn(said + "\n", out)
+
     def test_text_of_local_times(self):
         when = {"now.weekday": ["mon", "fri"], "now.time": {"between": ["22:00", "06:00"]}}
         rules = {**RULES, "tests": [], "time_zone": "Asia/Shanghai", "rules": [
@@ -537,6 +558,8 @@ class Explain(Case):
                 ("2026-05-29T14:00:00Z", "as of 2026-05-29T14:00:00Z (fri 22:00:00 in Asia/Shanghai); another time"),
                 ("2026-05-29T14:00:00Z", '✓ now.time between ["22:00","06:00"]  (saw "22:00:00"; in Asia/Shanghai)'),
                 ("2026-05-29T13:00:00Z", '(saw "21:00:00": 1 hour before 22:00; in Asia/Shanghai)'),
+                ("2026-05-29T05:59:59Z", '(saw "13:59:59": 7 hours 59 minutes after 06:00; in Asia/Shanghai)'),
+                ("2026-05-28T22:00:01Z", '(saw "06:00:01": 1 second after 06:00; in Asia/Shanghai)'),
                 ("2026-05-28T22:00:00Z", "exactly the bound, which 'between' leaves out; in Asia/Shanghai)"),
                 ("2026-05-30T14:00:00Z", '✗ now.weekday in ["mon","fri"]  (saw "sat"; in Asia/Shanghai)'),
                 ("2026-05-28T22:00:00Z", '✗ now window from "2026-05-29"  (saw "2026-05-28T22:00:00Z": 2 hours before'),
