@@ -301,7 +301,8 @@ bool domains_build(struct domains *domains, struct arena *arena, const struct at
     domains->items[i] = (struct domain){.slot = (uint16_t)i,
                                         .type = attr_table_type(table, (uint16_t)i),
                                         .single = attr_table_is_single(table, (uint16_t)i),
-                                        .always = attr_table_is_always(table, (uint16_t)i)};
+                                        .always = attr_table_is_always(table, (uint16_t)i),
+                                        .path = attr_table_is_path(table, (uint16_t)i)};
   }
   for (size_t i = 0; i < n; i++)
     if (conditions[i] && !take_condition(&builder, conditions[i])) return false;

@@ -34,6 +34,7 @@ struct domain {
   enum attr_type type;
   bool single; /* a request gives at most one value */
   bool always; /* and at least one */
+  bool path;   /* values begin with a slash, which its cells do not say */
   const struct attr_datum *bounds;
   size_t bound_count;
   size_t cell_count, word_count;

@@ -26,6 +26,7 @@ static bool is_text(enum attr_type type) {
 /* Whether this text, as it would be received, is a value of the set; if so it is the one. */
 static bool try_text(const struct picker *picker, struct str text) {
   struct attr_datum datum;
+  if (picker->domain->path && !str_starts_with(text, STR("/"))) return false;
   if (!attr_datum_parse(picker->domain->type, text, &datum) ||
       !value_set_has(picker->maker, picker->domain, picker->set, &datum))
     return false;

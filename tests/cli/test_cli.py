@@ -391,6 +391,18 @@ class Test(Case):
                 below = out[out.index("rule 'r': "):].splitlines()[1]
                 self.assertTrue(below.startswith("  " + said), out)
 
+    def test_paths_that_are_proposed_begin_with_a_slash(self):
+        rules = [{"id": "r0", "when": {"path": {"under": "/b"}}, "to": "v1"},
+                 {"id": "r1", "when": {"path": {"ends_with": "b"}}, "to": "canary"},
+                 {"id": "r2", "when": {"path": {"contains": "c"}}, "to": "v1"},
+                 {"id": "r3", "when": {"path": {"matches": "d$"}}, "to": "canary"}]
+        self.write("shop.json", {**RULES, "segments": {}, "tests": [], "rules": rules})
+        _, out, _ = self.expect(["test", "-c", "adit.json"], 0)
+        for rule, path in (("r1", "/xb"), ("r2", "/xc"), ("r3", "/xd")):
+            proposed = next(json.loads(line[7:]) for line in out.splitlines() if f"rule '{rule}' decides" in line)
+            self.assertEqual(proposed["request"]["url"], f"http://shop.example.com{path}", out)
+            self.assertEqual(proposed["expect"]["rule"], rule)
+
     def test_gaps_are_counted_where_they_are_many(self):
         rules = json.loads(json.dumps(RULES))
         rules["rules"] = [{"id": f"r{i}", "when": {"query.a": str(i)}, "to": "v1"} for i in range(30)]
