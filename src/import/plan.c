@@ -279,6 +279,12 @@ static void lose_of_route(struct planner *planner, const struct claim *claim) {
     plan_lose(planner, claim, "pathType Exact: a route takes what is below '%.*s', too",
               STR_ARG(claim->prefix));
   }
+  if (route->canary && route->canary->annotations.affinity.cookie &&
+      !route->main->annotations.affinity.cookie) {
+    plan_lose(
+        planner, claim,
+        "affinity: only the canary has it, and the main Ingress's is what remembers a visitor");
+  }
   if (!plan_is_sticky(route)) return;
   plan_lose(planner, claim,
             "affinity: a visitor whom ingress-nginx remembers keeps the version, main or canary, "
