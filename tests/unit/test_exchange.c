@@ -3,15 +3,17 @@
  */
 #include "exchange_bench.h"
 
-#define CONFIG_TEXT                                                                     \
-  "{\"listen\": [{\"address\": \"127.0.0.1:0\"}], \"rules\": [\"rules/*.json\"],"       \
-  " \"trusted_proxies\": [\"10.0.0.0/8\"], \"limits\": {\"body_bytes\": \"8B\"},"       \
-  " \"timeouts\": {\"body\": \"30s\", \"tunnel\": \"40s\"}, \"upgrades\": [\"x-mux\"]," \
-  " \"upstreams\": {"                                                                   \
-  "\"stable\": {\"endpoints\": [\"127.0.0.1:1\", \"127.0.0.1:2\"],"                     \
-  " \"connect_timeout\": \"2s\", \"timeout\": \"10s\"},"                                \
-  "\"canary\": {\"endpoints\": [\"127.0.0.1:3\", \"127.0.0.1:4\"],"                     \
-  " \"connect_timeout\": \"1s\", \"timeout\": \"5s\"}},"                                \
+#define CONFIG_TEXT                                                                      \
+  "{\"listen\": [{\"address\": \"127.0.0.1:0\"}], \"rules\": [\"rules/*.json\"],"        \
+  " \"trusted_proxies\": [\"10.0.0.0/8\"], \"limits\": {\"body_bytes\": \"8B\"},"        \
+  " \"timeouts\": {\"body\": \"30s\", \"tunnel\": \"40s\"}, \"upgrades\": [\"x-mux\"],"  \
+  " \"upstreams\": {"                                                                    \
+  "\"stable\": {\"endpoints\": [\"127.0.0.1:1\", \"127.0.0.1:2\"], \"load_balancing\": " \
+  "\"round_robin\","                                                                     \
+  " \"connect_timeout\": \"2s\", \"timeout\": \"10s\"},"                                 \
+  "\"canary\": {\"endpoints\": [\"127.0.0.1:3\", \"127.0.0.1:4\"], \"load_balancing\": " \
+  "\"round_robin\","                                                                     \
+  " \"connect_timeout\": \"1s\", \"timeout\": \"5s\"}},"                                 \
   " \"sticky\": {\"keys\": [{\"id\": \"k\", \"file\": \"sticky.key\"}]}}"
 #define RULES_TEXT                                                                 \
   "{\"route\": \"shop\", \"match\": {\"hosts\": [\"shop\"]}, \"stable\": \"v1\","  \
