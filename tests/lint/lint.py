@@ -17,6 +17,7 @@ LAYERS = {
     "json": "base",
     "regex": "base",
     "crypto": "base",
+    "jwt": "base json crypto",
     "http": "base",
     "transport": "base",
     "client": "base",
@@ -43,8 +44,8 @@ LIBRARIES = {
     "pcre2.h": {"regex"},
     "seccomp.h": {"sandbox"},
     "maxminddb.h": {"geo"},
-    "cjson/cJSON.h": {"json", "attrs", "geo", "lookup", "config", "rules", "findings", "policy", "cli"},
-    "openssl/": {"crypto", "transport"},
+    "cjson/cJSON.h": {"json", "jwt", "attrs", "geo", "lookup", "config", "rules", "findings", "policy", "cli"},
+    "openssl/": {"crypto", "jwt", "transport"},
     "yaml.h": {"import"},
 }
 BANNED = {
