@@ -12,9 +12,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "adit/cache.h"
 #include "adit/crypto.h"
 #include "adit/hash.h"
-#include "cache.h"
 #include "lookup_private.h"
 
 enum { FAILURE_TTL_MS = 1000, SPEC_BYTES_MAX = 1 << 20 };
@@ -300,7 +300,8 @@ static void remember(struct lookup *lookup, const struct flight *flight,
       return;
     }
   }
-  struct cache_entry *entry = cache_put(&lookup->cache, flight->hash, url, answer, why);
+  struct cache_entry *entry =
+      cache_put(&lookup->cache, flight->hash, url, answer, answer ? answer->bytes : 0, why);
   if (!entry) return;
   entry->fresh_until_ms = now_ms + (why == WHY_NONE      ? spec->ttl_ms
                                     : why == WHY_UNKNOWN ? spec->negative_ttl_ms
@@ -347,8 +348,9 @@ static enum lookup_result missing(const struct lookup *lookup, enum lookup_why w
 static enum lookup_result answer_from(const struct lookup *lookup, const struct cache_entry *entry,
                                       size_t field, const struct lookup_field **ret_field,
                                       struct str *ret_why) {
-  if (!entry->answer) return missing(lookup, (enum lookup_why)entry->why, ret_why);
-  const struct lookup_field *found = &entry->answer->fields[field];
+  const struct lookup_answer *answer = entry->value;
+  if (!answer) return missing(lookup, (enum lookup_why)entry->why, ret_why);
+  const struct lookup_field *found = &answer->fields[field];
   if (found->refused) return missing(lookup, WHY_FIELD_REFUSED, ret_why);
   if (found->n == 0) return missing(lookup, WHY_NO_FIELD, ret_why);
   *ret_field = found;

@@ -36,7 +36,7 @@ LAYERS = {
     "cli": "base zone json crypto http config attrs rules decide findings policy client lookup import gateway",
 }
 OTHER_HEADERS = {"conditions": "rules", "prober": "findings"}  # of modules that have more than the one of their name
-BASE_HEADERS = {"arena", "diag", "hash", "ip", "log", "str", "text", "units"}
+BASE_HEADERS = {"arena", "cache", "diag", "hash", "ip", "log", "str", "text", "units"}
 LIBRARIES = {
     "microhttpd.h": {"cli"},
     "hiredis/": {"lookup"},

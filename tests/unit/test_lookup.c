@@ -1,5 +1,5 @@
 /*
- * lookup: templates, answers, the cache, and a directory that is played by this test: it answers,
+ * lookup: templates, answers, and a directory that is played by this test: it answers,
  * hangs, fails, redirects and says garbage.
  */
 #include <arpa/inet.h>
@@ -11,7 +11,6 @@
 
 #include "adit/lookup.h"
 #include "adit/units.h"
-#include "lookup/cache.h"
 #include "unit.h"
 
 /* ---- template -------------------------------------------------------------------------------- */
@@ -191,45 +190,6 @@ START_TEST(test_answer_limits)
   ck_assert(answer->fields[0].refused && answer->fields[1].refused);
   ck_assert(answer->fields[0].n == 0 && answer->fields[1].n == 0 && answer->fields[2].n == 1);
   free(answer);
-}
-END_TEST
-
-/* ---- cache ----------------------------------------------------------------------------------- */
-
-START_TEST(test_cache_stays_bounded)
-{
-  enum { IDS = 1000000, ENTRIES = 1000 };
-  struct cache cache;
-  char key[32];
-  ck_assert(cache_init(&cache, ENTRIES, 16000));
-  for (uint64_t i = 0; i < IDS; i++) {
-    const size_t n = (size_t)snprintf(key, sizeof(key), "user-%llu", (unsigned long long)i);
-    ck_assert_ptr_nonnull(cache_put(&cache, i * 0x9E3779B97F4A7C15u, str_make(key, n), NULL, 1));
-    ck_assert(cache.entry_count <= ENTRIES && cache.bytes <= 16000 && cache.used <= ENTRIES);
-  }
-  ck_assert_uint_ge(cache.entry_count, 900);
-  ck_assert_ptr_nonnull(cache_find(&cache, (IDS - 1) * 0x9E3779B97F4A7C15u, STR("user-999999")));
-  ck_assert_ptr_null(cache_find(&cache, 0, STR("user-0")));
-  cache_deinit(&cache);
-}
-END_TEST
-
-START_TEST(test_cache_keeps_what_is_used)
-{
-  struct cache cache;
-  ck_assert(cache_init(&cache, 3, 1000));
-  /* All in one bucket: a stranger who could make hashes equal would still get his own entry. */
-  (void)cache_put(&cache, 7, STR("a"), NULL, 1);
-  (void)cache_put(&cache, 7, STR("b"), NULL, 2);
-  (void)cache_put(&cache, 7, STR("c"), NULL, 3);
-  ck_assert_uint_eq(cache_find(&cache, 7, STR("a"))->why, 1);
-  (void)cache_put(&cache, 7, STR("d"), NULL, 4);
-  ck_assert_ptr_null(cache_find(&cache, 7, STR("b")));
-  ck_assert_uint_eq(cache_find(&cache, 7, STR("a"))->why, 1);
-  (void)cache_put(&cache, 7, STR("a"), NULL, 5);
-  ck_assert_uint_eq(cache_find(&cache, 7, STR("a"))->why, 5);
-  ck_assert_uint_eq(cache.entry_count, 3);
-  cache_deinit(&cache);
 }
 END_TEST
 
@@ -563,7 +523,7 @@ START_TEST(test_same_spec)
 END_TEST
 
 UNIT_MAIN("lookup", test_template_refuses, test_template_fills, test_template_refuses_keys,
-          test_answer_fields, test_answer_refuses, test_answer_limits, test_cache_stays_bounded,
-          test_cache_keeps_what_is_used, test_found_and_kept, test_one_question_a_key,
-          test_answers_that_are_none, test_too_large, test_negative_and_failed_are_kept,
-          test_concurrency, test_breaker, test_stale, test_unreached, test_same_spec)
+          test_answer_fields, test_answer_refuses, test_answer_limits, test_found_and_kept,
+          test_one_question_a_key, test_answers_that_are_none, test_too_large,
+          test_negative_and_failed_are_kept, test_concurrency, test_breaker, test_stale,
+          test_unreached, test_same_spec)

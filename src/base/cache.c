@@ -1,4 +1,4 @@
-#include "cache.h"
+#include "adit/cache.h"
 
 #include <stdlib.h>
 
@@ -15,7 +15,7 @@ bool cache_init(struct cache *cache, unsigned entries, uint64_t bytes) {
 void cache_deinit(struct cache *cache) {
   for (uint32_t i = 1; cache->entries && i <= cache->used; i++) {
     free(cache->entries[i].key);
-    free(cache->entries[i].answer);
+    free(cache->entries[i].value);
   }
   free(cache->entries);
   free(cache->buckets);
@@ -44,7 +44,7 @@ static uint32_t *bucket_of(struct cache *cache, uint64_t hash) {
 /* ---- entries --------------------------------------------------------------------------------- */
 
 static size_t bytes_of(const struct cache_entry *entry) {
-  return entry->key_n + (entry->answer ? entry->answer->bytes : 0);
+  return entry->key_n + entry->value_bytes;
 }
 
 static void drop(struct cache *cache, uint32_t i) {
@@ -56,7 +56,7 @@ static void drop(struct cache *cache, uint32_t i) {
   cache->entry_count--;
   cache->bytes -= bytes_of(entry);
   free(entry->key);
-  free(entry->answer);
+  free(entry->value);
   *entry = (struct cache_entry){.chain = cache->spare};
   cache->spare = i;
 }
@@ -83,20 +83,25 @@ static uint32_t take_place(struct cache *cache) {
   return i;
 }
 
+void cache_clear(struct cache *cache) {
+  while (cache->oldest) drop(cache, cache->oldest);
+}
+
 static void make_room(struct cache *cache, size_t bytes) {
   while (cache->oldest &&
          (cache->entry_count >= cache->entry_max || cache->bytes + bytes > cache->bytes_max))
     drop(cache, cache->oldest);
 }
 
-struct cache_entry *cache_put(struct cache *cache, uint64_t hash, struct str key,
-                              struct lookup_answer *answer, unsigned why) {
+struct cache_entry *cache_put(struct cache *cache, uint64_t hash, struct str key, void *value,
+                              size_t value_bytes, unsigned why) {
   struct cache_entry *old = cache_find(cache, hash, key);
   if (old) drop(cache, (uint32_t)(old - cache->entries));
-  struct cache_entry made = {.hash = hash, .key_n = key.n, .answer = answer, .why = why};
+  struct cache_entry made = {
+      .hash = hash, .key_n = key.n, .value = value, .value_bytes = value_bytes, .why = why};
   made.key = malloc(key.n + 1);
   if (!made.key) {
-    free(answer);
+    free(value);
     return NULL;
   }
   memcpy(made.key, key.p, key.n);
