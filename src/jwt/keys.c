@@ -39,12 +39,17 @@ static void key_clear(struct jwt_key *key) {
   *key = (struct jwt_key){0};
 }
 
-void jwt_keys_free(struct jwt_keys **keys) {
-  if (*keys) {
-    for (size_t i = 0; i < (*keys)->n; i++) key_clear(&(*keys)->items[i]);
-  }
-  free(*keys);
+struct jwt_keys *jwt_keys_ref(struct jwt_keys *keys) {
+  if (keys) atomic_fetch_add_explicit(&keys->references, 1, memory_order_relaxed);
+  return keys;
+}
+
+void jwt_keys_unref(struct jwt_keys **keys) {
+  struct jwt_keys *old = *keys;
   *keys = NULL;
+  if (!old || atomic_fetch_sub_explicit(&old->references, 1, memory_order_acq_rel) > 1) return;
+  for (size_t i = 0; i < old->n; i++) key_clear(&old->items[i]);
+  free(old);
 }
 
 /* ---- what a key is good for ------------------------------------------------------------------ */
@@ -94,13 +99,19 @@ static bool set_secret(struct jwt_key *key, const char *bytes, size_t n) {
   return true;
 }
 
-static bool read_secret(struct jwt_keys *keys, struct str content, const char *name,
-                        struct diags *diags) {
+/* Whoever knows a public key could sign with it. */
+static bool is_public(struct str content) {
   const unsigned char *der = (const unsigned char *)content.p;
   EVP_PKEY *public_ = content.n > 0 ? d2i_PUBKEY(NULL, &der, (long)content.n) : NULL;
-  if (public_) {
-    EVP_PKEY_free(public_);
-    fail(diags, name, "convert it: openssl pkey -pubin -inform DER", "a public key is no secret");
+  EVP_PKEY_free(public_);
+  return public_ || str_contains(content, STR("-----BEGIN")) ||
+         str_starts_with(str_trim(content), STR("{"));
+}
+
+static bool read_secret(struct jwt_keys *keys, struct str content, const char *name,
+                        struct diags *diags) {
+  if (is_public(content)) {
+    fail(diags, name, "name it in \"file\"", "a public key is no secret");
     return false;
   }
   if (str_ends_with(content, STR("\n"))) content.n--;
@@ -270,11 +281,12 @@ static const char *read_kid(struct jwt_keys *keys, const cJSON *jwk, struct jwt_
   return key->kid ? NULL : "out of memory";
 }
 
-static const char *read_jwk(struct jwt_keys *keys, const cJSON *jwk) {
+static const char *read_jwk(struct jwt_keys *keys, const cJSON *jwk, bool is_fetched) {
   if (!cJSON_IsObject(jwk)) return "a key is not an object";
   if (!is_for_signatures(jwk)) return NULL;
   struct jwt_key key = {0};
   const char *wrong = read_type(jwk, &key);
+  if (is_fetched && key.secret) wrong = "a secret does not come over the network";
   const cJSON *alg = cJSON_GetObjectItemCaseSensitive(jwk, "alg");
   if (alg) key.algorithms &= cJSON_IsString(alg) ? jwt_algorithm_by_name(json_str(alg)) : 0;
   if (!wrong && key.algorithms != 0) wrong = read_kid(keys, jwk, &key);
@@ -287,7 +299,8 @@ static const char *read_jwk(struct jwt_keys *keys, const cJSON *jwk) {
   return NULL;
 }
 
-static bool read_jwks(struct jwt_keys *keys, struct str content, const char *name,
+/* Who fetches keys takes what he can use (RFC 7517 5); who names a file is told what is wrong. */
+static bool read_jwks(struct jwt_keys *keys, struct str content, const char *name, bool is_fetched,
                       struct diags *diags) {
   struct json_doc *doc = json_parse(content, name, JSON_STRICT, diags);
   if (!doc) return false;
@@ -296,8 +309,8 @@ static bool read_jwks(struct jwt_keys *keys, struct str content, const char *nam
   if (!ok) fail(diags, name, "write {\"keys\": [...]}", "a JWKS has an array \"keys\"");
   const cJSON *jwk;
   cJSON_ArrayForEach(jwk, list) {
-    const char *wrong = read_jwk(keys, jwk);
-    if (!wrong) continue;
+    const char *wrong = read_jwk(keys, jwk, is_fetched);
+    if (!wrong || is_fetched) continue;
     json_error(doc, jwk, diags, NULL, "%s", wrong);
     ok = false;
   }
@@ -306,6 +319,14 @@ static bool read_jwks(struct jwt_keys *keys, struct str content, const char *nam
 }
 
 /* ---- a file ---------------------------------------------------------------------------------- */
+
+static bool fit_any(const struct jwt_keys *keys, unsigned algorithms, const char *name,
+                    struct diags *diags) {
+  for (size_t i = 0; i < keys->n; i++)
+    if (keys->items[i].algorithms & algorithms) return true;
+  fail(diags, name, NULL, "no key in it is of use for the algorithms allowed");
+  return false;
+}
 
 static bool fit_all(const struct jwt_keys *keys, unsigned algorithms, const char *name,
                     struct diags *diags) {
@@ -320,36 +341,43 @@ static bool fit_all(const struct jwt_keys *keys, unsigned algorithms, const char
   return (algorithms & ~fitting) == 0;
 }
 
-struct jwt_keys *jwt_keys_parse(struct str content, const char *name, unsigned algorithms,
-                                struct diags *diags) {
+static bool read_file(struct jwt_keys *keys, struct str content, const char *name,
+                      struct diags *diags) {
+  if (str_contains(content, STR("-----BEGIN"))) return read_pem(keys, content, name, diags);
+  if (str_starts_with(str_trim(content), STR("{")))
+    return read_jwks(keys, content, name, false, diags);
+  fail(diags, name, "a secret is named in \"secret_file\"",
+       "the file is neither a PEM public key nor a JWKS");
+  return false;
+}
+
+static bool read_kind(struct jwt_keys *keys, struct str content, const char *name,
+                      enum jwt_keys_kind kind, unsigned algorithms, struct diags *diags) {
+  switch (kind) {
+    case JWT_KEYS_FILE:
+      return read_file(keys, content, name, diags) && fit_all(keys, algorithms, name, diags);
+    case JWT_KEYS_SECRET:
+      return read_secret(keys, content, name, diags) && fit_all(keys, algorithms, name, diags);
+    case JWT_KEYS_FETCHED:
+      break;
+  }
+  return read_jwks(keys, content, name, true, diags) && fit_any(keys, algorithms, name, diags);
+}
+
+struct jwt_keys *jwt_keys_parse(struct str content, const char *name, enum jwt_keys_kind kind,
+                                unsigned algorithms, struct diags *diags) {
   struct jwt_keys *keys = calloc(1, sizeof(*keys));
   if (!keys) {
     fail(diags, name, NULL, "out of memory");
     return NULL;
   }
+  atomic_init(&keys->references, 1);
   bool ok = content.n <= JWT_KEY_FILE_MAX;
-  if (!ok) {
-    fail(diags, name, NULL, "the key file is larger than 256 KiB");
-  } else if (str_contains(content, STR("-----BEGIN"))) {
-    ok = read_pem(keys, content, name, diags);
-  } else if (str_starts_with(str_trim(content), STR("{"))) {
-    ok = read_jwks(keys, content, name, diags);
-  } else {
-    ok = read_secret(keys, content, name, diags);
-  }
+  if (ok)
+    ok = read_kind(keys, content, name, kind, algorithms, diags);
+  else
+    fail(diags, name, NULL, "the keys are larger than 256 KiB");
   ERR_clear_error(); /* trying formats leaves errors behind in the thread */
-  if (!ok || !fit_all(keys, algorithms, name, diags)) jwt_keys_free(&keys);
-  return keys;
-}
-
-struct jwt_keys *jwt_keys_load(const char *path, unsigned algorithms, struct diags *diags) {
-  char *content = NULL;
-  size_t n = 0;
-  if (!file_read(path, JWT_KEY_FILE_MAX, (struct diag_place){path, 0, 0}, diags, &content, &n)) {
-    return NULL;
-  }
-  struct jwt_keys *keys = jwt_keys_parse(str_make(content, n), path, algorithms, diags);
-  OPENSSL_cleanse(content, n);
-  free(content);
+  if (!ok) jwt_keys_unref(&keys);
   return keys;
 }

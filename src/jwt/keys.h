@@ -3,6 +3,7 @@
 #define ADIT_JWT_KEYS_H
 
 #include <openssl/evp.h>
+#include <stdatomic.h>
 
 #include "adit/jwt.h"
 
@@ -15,6 +16,7 @@ struct jwt_key {
 };
 
 struct jwt_keys {
+  atomic_uint references;
   struct jwt_key items[JWT_KEYS_MAX];
   size_t n;
 };

@@ -18,19 +18,23 @@
 
 enum { ES256_BYTES = 64, HALF = ES256_BYTES / 2, DER_BYTES_MAX = 80, SIGNATURE_BYTES_MAX = 1024 };
 
-const char *jwt_outcome_text(enum jwt_outcome outcome) {
-  static const char *const texts[JWT_OUTCOMES] = {
-      [JWT_VERIFIED] = "it is verified",
-      [JWT_TOO_LARGE] = "it is too large, or has too many claims or too much nesting",
-      [JWT_MALFORMED] = "it is not a well-formed signed token",
-      [JWT_WRONG_ALGORITHM] = "its algorithm is not allowed, or does not fit the key",
-      [JWT_NO_KEY] = "no key is known by its \"kid\"",
-      [JWT_BAD_SIGNATURE] = "its signature is wrong",
-      [JWT_EXPIRED] = "it has expired",
-      [JWT_NOT_YET_VALID] = "it is not valid yet",
-      [JWT_WRONG_ISSUER] = "its issuer is another",
-      [JWT_WRONG_AUDIENCE] = "it is for another audience",
-      [JWT_FAILED] = "there was no memory to verify it",
+struct str jwt_outcome_text(enum jwt_outcome outcome) {
+  static const struct str texts[JWT_OUTCOMES] = {
+      [JWT_VERIFIED] = STR_INIT("the token is verified"),
+      [JWT_ABSENT] = STR_INIT("the request has no token"),
+      [JWT_REPEATED] = STR_INIT("the request has several tokens"),
+      [JWT_TOO_LARGE] = STR_INIT("the token is too large, or its claims are too many or too deep"),
+      [JWT_MALFORMED] = STR_INIT("the token is not well-formed"),
+      [JWT_WRONG_ALGORITHM] = STR_INIT("the token's algorithm is not allowed, or not for its key"),
+      [JWT_NO_KEY] = STR_INIT("no key is known for the token"),
+      [JWT_BAD_SIGNATURE] = STR_INIT("the token's signature is wrong"),
+      [JWT_NO_EXPIRY] = STR_INIT("the token never expires"),
+      [JWT_EXPIRED] = STR_INIT("the token has expired"),
+      [JWT_NOT_YET_VALID] = STR_INIT("the token is not valid yet"),
+      [JWT_WRONG_ISSUER] = STR_INIT("the token is of another issuer"),
+      [JWT_WRONG_AUDIENCE] = STR_INIT("the token is for another audience"),
+      [JWT_NO_KEYS] = STR_INIT("the keys that verify tokens could not be fetched yet"),
+      [JWT_FAILED] = STR_INIT("there is no memory to verify the token"),
   };
   return texts[outcome];
 }
@@ -176,6 +180,7 @@ static enum jwt_outcome check_times(const struct jwt_policy *policy, const cJSON
   const cJSON *exp = cJSON_GetObjectItemCaseSensitive(claims, "exp");
   const cJSON *nbf = cJSON_GetObjectItemCaseSensitive(claims, "nbf");
   if ((exp && !cJSON_IsNumber(exp)) || (nbf && !cJSON_IsNumber(nbf))) return JWT_MALFORMED;
+  if (!exp && policy->require_exp) return JWT_NO_EXPIRY;
   double now = (double)now_s, skew = (double)policy->clock_skew_s;
   if (exp && now >= exp->valuedouble + skew) return JWT_EXPIRED;
   if (nbf && now < nbf->valuedouble - skew) return JWT_NOT_YET_VALID;
@@ -186,11 +191,18 @@ static bool is_text(const cJSON *node, struct str text) {
   return cJSON_IsString(node) && str_eq(json_str(node), text);
 }
 
-static bool is_audience(const cJSON *aud, struct str audience) {
-  if (!cJSON_IsArray(aud)) return is_text(aud, audience);
+static bool is_wanted(const struct jwt_policy *policy, const cJSON *audience) {
+  for (size_t i = 0; i < policy->audience_count; i++)
+    if (is_text(audience, policy->audiences[i])) return true;
+  return false;
+}
+
+static bool is_for_us(const struct jwt_policy *policy, const cJSON *aud) {
+  if (policy->audience_count == 0) return true;
+  if (!cJSON_IsArray(aud)) return is_wanted(policy, aud);
   const cJSON *item;
   cJSON_ArrayForEach(item, aud) {
-    if (is_text(item, audience)) return true;
+    if (is_wanted(policy, item)) return true;
   }
   return false;
 }
@@ -202,8 +214,15 @@ static enum jwt_outcome check_claims(const struct jwt_policy *policy, const cJSO
   const cJSON *iss = cJSON_GetObjectItemCaseSensitive(claims, "iss");
   const cJSON *aud = cJSON_GetObjectItemCaseSensitive(claims, "aud");
   if (policy->issuer.p && !is_text(iss, policy->issuer)) return JWT_WRONG_ISSUER;
-  if (policy->audience.p && !is_audience(aud, policy->audience)) return JWT_WRONG_AUDIENCE;
-  return JWT_VERIFIED;
+  return is_for_us(policy, aud) ? JWT_VERIFIED : JWT_WRONG_AUDIENCE;
+}
+
+int64_t jwt_expires_ms(const struct json_doc *claims, const struct jwt_policy *policy) {
+  const cJSON *exp = cJSON_GetObjectItemCaseSensitive(json_root(claims), "exp");
+  if (!exp) return INT64_MAX;
+  double ms = (exp->valuedouble + (double)policy->clock_skew_s) * 1000;
+  /* One that was just verified is not in the past by much. */
+  return ms >= 9e18 ? INT64_MAX : ms <= 0 ? 0 : (int64_t)ms;
 }
 
 /* ---- a token --------------------------------------------------------------------------------- */

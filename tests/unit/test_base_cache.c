@@ -50,7 +50,7 @@ START_TEST(frees_what_it_was_given)
   for (unsigned i = 0; i < 5; i++) {
     void *value = malloc(100);
     ck_assert_ptr_nonnull(value);
-    struct cache_entry *entry = cache_put(&cache, i, str_make("abcde" + i, 1), value, 100, 0);
+    struct cache_entry *entry = cache_put(&cache, i, str_make(&"abcde"[i], 1), value, 100, 0);
     ck_assert_ptr_eq(entry->value, value);
     ck_assert_int_eq(entry->fresh_until_ms, 0);
   }

@@ -11,7 +11,10 @@ static const unsigned ANY =
 
 static struct jwt_keys *parse(const char *content, unsigned algorithms, size_t *ret_errors) {
   struct diags *diags = diags_new();
-  struct jwt_keys *keys = jwt_keys_parse(str_from_cstr(content), "keys", algorithms, diags);
+  bool is_public = content[0] == '{' || strstr(content, "-----BEGIN");
+  struct jwt_keys *keys =
+      jwt_keys_parse(str_from_cstr(content), "keys", is_public ? JWT_KEYS_FILE : JWT_KEYS_SECRET,
+                     algorithms, diags);
   *ret_errors = diags_count(diags, DIAG_ERROR);
   ck_assert((keys == NULL) == (*ret_errors > 0));
   diags_free(&diags);
@@ -25,12 +28,13 @@ static enum jwt_outcome verify(const char *keys_text, struct jwt_policy policy, 
   ck_assert_ptr_nonnull(keys);
   enum jwt_outcome outcome = jwt_verify(keys, &policy, token, now_s, ret);
   ck_assert((outcome == JWT_VERIFIED) == (*ret != NULL));
-  jwt_keys_free(&keys);
+  jwt_keys_unref(&keys);
   return outcome;
 }
 
 static struct jwt_policy strict(void) {
-  return (struct jwt_policy){ANY, STR("https://id.example"), STR("shop"), 60};
+  static const struct str audiences[] = {STR_INIT("web"), STR_INIT("shop")};
+  return (struct jwt_policy){ANY, STR("https://id.example"), audiences, 2, 60, false};
 }
 
 START_TEST(judges_tokens)
@@ -40,7 +44,7 @@ START_TEST(judges_tokens)
     enum jwt_outcome outcome =
         verify(TOKENS[i].keys, strict(), str_from_cstr(TOKENS[i].token), NOW, &claims);
     ck_assert_msg(outcome == TOKENS[i].outcome, "%s: %s, not: %s", TOKENS[i].name,
-                  jwt_outcome_text(outcome), jwt_outcome_text(TOKENS[i].outcome));
+                  jwt_outcome_text(outcome).p, jwt_outcome_text(TOKENS[i].outcome).p);
     json_free(&claims);
   }
 }
@@ -107,7 +111,7 @@ START_TEST(verifies_rfc_vectors)
        "vMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg",
        JWT_MALFORMED},
   };
-  struct jwt_policy policy = {ANY, {NULL, 0}, {NULL, 0}, 0};
+  struct jwt_policy policy = {.algorithms = ANY};
   for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
     struct json_doc *claims = NULL;
     ck_assert_int_eq(
@@ -172,7 +176,66 @@ START_TEST(loads_fit_keys_only)
     size_t errors = 0;
     struct jwt_keys *keys = parse(cases[i].content, cases[i].algorithms, &errors);
     ck_assert_msg((keys != NULL) == cases[i].loads, "case %zu", i);
-    jwt_keys_free(&keys);
+    jwt_keys_unref(&keys);
+  }
+}
+END_TEST
+
+/* What came over the network is used as far as it can be, but for secrets. */
+START_TEST(takes_what_it_can_of_fetched_keys)
+{
+  const struct {
+    const char *content;
+    unsigned algorithms;
+    bool loads;
+  } cases[] = {
+      {JWKS, JWT_RS256, true},
+      {JWKS, JWT_RS256 | JWT_HS256, true},
+      {JWKS, JWT_HS256, false},
+      {JWKS_SMALL, JWT_RS256, false},
+      {JWKS_TWICE, JWT_RS256, true}, /* the first of a kid */
+      {JWKS_TWICE, JWT_ES256, false},
+      {JWKS_E1, JWT_RS256, false},
+      {JWKS_OFF_CURVE, JWT_ES256, false},
+      {JWKS_PRIVATE, JWT_ES256, false},
+      {RSA_PEM, JWT_RS256, false},
+      {SECRET, JWT_HS256, false},
+      {"{\"keys\":[{\"kty\":\"oct\",\"k\":\"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-"
+       "1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow\"}]}",
+       JWT_HS256, false},
+      {"{\"keys\":[1, {\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcv"
+       "PapiMlrwIaaPcHURo\"}]}",
+       JWT_EDDSA, true},
+      {"{\"keys\":[]}", JWT_RS256, false},
+      {"{}", JWT_RS256, false},
+      {"[]", JWT_RS256, false},
+      {"<html>", JWT_RS256, false},
+  };
+  for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    struct diags *diags = diags_new();
+    struct jwt_keys *keys = jwt_keys_parse(str_from_cstr(cases[i].content), "url", JWT_KEYS_FETCHED,
+                                           cases[i].algorithms, diags);
+    ck_assert_msg((keys != NULL) == cases[i].loads, "case %zu", i);
+    ck_assert((diags_count(diags, DIAG_ERROR) > 0) == !cases[i].loads);
+    jwt_keys_unref(&keys);
+    diags_free(&diags);
+  }
+}
+END_TEST
+
+/* A file is what it is named for: no public key serves as a secret, and no secret as keys. */
+START_TEST(tells_secrets_from_keys)
+{
+  const struct {
+    const char *content;
+    enum jwt_keys_kind kind;
+  } cases[] = {{RSA_PEM, JWT_KEYS_SECRET}, {JWKS, JWT_KEYS_SECRET}, {SECRET, JWT_KEYS_FILE}};
+  for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    struct diags *diags = diags_new();
+    ck_assert_ptr_null(
+        jwt_keys_parse(str_from_cstr(cases[i].content), "keys", cases[i].kind, 0, diags));
+    ck_assert_uint_eq(diags_count(diags, DIAG_ERROR), 1);
+    diags_free(&diags);
   }
 }
 END_TEST
@@ -207,4 +270,5 @@ START_TEST(reads_claims_by_path)
 END_TEST
 
 UNIT_MAIN("jwt", judges_tokens, takes_allowed_algorithms_only, notices_every_change,
-          verifies_rfc_vectors, refuses_100_kb_unread, loads_fit_keys_only, reads_claims_by_path)
+          verifies_rfc_vectors, refuses_100_kb_unread, loads_fit_keys_only,
+          takes_what_it_can_of_fetched_keys, tells_secrets_from_keys, reads_claims_by_path)
