@@ -16,7 +16,7 @@ packages() {
       ;;
     test)
       echo check clang clang-format clang-tidy curl git haproxy libclang-rt-14-dev llvm nginx-light procps python3 redis-server
-      echo python3-jsonschema python3-websockets systemd
+      echo python3-cryptography python3-jsonschema python3-jwt python3-websockets systemd
       ;;
     demo)
       # What docker/geodata.sh fetches a database with.

@@ -7,6 +7,8 @@
 #ifndef ADIT_CLIENT_H
 #define ADIT_CLIENT_H
 
+#include <stdatomic.h>
+
 #include "adit/str.h"
 #include "adit/text.h"
 
@@ -33,6 +35,7 @@ struct client_request {
   int64_t connect_timeout_ms; /* 0: CLIENT_CONNECT_TIMEOUT_MS; resolving included */
   int64_t timeout_ms;         /* 0: CLIENT_TIMEOUT_MS; for the whole call */
   size_t body_limit_bytes;    /* 0: CLIENT_BODY_LIMIT_BYTES */
+  const atomic_bool *stop;    /* once true, the call ends within about a second; NULL: never */
 };
 
 enum client_outcome {
@@ -43,6 +46,7 @@ enum client_outcome {
   CLIENT_TIMEOUT,
   CLIENT_TOO_LARGE, /* the answer's body is over body_limit_bytes, or its head over
                        CLIENT_HEAD_LIMIT_BYTES */
+  CLIENT_STOPPED,   /* as `stop` said */
   CLIENT_BROKEN,    /* the peer broke off, or does not speak HTTP/1 or TLS properly */
   CLIENT_MEMORY
 };

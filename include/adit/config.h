@@ -11,6 +11,7 @@
 #include "adit/diag.h"
 #include "adit/geo.h"
 #include "adit/ip.h"
+#include "adit/keyset.h"
 #include "adit/lookup.h"
 #include "adit/str.h"
 
@@ -113,6 +114,16 @@ enum { CONFIG_LOOKUP_FIELD_BITS = 16 };
 #define CONFIG_LOOKUP_ID(lookup, field) \
   ((uint32_t)(lookup) << CONFIG_LOOKUP_FIELD_BITS | (uint32_t)(field))
 
+/* Tokens. An attribute's source that is one of their claims has its index in spec.claims for id. */
+struct config_jwt {
+  struct jwt_spec spec;
+  struct str *claims;         /* spec.claims */
+  struct jwt_keys *keys;      /* of a file; NULL: */
+  struct keyset_spec fetched; /* ... they are fetched */
+  bool refuse_invalid;        /* a request whose token is not taken is answered 401 */
+  bool refuse_absent;         /* ... as is one without */
+};
+
 struct config {
   const char *path;      /* as the user named it */
   const char *directory; /* of the file: "." or "a/b" */
@@ -132,6 +143,8 @@ struct config {
   size_t trusted_proxy_count;
   struct config_lookup *lookups;
   size_t lookup_count;
+  bool has_jwt;
+  struct config_jwt jwt;
   struct attr_catalog *catalog;
   struct geo *geo;              /* databases and ranges that sources of attributes are asked of */
   const struct json_doc *doc;   /* lives as long as the config: segments are compiled from it */

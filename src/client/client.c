@@ -75,6 +75,11 @@ static size_t call_take_body(char *p, size_t size, size_t n, void *context) {
   return call_take(call, &call->response->body, str_make(p, size * n), call->body_limit_bytes);
 }
 
+static int call_is_stopped(void *context, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d) {
+  (void)a, (void)b, (void)c, (void)d;
+  return atomic_load((const atomic_bool *)context) ? 1 : 0;
+}
+
 static bool call_list_field(struct call *call, struct str name, struct str value) {
   struct text line;
   text_init(&line, name.n + value.n + 8);
@@ -183,6 +188,14 @@ static CURLcode set_guards(CURL *easy) {
   return code;
 }
 
+static CURLcode set_stop(CURL *easy, const atomic_bool *stop) {
+  if (!stop) return CURLE_OK;
+  CURLcode code = curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, call_is_stopped);
+  if (!code) code = curl_easy_setopt(easy, CURLOPT_XFERINFODATA, stop);
+  if (!code) code = curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
+  return code;
+}
+
 static CURLcode set_call(struct call *call, const struct client_request *request) {
   CURL *easy = call->easy;
   long connect_ms = timeout_of(request->connect_timeout_ms, CLIENT_CONNECT_TIMEOUT_MS);
@@ -198,6 +211,7 @@ static CURLcode set_call(struct call *call, const struct client_request *request
   if (!code) code = curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
   if (!code) code = curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, call_take_body);
   if (!code) code = curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
+  if (!code) code = set_stop(easy, request->stop);
   return code;
 }
 
@@ -209,6 +223,7 @@ static enum client_outcome call_outcome(const struct call *call, CURLcode code) 
   if (code == CURLE_OK) return CLIENT_DONE;
   if (code == CURLE_OUT_OF_MEMORY) return CLIENT_MEMORY;
   if (code == CURLE_OPERATION_TIMEDOUT) return CLIENT_TIMEOUT;
+  if (code == CURLE_ABORTED_BY_CALLBACK) return CLIENT_STOPPED;
   if (code == CURLE_COULDNT_CONNECT) return CLIENT_REFUSED;
   if (code == CURLE_COULDNT_RESOLVE_HOST) return CLIENT_UNRESOLVED;
   if (code == CURLE_URL_MALFORMAT || code == CURLE_LOGIN_DENIED) return CLIENT_BAD_REQUEST;

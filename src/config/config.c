@@ -177,6 +177,7 @@ static void read_attributes(struct config_reader *reader, const struct config_sc
   reader->config->catalog = catalog;
   config_offer_lookups(reader, catalog);
   config_read_geo(reader, root, catalog);
+  config_offer_jwt(reader, catalog);
   const cJSON *node = config_find(root, "attributes");
   if (node) (void)attr_catalog_declare(catalog, reader->doc, node, reader->diags);
 }
@@ -200,7 +201,8 @@ static void read_segments(struct config_reader *reader, const struct config_scop
 
 /* ---- loading --------------------------------------------------------------------------------- */
 
-/* Upstreams come before rules, which may claim only those, lookups before attributes. */
+/* Upstreams come before rules, which may claim only those, lookups and tokens before
+ * attributes. */
 static void read_all(struct config_reader *reader) {
   struct config *config = reader->config;
   struct config_scope root;
@@ -217,6 +219,7 @@ static void read_all(struct config_reader *reader) {
   read_watch(reader, &root);
   config_read_proxies(reader, &root);
   config_read_lookups(reader, &root);
+  config_read_jwt(reader, &root);
   read_attributes(reader, &root);
   read_segments(reader, &root);
   config_read_upstreams(reader, &root);
@@ -283,6 +286,7 @@ void config_free(struct config **config) {
   }
   attr_catalog_unref(&c->catalog);
   geo_free(&c->geo);
+  jwt_keys_unref(&c->jwt.keys);
   json_free(&private_->doc);
   struct arena *arena = private_->arena;
   arena_free(&arena);

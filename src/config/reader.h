@@ -100,6 +100,8 @@ void config_read_upstreams(struct config_reader *reader, const struct config_sco
 /* Before attributes are declared, which may have them for a source. */
 void config_read_lookups(struct config_reader *reader, const struct config_scope *root);
 void config_offer_lookups(struct config_reader *reader, struct attr_catalog *catalog);
+void config_read_jwt(struct config_reader *reader, const struct config_scope *root);
+void config_offer_jwt(struct config_reader *reader, struct attr_catalog *catalog);
 void config_read_rules(struct config_reader *reader, const struct config_scope *root);
 /* Reads "geoip", and lets attributes have sources of geoip and cidr. */
 void config_read_geo(struct config_reader *reader, const struct config_scope *root,

@@ -51,6 +51,17 @@
   X(lookups_refused, "questions not asked: no directory has such a key")              \
   X(lookups_busy, "questions not asked: too many under way")                          \
   X(lookups_broken, "questions not asked: the directory has failed too often")        \
+  X(tokens_verified, "tokens that were verified")                                     \
+  X(tokens_cached, "tokens that were known already, verified or refused")             \
+  X(tokens_malformed, "tokens refused: malformed, too large, or more than one")       \
+  X(tokens_wrong_algorithm, "tokens refused: of an algorithm that is not allowed")    \
+  X(tokens_unknown_key, "tokens refused: no key is known for them")                   \
+  X(tokens_wrong_signature, "tokens refused: their signature is wrong")               \
+  X(tokens_expired, "tokens refused: expired, or without an expiry")                  \
+  X(tokens_early, "tokens refused: not valid yet")                                    \
+  X(tokens_foreign, "tokens refused: of another issuer, or for another audience")     \
+  X(tokens_unjudged, "tokens not judged: no keys yet, or no memory")                  \
+  X(tokens_answered, "requests answered 401: a token refused, or none")               \
   X(limits, "decisions that a limit ended")                                           \
   X(forced, "decisions that were forced")                                             \
   X(pinned, "decisions by a pin")                                                     \

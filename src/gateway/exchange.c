@@ -110,6 +110,20 @@ enum step exchange_answer(struct exchange *exchange, int status, struct str why)
   return send_answer(exchange, body);
 }
 
+enum step exchange_answer_challenge(struct exchange *exchange, enum jwt_outcome outcome) {
+  struct worker *worker = exchange->worker;
+  struct str why = jwt_outcome_text(outcome);
+  struct scratch scratch = {.p = worker->scratch, .capacity = worker->scratch_bytes};
+  struct str body;
+  if (jwt_outcome_is_ours(outcome)) return exchange_answer_and_log(exchange, 503, why.p);
+  COUNT(exchange_counters(exchange), tokens_answered);
+  forward_answer(401, why, must_close(exchange, 401), worker_date(worker), &scratch,
+                 worker->response_out, &body);
+  forward_challenge(outcome == JWT_ABSENT ? (struct str){0} : why, &scratch,
+                    &worker->response_out->fields);
+  return send_answer(exchange, body);
+}
+
 enum step exchange_answer_as_last(struct exchange *exchange) {
   struct worker *worker = exchange->worker;
   if (exchange->request.method_id == HTTP_METHOD_OPTIONS)

@@ -4,6 +4,7 @@
 #include "adit/crypto.h"
 #include "exchange_steps.h"
 #include "forward.h"
+#include "tokens.h"
 #include "upgrade.h"
 
 /* For anonymous ids, which nobody shall guess. */
@@ -153,5 +154,6 @@ enum step exchange_step_decide(struct exchange *exchange) {
     case MAX_FORWARDS_BAD:
       return exchange_answer_and_log(exchange, 400, "malformed Max-Forwards");
   }
-  return decide_now(exchange);
+  const enum jwt_outcome token = worker_tokens_refuse(exchange->policy, request);
+  return token == JWT_VERIFIED ? decide_now(exchange) : exchange_answer_challenge(exchange, token);
 }

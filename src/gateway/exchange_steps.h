@@ -60,6 +60,8 @@ enum step exchange_answer(struct exchange *exchange, int status, struct str why)
 enum step exchange_answer_shortage(struct exchange *exchange, const char *why);
 /* The same, with a line in the log. */
 enum step exchange_answer_and_log(struct exchange *exchange, int status, const char *why);
+/* 401: the request's token is not taken, or it has none; where that is our fault, 503. */
+enum step exchange_answer_challenge(struct exchange *exchange, enum jwt_outcome outcome);
 /* Answers an OPTIONS or TRACE whose Max-Forwards is spent, before an origin was chosen. */
 enum step exchange_answer_as_last(struct exchange *exchange);
 

@@ -395,6 +395,13 @@ void forward_answer(int status, struct str why, bool close, struct str date,
   if (status == 405 || status == 200) fields_add(&ret->fields, STR("Allow"), allowed_methods);
 }
 
+void forward_challenge(struct str why, struct scratch *scratch, struct field_list *list) {
+  struct str parts[] = {STR("Bearer realm=\"adit\", error=\"invalid_token\", error_description=\""),
+                        why, STR("\"")};
+  fields_add(list, STR("WWW-Authenticate"),
+             why.p ? scratch_join(scratch, parts, 3) : STR("Bearer realm=\"adit\""));
+}
+
 static bool is_traced(const struct http_field *field, http_protected_fn *is_secret, void *context) {
   if (field->id == HTTP_FIELD_HOST) return true;
   return field->id != HTTP_FIELD_PROXY_AUTHORIZATION && !http_field_is_protected(field->name) &&

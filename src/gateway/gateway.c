@@ -52,6 +52,8 @@ struct gateway {
   struct policy *policy;
   struct listeners listeners; /* until the workers have them */
   struct resolver *resolver;
+  struct keysets *keysets;
+  struct keyset *keyset; /* of the policy; NULL: none is fetched */
   struct worker *workers;
   unsigned worker_count; /* initialised */
   unsigned started;      /* with a running thread */
@@ -189,7 +191,7 @@ static bool workers_init(struct gateway *gateway, unsigned count, size_t client_
   bool ok = gateway->workers != NULL;
   for (unsigned w = 0; ok && w < count; w++) {
     gateway->worker_count++;
-    ok = worker_init(&gateway->workers[w], w, gateway->policy, gateway->resolver,
+    ok = worker_init(&gateway->workers[w], w, gateway->policy, gateway->resolver, gateway->keysets,
                      listeners->items + w * listeners->address_count, listeners->address_count,
                      client_max);
     gateway->workers[w].mailbox.taken = &gateway->taken;
@@ -223,6 +225,16 @@ static void log_ready(const struct gateway *gateway) {
   text_deinit(&line);
 }
 
+/* The key set that a policy needs, tried once: nobody is to be told that his token is unknown only
+ * because he was quicker. NULL: it needs none. */
+static struct keyset *keyset_of(struct gateway *gateway, const struct policy *policy) {
+  const struct config *config = policy_config(policy);
+  if (!config->has_jwt || config->jwt.keys) return NULL;
+  struct keyset *keyset = keyset_ref(gateway->keysets, &config->jwt.fetched);
+  if (keyset) keyset_wait_first(gateway->keysets, keyset, config->jwt.fetched.timeout_ms);
+  return keyset;
+}
+
 static bool gateway_start(struct gateway *gateway) {
   if (!fill_standard_streams()) return false;
   size_t descriptors = raise_descriptor_limit();
@@ -232,10 +244,12 @@ static bool gateway_start(struct gateway *gateway) {
   unsigned count = config->workers ? config->workers : cpus_usable();
   if (!listeners_open(&gateway->listeners, config, count) || !give_up_rights(gateway)) return false;
   gateway->resolver = resolver_start();
-  if (!gateway->resolver) {
+  gateway->keysets = keysets_new();
+  if (!gateway->resolver || !gateway->keysets) {
     log_write(LOG_ERROR, "the resolver's thread cannot be started");
     return false;
   }
+  gateway->keyset = keyset_of(gateway, gateway->policy);
   if (!workers_init(gateway, count, clients_per_worker(descriptors, count))) return false;
   resolver_wait_first(gateway->resolver, RESOLVE_AT_START_MS);
   /* Before the workers run: what they own is theirs alone from then on. */
@@ -291,7 +305,10 @@ static void reload(struct gateway *gateway) {
   }
   warn_unserved(policy_config(policy));
   say_what_waits(gateway, policy_config(policy));
+  struct keyset *keyset = keyset_of(gateway, policy);
   hand_out(gateway, policy);
+  keyset_unref(gateway->keysets, &gateway->keyset);
+  gateway->keyset = keyset;
   policy_unref(&gateway->policy);
   gateway->policy = policy;
   if (errors > 0)
@@ -381,6 +398,8 @@ static void gateway_deinit(struct gateway *gateway) {
   listeners_close(&gateway->listeners);
   policy_unref(&gateway->policy);
   fixed_deinit(&gateway->fixed);
+  keyset_unref(gateway->keysets, &gateway->keyset);
+  keysets_free(&gateway->keysets);
   resolver_stop(&gateway->resolver);
   if (gateway->signals >= 0) (void)close(gateway->signals);
 }

@@ -25,6 +25,7 @@
 #include "exchange.h"
 #include "lookups.h"
 #include "origin.h"
+#include "tokens.h"
 
 enum { EVENTS_A_TURN = 256, LOG_LINES_A_SECOND = 10, SCRATCH_BASE_BYTES = 64 * 1024 };
 
@@ -95,6 +96,7 @@ bool worker_watch(struct worker *worker, int fd, struct watch *watch) {
 static void worker_policy_free(struct worker_policy *policy) {
   for (size_t i = 0; i < policy->lookup_count; i++) lookup_unref(&policy->lookups[i]);
   free(policy->lookups);
+  worker_tokens_drop(policy);
   for (size_t i = 0; policy->pools && i < policy->pool_count; i++) pool_free(&policy->pools[i]);
   free(policy->pools);
   decider_free(&policy->decider);
@@ -135,7 +137,7 @@ static struct worker_policy *worker_policy_new(struct worker *worker, struct pol
   made->worker = worker;
   made->pools = calloc(config->upstream_count, sizeof(struct pool *));
   bool ok = made->decider && made->pools && scratch_reserve(worker, config) &&
-            worker_lookups_take(worker, made);
+            worker_lookups_take(worker, made) && worker_tokens_take(worker, made);
   for (size_t i = 0; ok && i < config->upstream_count; i++) {
     made->pools[i] = pool_new(worker->resolver, worker->targets, &config->upstreams[i]);
     ok = made->pools[i] != NULL;
@@ -284,6 +286,7 @@ static void *worker_main(void *argument) {
     int n = epoll_wait(worker->epoll, events, EVENTS_A_TURN, wait_ms);
     begin_turn(worker);
     take_policy(worker);
+    worker_tokens_turn(worker);
     note_idle_origins(events, n);
     for (int i = 0; i < n; i++) dispatch(worker, events[i].data.ptr, events[i].events);
     run_clients(worker);
@@ -305,11 +308,12 @@ static bool mailbox_init(struct worker *worker) {
 }
 
 bool worker_init(struct worker *worker, unsigned number, struct policy *policy,
-                 struct resolver *resolver, struct listening *listening, size_t listener_count,
-                 size_t client_max) {
+                 struct resolver *resolver, struct keysets *keysets, struct listening *listening,
+                 size_t listener_count, size_t client_max) {
   memset(worker, 0, sizeof(*worker));
   worker->number = number;
   worker->resolver = resolver;
+  worker->keysets = keysets;
   worker->client_max = client_max;
   worker->date_second = -1;
   worker->mailbox.fd = -1;

@@ -46,6 +46,9 @@ struct worker_policy {
   size_t pool_count;
   struct lookup **lookups; /* as config->lookups */
   size_t lookup_count;
+  struct jwt_verifier *tokens; /* NULL: adit.json has no tokens */
+  struct keyset *keyset;       /* NULL: their keys are not fetched */
+  unsigned keyset_version;     /* of the keys that `tokens` has */
   struct worker *worker;
   unsigned refs;
 };
@@ -97,6 +100,7 @@ struct worker {
   struct block_pool blocks;
   struct worker_policy *policy;
   struct resolver *resolver;
+  struct keysets *keysets;
   struct target_table *targets;
 
   struct worker_lookups lookups;
@@ -128,8 +132,8 @@ struct worker {
 
 /* Prepares a worker (not its thread); takes the descriptors over. False: logged. */
 bool worker_init(struct worker *worker, unsigned number, struct policy *policy,
-                 struct resolver *resolver, struct listening *listening, size_t listener_count,
-                 size_t client_max);
+                 struct resolver *resolver, struct keysets *keysets, struct listening *listening,
+                 size_t listener_count, size_t client_max);
 void worker_deinit(struct worker *worker);
 bool worker_start(struct worker *worker);
 /* From another thread: a policy to take over (one reference is given away), a stage of stopping. */

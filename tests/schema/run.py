@@ -42,7 +42,8 @@ VALIDATORS = {name: jsonschema.Draft202012Validator(
 BATCH = 60
 CLASH = re.compile(r"the name '[^']*' is the route's in '|(is|are) route '.*' of '|takes the same requests")
 PARSER_KNOWS = {"trust"}  # of a source in rule files, to say that it has no place there
-NOT_IN_EXAMPLE = {("listen", "tls"): "an error in this version"}
+NOT_IN_EXAMPLE = {("listen", "tls"): "an error in this version", ("jwt_keys", "file"): "beside 'url'",
+                  ("jwt_keys", "secret_file"): "beside 'url'", ("jwt_from", "cookie"): "beside 'header'"}
 MINIMAL = {"route": "only", "match": {"hosts": ["only.a.example.com"]}, "variants": {"v1": "shop-v1"}}
 
 

@@ -617,6 +617,97 @@ START_TEST(refuses_fragments)
       {"\"attributes\": {\"x\": {\"type\": \"string\", \"from\": [{\"cidr\": \"ranges.json\", "
        "\"regex\": \"x\"}]}}",
        "73: error: attribute 'x': unknown key 'regex' (known here: cidr)"},
+      /* Tokens. */
+      {"\"jwt\": []", "8: error: jwt must be an object, not array (write { … })"},
+      {"\"jwt\": {\"algorithms\": [\"RS256\"], \"keys\": {}}",
+       "42: error: jwt: keys: give exactly one of 'file', 'secret_file' and 'url' (\"keys\": { "
+       "\"url\": \"https://id.example.com/keys\" })"},
+      {"\"jwt\": {\"algorithms\": [\"RS256\"], \"keys\": {\"file\": \"a\", \"url\": "
+       "\"https://id/\"}}",
+       "42: error: jwt: keys: give exactly one of 'file', 'secret_file' and 'url' (\"keys\": { "
+       "\"url\": \"https://id.example.com/keys\" })"},
+      {"\"jwt\": {\"algorithms\": [\"RS256\"], \"keys\": {\"file\": \"none\"}}",
+       "51: error: cannot read 'none': No such file or directory (create it, or correct the path)"},
+      {"\"jwt\": {\"algorithms\": [\"HS256\"], \"keys\": {\"secret_file\": \"short.key\"}}",
+       "58: error: jwt: keys: 'secret_file': the file has 31 bytes, not at least 32 (make one: "
+       "head -c 32 /dev/urandom | base64 > FILE)"},
+      {"\"jwt\": {\"algorithms\": [\"RS256\", \"HS256\"], \"keys\": {\"url\": "
+       "\"https://id/keys\"}}",
+       "59: error: jwt: keys: the secret of HS256, HS384 or HS512 does not come from a URL (give a "
+       "\"secret_file\", or other algorithms)"},
+      {"\"jwt\": {\"algorithms\": [\"RS256\"], \"keys\": {\"url\": \"ftp://id/keys\"}}",
+       "50: error: jwt: keys: 'url' begins neither with http:// nor https:// "
+       "(\"https://id.example.com/keys\")"},
+      {"\"jwt\": {\"algorithms\": [\"RS256\"], \"keys\": {\"url\": \"https:///keys\"}}",
+       "50: error: jwt: keys: 'url' has no host (\"https://id.example.com/keys\")"},
+      {"\"jwt\": {\"algorithms\": [\"RS256\"], \"keys\": {\"url\": \"https://a:b@id/keys\"}}",
+       "50: error: jwt: keys: 'url' has a name or password in it "
+       "(\"https://id.example.com/keys\")"},
+      {"\"jwt\": {\"algorithms\": [\"RS256\"], \"keys\": {\"url\": \"https://id/keys#a\"}}",
+       "50: error: jwt: keys: 'url' has a fragment (#) (\"https://id.example.com/keys\")"},
+      {"\"jwt\": {\"algorithms\": [\"RS256\"], \"keys\": {\"url\": \"https://id/a b\"}}",
+       "50: error: jwt: keys: 'url' has a byte that no URL has (\"https://id.example.com/keys\")"},
+      {"\"jwt\": {\"algorithms\": [\"none\"], \"keys\": {\"url\": \"https://id/keys\"}}",
+       "24: error: jwt: tokens of algorithm 'none' are never taken (one of HS256, HS384, HS512, "
+       "RS256, PS256, ES256, EdDSA)"},
+      {"\"jwt\": {\"algorithms\": [\"RS265\"], \"keys\": {\"url\": \"https://id/keys\"}}",
+       "24: error: jwt: tokens of algorithm 'RS265' are never taken (did you mean 'RS256'?)"},
+      {"\"jwt\": {\"algorithms\": [\"RS256\", \"RS256\"], \"keys\": {\"url\": "
+       "\"https://id/keys\"}}",
+       "33: error: jwt: algorithm 'RS256' is there twice"},
+      {"\"jwt\": {\"algorithms\": [], \"keys\": {\"url\": \"https://id/keys\"}}",
+       "23: error: jwt: without 'algorithms' no token is taken (\"algorithms\": [\"RS256\"])"},
+      {"\"jwt\": {\"algorithms\": \"RS256\", \"keys\": {\"url\": \"https://id/keys\"}}",
+       "23: error: jwt: 'algorithms' must be a list, not string (\"algorithms\": [\"RS256\"])"},
+      {"\"jwt\": {\"keys\": {\"url\": \"https://id/keys\"}, \"algorithms\": [\"RS256\"], "
+       "\"issuer\": \"\"}",
+       "80: error: jwt: 'issuer' is empty (\"https://id.example.com\")"},
+      {"\"jwt\": {\"keys\": {\"url\": \"https://id/keys\"}, \"algorithms\": [\"RS256\"], "
+       "\"audience\": []}",
+       "82: error: jwt: 'audience' must have 1 to 16 names (\"audience\": [\"shop\"])"},
+      {"\"jwt\": {\"keys\": {\"url\": \"https://id/keys\"}, \"algorithms\": [\"RS256\"], "
+       "\"audience\": [\"a\", 1]}",
+       "88: error: jwt: an 'audience' must be a string, not number (\"audience\": [\"shop\"])"},
+      {"\"jwt\": {\"keys\": {\"url\": \"https://id/keys\"}, \"algorithms\": [\"RS256\"], "
+       "\"audience\": 1}",
+       "82: error: jwt: 'audience' must be a list, not number (\"audience\": [\"shop\"])"},
+      {"\"jwt\": {\"keys\": {\"url\": \"https://id/keys\"}, \"algorithms\": [\"RS256\"], "
+       "\"clock_skew\": \"2h\"}",
+       "84: error: jwt: 'clock_skew' must be from 0s to 1h"},
+      {"\"jwt\": {\"keys\": {\"url\": \"https://id/keys\"}, \"algorithms\": [\"RS256\"], \"from\": "
+       "{}}",
+       "78: error: jwt: from: give exactly one of 'header' and 'cookie' (\"from\": { \"cookie\": "
+       "\"session\" })"},
+      {"\"jwt\": {\"keys\": {\"url\": \"https://id/keys\"}, \"algorithms\": [\"RS256\"], \"from\": "
+       "{\"cookie\": \"a b\"}}",
+       "89: error: jwt: from: 'cookie': 'a b' is not the name of one (\"from\": { \"cookie\": "
+       "\"session\" })"},
+      {"\"jwt\": {\"keys\": {\"url\": \"https://id/keys\"}, \"algorithms\": [\"RS256\"], \"from\": "
+       "{\"header\": \"Cookie\"}}",
+       "89: error: jwt: from: 'header': 'Cookie' is not the name of one (\"from\": { \"cookie\": "
+       "\"session\" })"},
+      {"\"jwt\": {\"keys\": {\"url\": \"https://id/keys\"}, \"algorithms\": [\"RS256\"], "
+       "\"on_invalid\": 401}",
+       "84: error: jwt: 'on_invalid' must be a string, not number (\"missing\" or \"401\")"},
+      {"\"jwt\": {\"keys\": {\"url\": \"https://id/keys\"}, \"algorithms\": [\"RS256\"], "
+       "\"on_invalid\": \"403\"}",
+       "84: error: jwt: 'on_invalid' cannot be '403' (\"missing\" or \"401\")"},
+      {"\"jwt\": {\"keys\": {\"url\": \"https://id/keys\"}, \"algorithms\": [\"RS256\"], "
+       "\"on_absent\": \"401\"}",
+       "70: error: jwt: with 'on_absent' alone anything that is no token would do (add "
+       "\"on_invalid\": \"401\")"},
+      {"\"jwt\": {\"keys\": {\"url\": \"https://id/keys\"}, \"algorithms\": [\"RS256\"]}, "
+       "\"attributes\": {\"x\": {\"type\": \"string\", \"from\": [{\"jwt\": \"\"}]}}",
+       "127: error: attribute 'x': 'jwt' must be the name of a claim, of 1 to 256 bytes (\"sub\", "
+       "or \"realm_access.roles\" inside an object)"},
+      {"\"jwt\": {\"keys\": {\"url\": \"https://id/keys\"}, \"algorithms\": [\"RS256\"]}, "
+       "\"attributes\": {\"x\": {\"type\": \"string\", \"from\": [{\"jwt\": \"sub\", \"regex\": "
+       "\"a\"}]}}",
+       "134: error: attribute 'x': unknown key 'regex' (known here: jwt)"},
+      {"\"via\": true, \"attributes\": {\"x\": {\"type\": \"string\", \"from\": [{\"jwt\": "
+       "\"sub\"}]}}",
+       "63: error: attribute 'x': nothing answers for a 'jwt' source (declare the tokens under "
+       "\"jwt\" in adit.json)"},
       /* Access log. */
       {"\"access_log\": {\"format\": \"xml\"}",
        "26: error: access_log: unknown format 'xml' (\"json\" or \"combined\")"},
@@ -968,6 +1059,124 @@ START_TEST(reads_lookups)
 }
 END_TEST
 
+/* ---- tokens ----------------------------------------------------------------------------------
+ */
+
+static const char tokens[] =
+    "\"jwt\": {\"keys\": {\"url\": \"https://id/keys\", \"refresh\": \"1h\", \"retry\": \"1s\", "
+    "\"timeout\": \"2s\"}, \"algorithms\": [\"RS256\", \"EdDSA\"], \"issuer\": \"me\", "
+    "\"audience\": "
+    "[\"a\", \"b\"], \"clock_skew\": \"1500ms\", \"require_exp\": true, \"from\": {\"cookie\": "
+    "\"c\"}, "
+    "\"cache\": {\"entries\": 7, \"bytes\": \"1MiB\", \"ttl\": \"1m\", \"negative_ttl\": \"1s\"}, "
+    "\"on_invalid\": \"401\", \"on_absent\": \"401\"}, \"attributes\": {\"a\": {\"type\": "
+    "\"string\", "
+    "\"from\": [{\"jwt\": \"sub\"}, {\"jwt\": \"x.y\"}]}, \"b\": {\"type\": \"list\", \"from\": "
+    "[{\"jwt\": "
+    "\"sub\"}]}}";
+
+START_TEST(reads_tokens)
+{
+  enter_folder();
+  struct config *config = want(tokens);
+  const struct config_jwt *jwt = &config->jwt;
+  ck_assert(config->has_jwt && jwt->refuse_invalid && jwt->refuse_absent && !jwt->keys);
+  ck_assert_view_eq(jwt->fetched.url, "https://id/keys");
+  ck_assert_uint_eq(jwt->fetched.algorithms, JWT_RS256 | JWT_EDDSA);
+  ck_assert_int_eq(jwt->fetched.refresh_ms, 3600000);
+  ck_assert_int_eq(jwt->fetched.retry_ms, 1000);
+  ck_assert_int_eq(jwt->fetched.timeout_ms, 2000);
+  ck_assert_uint_eq(jwt->spec.policy.algorithms, JWT_RS256 | JWT_EDDSA);
+  ck_assert_view_eq(jwt->spec.policy.issuer, "me");
+  ck_assert_uint_eq(jwt->spec.policy.audience_count, 2);
+  ck_assert_view_eq(jwt->spec.policy.audiences[1], "b");
+  ck_assert_int_eq(jwt->spec.policy.clock_skew_s, 2);
+  ck_assert(jwt->spec.policy.require_exp);
+  ck_assert_int_eq(jwt->spec.place, JWT_IN_COOKIE);
+  ck_assert_view_eq(jwt->spec.name, "c");
+  ck_assert_uint_eq(jwt->spec.entries, 7);
+  ck_assert_uint_eq(jwt->spec.cache_bytes, 1 << 20);
+  ck_assert_int_eq(jwt->spec.ttl_ms, 60000);
+  ck_assert_int_eq(jwt->spec.negative_ttl_ms, 1000);
+  ck_assert_uint_eq(jwt->spec.claim_count, 2); /* each once */
+  ck_assert_view_eq(jwt->spec.claims[1], "x.y");
+  config_free(&config);
+  leave_folder();
+}
+END_TEST
+
+START_TEST(reads_tokens_with_defaults)
+{
+  enter_folder();
+  write_text("secret", "0123456789abcdef0123456789abcdef\n");
+  struct config *config = want(
+      "\"jwt\": {\"keys\": {\"secret_file\": \"secret\"}, \"algorithms\": [\"HS256\"], "
+      "\"audience\": \"a\"}");
+  const struct config_jwt *jwt = &config->jwt;
+  ck_assert(jwt->keys && !jwt->refuse_invalid && !jwt->refuse_absent);
+  ck_assert_ptr_null(jwt->spec.policy.issuer.p);
+  ck_assert_uint_eq(jwt->spec.policy.audience_count, 1);
+  ck_assert_view_eq(jwt->spec.policy.audiences[0], "a");
+  ck_assert_int_eq(jwt->spec.policy.clock_skew_s, 60);
+  ck_assert(!jwt->spec.policy.require_exp);
+  ck_assert_int_eq(jwt->spec.place, JWT_IN_AUTHORIZATION);
+  ck_assert_view_eq(jwt->spec.name, "Authorization");
+  ck_assert_uint_eq(jwt->spec.entries, 10000);
+  ck_assert_uint_eq(jwt->spec.cache_bytes, 32 << 20);
+  ck_assert_int_eq(jwt->spec.ttl_ms, 300000);
+  ck_assert_int_eq(jwt->spec.negative_ttl_ms, 10000);
+  config_free(&config);
+  leave_folder();
+}
+END_TEST
+
+/* What is wrong with the files of keys, and mistakes that are several. */
+START_TEST(refuses_keys_of_tokens)
+{
+  static const struct {
+    const char *fragment, *said;
+  } cases[] = {
+      {"\"jwt\": {}",
+       "adit.json:2:1: error: jwt: 'algorithms' is missing (\"algorithms\": "
+       "[\"RS256\"])\nadit.json:2:1: error: jwt: 'keys' is missing (\"keys\": { \"url\": "
+       "\"https://id.example.com/keys\" })\n"},
+      {"\"jwt\": {\"algorithms\": [\"RS256\"], \"keys\": {\"file\": \"good.key\"}}",
+       "good.key: error: the file is neither a PEM public key nor a JWKS (a secret is named in "
+       "\"secret_file\")\n"},
+      {"\"jwt\": {\"algorithms\": [\"RS256\"], \"keys\": {\"file\": \"good.key\", \"refresh\": "
+       "\"1m\"}}",
+       "adit.json:2:63: error: jwt: keys: 'refresh' is for a 'url' only (a file is read again by a "
+       "reload)\ngood.key: error: the file is neither a PEM public key nor a JWKS (a secret is "
+       "named in \"secret_file\")\n"},
+      {"\"jwt\": {\"algorithms\": [\"HS256\", \"HS384\"], \"keys\": {\"secret_file\": "
+       "\"good.key\"}}",
+       "good.key: error: no key fits algorithm HS384 (add such a key, or do not allow the "
+       "algorithm)\n"},
+      {"\"jwt\": {\"algorithms\": [\"RS256\"], \"keys\": {\"secret_file\": \"good.key\"}}",
+       "good.key: error: no key fits algorithm RS256 (add such a key, or do not allow the "
+       "algorithm)\n"},
+      {"\"jwt\": {\"algorithms\": [\"HS256\"], \"keys\": {\"secret_file\": \"public.pem\"}}",
+       "public.pem: error: a public key is no secret (name it in \"file\")\n"},
+      {"\"jwt\": {\"keys\": {\"url\": \"https://id/keys\"}, \"algorithms\": [\"RS256\"]}, "
+       "\"attributes\": {\"x\": {\"type\": \"string\", \"from\": [{\"jwt\": \"sub\", \"cookie\": "
+       "\"a\"}]}}",
+       "adit.json:2:119: error: attribute 'x': a source has several of 'header', 'cookie', "
+       "'query', 'jwt', 'geoip', 'cidr' and 'lookup' (give exactly one of them)\nadit.json:2:120: "
+       "error: attribute 'x': unknown key 'jwt' (known here: header cookie query regex trust)\n"},
+  };
+  enter_folder();
+  write_text("good.key", "0123456789abcdef0123456789abcdef");
+  write_text("public.pem", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n");
+  for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    const char *said = NULL;
+    struct config *config = load_fragment(cases[i].fragment, &said);
+    ck_assert_msg(config == NULL, "%s is taken", cases[i].fragment);
+    ck_assert_str_eq(said, cases[i].said);
+  }
+  leave_folder();
+}
+END_TEST
+
 /* ---- the table ------------------------------------------------------------------------------- */
 
 static const char *const types[] = {"duration", "size", "string", "boolean",
@@ -997,14 +1206,15 @@ START_TEST(reads_every_key_of_the_table)
 {
   static const char rest[] =
       "\"$schema\" \"tls\" \"token_file\" \"cookie\" \"query\" \"trust\" \"regex\" \"header\" "
-      "\"geoip\" \"cidr\" \"databases\"";
+      "\"geoip\" \"cidr\" \"databases\" \"file\" \"secret_file\"";
   size_t n = 0;
   const struct config_key_info *rows = config_keys(&n);
   for (size_t i = 0; i < n; i++) {
     const char *part = strrchr(rows[i].key, '.');
     char quoted[64];
     snprintf(quoted, sizeof(quoted), "\"%s\"", part ? part + 1 : rows[i].key);
-    ck_assert_msg(strstr(example, quoted) || strstr(lookups, quoted) || strstr(rest, quoted),
+    ck_assert_msg(strstr(example, quoted) || strstr(lookups, quoted) || strstr(tokens, quoted) ||
+                      strstr(rest, quoted),
                   "%s is in no test", rows[i].key);
   }
   enter_folder();
@@ -1017,7 +1227,7 @@ START_TEST(reads_every_key_of_the_table)
 }
 END_TEST
 
-UNIT_MAIN("config", reads_lookups, has_defaults, reads_the_example, refuses_fragments,
-          shows_mistakes_of_ranges, reads_geography, refuses_addresses, refuses_files,
-          reads_secrets, warns_of_public_secrets, resolves_paths, lists_its_keys,
-          reads_every_key_of_the_table)
+UNIT_MAIN("config", reads_lookups, reads_tokens, reads_tokens_with_defaults, refuses_keys_of_tokens,
+          has_defaults, reads_the_example, refuses_fragments, shows_mistakes_of_ranges,
+          reads_geography, refuses_addresses, refuses_files, reads_secrets, warns_of_public_secrets,
+          resolves_paths, lists_its_keys, reads_every_key_of_the_table)
