@@ -14,6 +14,7 @@ struct batch {
   struct decider *decider;
   struct policy *other; /* to compare with; NULL: none */
   struct decider *other_decider;
+  struct explain_tokens tokens, other_tokens;
   struct arena *kept; /* what `moves` counts */
   struct moves *moves;
   struct arena *arena; /* of one line */
@@ -182,7 +183,8 @@ static bool begin_comparison(struct batch *batch, struct policy *other) {
   batch->other_decider = policy_decider_new(other);
   batch->kept = arena_new(EXPLAIN_ARENA_BYTES);
   batch->moves = batch->kept ? moves_new(batch->kept) : NULL;
-  return batch->other_decider && batch->moves;
+  return batch->other_decider && batch->moves &&
+         explain_tokens_init(&batch->other_tokens, other, NULL, batch->other_decider, NULL);
 }
 
 /* The exit status of a batch that was read to its end. */
@@ -201,12 +203,15 @@ int explain_batch(const struct cli_command *command, struct policy *policy, stru
   batch.arena = arena_new(EXPLAIN_ARENA_BYTES);
   batch.decider = policy_decider_new(policy);
   bool ready = lines_init(&batch.lines, fd) && batch.arena && batch.decider &&
+               explain_tokens_init(&batch.tokens, policy, NULL, batch.decider, NULL) &&
                begin_comparison(&batch, other);
   int error = ready ? run_lines(&batch) : -ENOMEM;
   int status = error ? cli_error(command, "batch: %s", strerror(-error)) : end_comparison(&batch);
   lines_deinit(&batch.lines);
   decider_free(&batch.other_decider);
   decider_free(&batch.decider);
+  explain_tokens_deinit(&batch.other_tokens);
+  explain_tokens_deinit(&batch.tokens);
   diags_free(&batch.diags);
   arena_free(&batch.kept);
   arena_free(&batch.arena);

@@ -209,13 +209,16 @@ static int explain_one(const struct cli_command *command, struct policy *policy,
   struct decider *decider = policy_decider_new(policy);
   struct attr_reader *reader = policy_reader_new(policy);
   struct explain_lookups lookups = {0};
+  struct explain_tokens tokens = {0};
   if (decider && reader && explain_lookups_init(&lookups, policy, decider, reader) &&
-      policy_strip_request(policy, arena, &request)) {
+      policy_strip_request(policy, arena, &request) &&
+      explain_tokens_init(&tokens, policy, &request.attr, decider, reader)) {
     struct decision decision;
     struct rules_trace trace = {0};
     decide(decider, &request, &decision, &trace, arena);
     if (decision.route) attr_reader_begin(reader, decision.route->table, &request.attr);
-    struct explanation shown = {policy, &request, &decision, &trace, reader, NULL};
+    struct explanation shown = {
+        policy, &request, &decision, &trace, reader, NULL, text_str(&tokens.text)};
     if (!options->json) shown.prober = explain_prober(policy, &request, &decision);
     status = explain_check_given(command, &request, &decision)
                  ? print_explanation(command, &shown, options->json)
@@ -227,6 +230,7 @@ static int explain_one(const struct cli_command *command, struct policy *policy,
   attr_reader_free(&reader);
   decider_free(&decider);
   explain_lookups_deinit(&lookups);
+  explain_tokens_deinit(&tokens);
   json_free(&doc);
   return status;
 }

@@ -5,10 +5,10 @@
 #define ADIT_CLI_EXPLAIN_H
 
 #include "adit/policy.h"
+#include "adit/text.h"
 #include "cli/cli.h"
 
 struct arena;
-struct text;
 
 enum { EXPLAIN_ARENA_BYTES = 64 << 20, EXPLAIN_TEXT_BYTES = 64 << 20 };
 
@@ -92,5 +92,21 @@ bool explain_lookups_init(struct explain_lookups *lookups, const struct policy *
     __attribute__((warn_unused_result));
 /* After decider and reader have gone. */
 void explain_lookups_deinit(struct explain_lookups *lookups);
+
+/* ---- tokens ---------------------------------------------------------------------------------- */
+
+struct explain_tokens {
+  struct jwt_verifier *verifier;
+  struct text text; /* what there is to say of the request's token, never the token; may be empty */
+};
+
+/* Judges the request's token (NULL: those of a batch, as they come), and lets attributes that
+ * decider and reader (may be NULL) read be its claims. Keys behind a URL are fetched, for one
+ * request only when it has a token. False: memory; deinit in any case. */
+bool explain_tokens_init(struct explain_tokens *tokens, const struct policy *policy,
+                         const struct attr_request *request, struct decider *decider,
+                         struct attr_reader *reader) __attribute__((warn_unused_result));
+/* After decider and reader have gone. */
+void explain_tokens_deinit(struct explain_tokens *tokens);
 
 #endif

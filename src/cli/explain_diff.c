@@ -96,6 +96,7 @@ void explain_pair_to_json(const struct decision *before, const struct decision *
 struct side {
   struct decider *decider;
   struct attr_reader *reader;
+  struct explain_tokens tokens;
   struct arena *arena;
   struct decide_request request;
   struct decision decision;
@@ -107,6 +108,7 @@ static void side_deinit(struct side *side) {
   policy_prober_free(&side->shown.prober);
   attr_reader_free(&side->reader);
   decider_free(&side->decider);
+  explain_tokens_deinit(&side->tokens);
   arena_free(&side->arena);
 }
 
@@ -118,14 +120,16 @@ static bool side_decide(struct side *side, struct policy *policy,
                         .arena = arena_new(EXPLAIN_ARENA_BYTES),
                         .request = *request};
   if (!side->decider || !side->reader || !side->arena ||
-      !policy_strip_request(policy, side->arena, &side->request))
+      !policy_strip_request(policy, side->arena, &side->request) ||
+      !explain_tokens_init(&side->tokens, policy, &side->request.attr, side->decider, side->reader))
     return false;
   decide(side->decider, &side->request, &side->decision, &side->trace, side->arena);
   if (side->decision.route)
     attr_reader_begin(side->reader, side->decision.route->table, &side->request.attr);
   side->shown = (struct explanation){
       policy,       &side->request, &side->decision,
-      &side->trace, side->reader,   explain_prober(policy, &side->request, &side->decision)};
+      &side->trace, side->reader,   explain_prober(policy, &side->request, &side->decision),
+      {0}};
   return true;
 }
 

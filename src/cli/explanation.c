@@ -141,6 +141,12 @@ static void format_pin(const struct explanation *shown, struct text *out) {
   text_printf(out, "'%.*s' is no canary of this route, so it does not count\n", STR_ARG(pin));
 }
 
+static void format_token(const struct explanation *shown, struct text *out) {
+  if (shown->token.n == 0) return;
+  explanation_label(out, "token");
+  text_printf(out, "%.*s\n", STR_ARG(shown->token));
+}
+
 static void format_cookie(const struct explanation *shown, struct text *out) {
   const struct decision *decision = shown->decision;
   if (decision->cookie == COOKIE_NOT_READ || decision->cookie == COOKIE_ABSENT) return;
@@ -198,6 +204,7 @@ void explanation_format(const struct explanation *shown, struct text *out) {
   text_printf(out, "%.*s (%s), state %s\n", STR_ARG(route->name), route->file,
               route_state_name(route->state));
   explanation_format_draw(shown, out);
+  format_token(shown, out);
   format_cookie(shown, out);
   format_force_refused(shown, out);
   format_pin(shown, out);

@@ -15,6 +15,7 @@ struct explanation {
   const struct rules_trace *trace;
   struct attr_reader *reader;   /* has begun the request when there is a route: reads split keys */
   struct policy_prober *prober; /* of the route; NULL: what a rule needs is not tried */
+  struct str token;             /* what there is to say of its token; empty: nothing */
 };
 
 /* The decision first, then every rule in order and every condition with the value seen. */

@@ -4,6 +4,9 @@
 Each test runs the program on files in a directory of its own and compares status, standard output
 and standard error. The last line is "N passed, N failed".
 """
+import base64
+import hashlib
+import hmac
 import itertools
 import json
 import os
@@ -24,6 +27,16 @@ import mmdb  # noqa: E402
 ADIT = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else ""
 TIMEOUT = 30
 COMMANDS = ["run", "check", "explain", "test", "import", "demo", "version", "help"]
+
+TOKEN_SECRET = "a secret of 32 bytes or more, for tests"
+
+
+def sign_token(**claims):
+    """A JSON Web Token, HS256."""
+    encode = lambda data: base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    head = f"{encode(json.dumps({'alg': 'HS256'}).encode())}.{encode(json.dumps(claims).encode())}"
+    return f"{head}.{encode(hmac.new(TOKEN_SECRET.encode(), head.encode(), hashlib.sha256).digest())}"
+
 
 CONFIG = {
     "listen": [{"address": "127.0.0.1:0"}],
@@ -818,6 +831,68 @@ class Explain(Case):
             status, _, err = self.explain("--attribute", text, URL)
             self.assertEqual(status, 2)
             self.assertIn(f"--attribute '{text}': write NAME=VALUE", err)
+
+    def test_tokens(self):
+        """Explain, batch and diff verify tokens as `run` does, say what is wrong, and never show one."""
+        self.write("secret", TOKEN_SECRET)
+        self.write("rules.json", {**RULES, "rules": [
+            {"id": "beta", "when": {"user.roles": "beta"}, "to": "canary"}], "tests": []})
+        config = {**CONFIG, "rules": ["rules.json"],
+                  "attributes": {**CONFIG["attributes"],
+                                 "user.roles": {"type": "string", "from": [{"jwt": "realm_access.roles"}]}},
+                  "jwt": {"keys": {"secret_file": "secret"}, "algorithms": ["HS256"], "audience": "shop"}}
+        self.write("adit.json", config)
+        good = sign_token(aud="shop", realm_access={"roles": ["user", "beta"]}, exp=2000000000)
+        refused = {
+            sign_token(aud="other"): "the token is for another audience",
+            sign_token(aud="shop", exp=1): "the token has expired",
+            sign_token(aud="shop")[:-3]: "the token's signature is wrong",
+            "a.b": "the token is not well-formed",
+        }
+        at = ("--now", "2030-01-01")
+        status, out, err = self.explain(*at, "--untrusted", "-H", f"Authorization: Bearer {good}", URL)
+        self.assertEqual((status, err), (0, ""))
+        self.assertIn("token    the token is verified, until 2033-05-18T03:34:20Z\n", out)
+        self.assertIn('✓ user.roles eq "beta"  (saw "user", "beta")', out)
+        self.assertNotIn(good.split(".")[1], out)
+        _, out, _ = self.explain("--now", "2034-01-01", "-H", f"Authorization: Bearer {good}", URL)
+        self.assertIn("token    the token has expired\n", out)
+        _, out, _ = self.explain(*at, "-H", f"Authorization: Bearer {sign_token(aud='shop')}", URL)
+        self.assertIn("token    the token is verified, and never expires\n", out)
+        self.assertIn("(missing: the token has no such claim", out)
+        for token, why in refused.items():
+            with self.subTest(why):
+                _, out, _ = self.explain(*at, "-H", f"Authorization: Bearer {token}", URL)
+                self.assertIn(f"token    {why}\n", out)
+                self.assertIn(f"(missing: {why})", out)
+                self.assertNotIn(token, out)
+        _, out, _ = self.explain(URL)
+        self.assertNotIn("\ntoken ", out)
+        self.assertIn("(missing: the request has no token)", out)
+
+        lines = [{"url": URL, "now": "2030-01-01", "headers": {"Authorization": f"Bearer {token}"}}
+                 for token in (good, *refused)]
+        _, out, _ = self.adit("explain", "-c", "adit.json", "--batch",
+                              stdin="".join(json.dumps(line) + "\n" for line in lines).encode())
+        self.assertEqual([json.loads(line)["variant"] for line in out.splitlines()], ["canary"] + ["v1"] * 4)
+        self.write("other.json", {**RULES, "rules": [
+            {"id": "user", "when": {"user.roles": "user"}, "to": "v1"}], "tests": []})
+        status, out, _ = self.explain("--diff", "other.json", *at, "-H", f"Authorization: Bearer {good}", URL)
+        self.assertEqual(status, 1, out)
+        self.assertIn("after    v1, rule: rule 'user' matches", out)
+
+        self.write("adit.json", {**config, "jwt": {**config["jwt"], "on_invalid": "401", "on_absent": "401"}})
+        _, out, _ = self.explain(*at, "-H", f"Authorization: Bearer {next(iter(refused))}", URL)
+        self.assertIn("token    the token is for another audience; the gateway answers 401\n", out)
+        _, out, _ = self.explain(URL)
+        self.assertIn("token    the request has no token; the gateway answers 401\n", out)
+        with socket.socket() as closed:
+            closed.bind(("127.0.0.1", 0))
+            self.write("adit.json", {**config, "jwt": {**config["jwt"], "algorithms": ["RS256"], "on_invalid": "401",
+                                                       "keys": {"url": f"http://127.0.0.1:{closed.getsockname()[1]}/"}}})
+            _, out, _ = self.explain(*at, "-H", f"Authorization: Bearer {good}", URL)
+        self.assertRegex(out, r"token    the keys that verify tokens could not be fetched yet: Failed to connect.*; "
+                              r"the gateway answers 503\n")
 
     def test_attributes_that_a_test_gives(self):
         rules = {**RULES, "rules": [{"id": "east", "when": {"region": "e"}, "to": "canary"}], "tests": [

@@ -34,7 +34,7 @@ LAYERS = {
     "upstream": "base config http transport client attrs",
     "gateway": "base crypto http transport config attrs rules decide policy upstream lookup jwt keyset sandbox",
     "import": "base json regex http",
-    "cli": "base zone json crypto http config attrs rules decide findings policy client lookup import gateway",
+    "cli": "base zone json crypto http config attrs rules decide findings policy client lookup jwt keyset import gateway",
 }
 OTHER_HEADERS = {"conditions": "rules", "prober": "findings"}  # of modules that have more than the one of their name
 BASE_HEADERS = {"arena", "cache", "diag", "hash", "ip", "log", "str", "text", "units"}
