@@ -64,8 +64,10 @@ static enum jwt_outcome parse_part(struct str part, struct json_doc **ret) {
   struct diags *diags = diags_new();
   if (!diags) return JWT_FAILED;
   struct json_doc *doc = json_parse(str_make((const char *)bytes, n), "token", JSON_STRICT, diags);
+  /* A mistake in the text has a place; what has none was want of memory. */
+  bool is_mistake = diags_size(diags) > 0 && diags_get(diags, 0)->at.line > 0;
   diags_free(&diags);
-  if (!doc) return JWT_MALFORMED;
+  if (!doc) return is_mistake ? JWT_MALFORMED : JWT_FAILED;
   enum jwt_outcome outcome = check_object(json_root(doc));
   if (outcome == JWT_VERIFIED) {
     *ret = doc;

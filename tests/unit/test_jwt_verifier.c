@@ -2,6 +2,7 @@
  * A thread's tokens: where they are found, what is known of them for how long and in how much
  * memory, and the attributes that they are.
  */
+#include <cjson/cJSON.h>
 #include <stdio.h>
 
 #include "adit/http.h"
@@ -14,7 +15,7 @@ static const int64_t NOW_MS = INT64_C(1700000000) * 1000;
 
 /* ---- our own allocations are counted --------------------------------------------------------- */
 
-static size_t allocations;
+static size_t allocations, refused_from = SIZE_MAX; /* the number of the first that is refused */
 
 void *__real_malloc(size_t n);
 void *__real_calloc(size_t count, size_t size);
@@ -22,13 +23,11 @@ void *__wrap_malloc(size_t n);
 void *__wrap_calloc(size_t count, size_t size);
 
 void *__wrap_malloc(size_t n) {
-  allocations++;
-  return __real_malloc(n);
+  return allocations++ < refused_from ? __real_malloc(n) : NULL;
 }
 
 void *__wrap_calloc(size_t count, size_t size) {
-  allocations++;
-  return __real_calloc(count, size);
+  return allocations++ < refused_from ? __real_calloc(count, size) : NULL;
 }
 
 /* ---- a verifier and its requests ------------------------------------------------------------- */
@@ -343,6 +342,41 @@ START_TEST(refuses_too_large_ones_unread)
 }
 END_TEST
 
+/* Memory runs out at each of our allocations in turn: that is never said to be the token's fault,
+ * and is not remembered as if it were. */
+START_TEST(survives_want_of_memory)
+{
+  struct world world = {0};
+  struct jwt_keys *keys = parse(SECRET, JWT_KEYS_SECRET);
+  const char *token = token_named("HS256");
+  cJSON_InitHooks(&(cJSON_Hooks){.malloc_fn = malloc, .free_fn = free});
+  begin(&world, jwt_keys_ref(keys));
+  (void)ask(&world, bearer(token));
+  enum jwt_outcome outcome = JWT_FAILED;
+  size_t granted = 0;
+  for (; outcome != JWT_VERIFIED && granted < 1000; granted++) {
+    jwt_verifier_set_keys(world.verifier, keys);
+    refused_from = allocations + granted;
+    outcome = jwt_verifier_judge(world.verifier, &world.request, NULL);
+    refused_from = SIZE_MAX; /* the checks need memory, too */
+    ck_assert_msg(outcome == JWT_VERIFIED || outcome == JWT_FAILED, "%zu granted: %s", granted,
+                  jwt_outcome_text(outcome).p);
+    ck_assert_int_eq(ask(&world, bearer(token)), JWT_VERIFIED);
+  }
+  ck_assert_uint_gt(granted, 10);
+  ck_assert_int_eq(outcome, JWT_VERIFIED);
+  jwt_verifier_free(&world.verifier);
+  for (granted = 0; !world.verifier && granted < 1000; granted++) {
+    refused_from = allocations + granted;
+    world.verifier = jwt_verifier_new(&world.spec, keys, NULL, NULL);
+    refused_from = SIZE_MAX;
+  }
+  ck_assert_uint_gt(granted, 3);
+  jwt_verifier_free(&world.verifier);
+  jwt_keys_unref(&keys);
+}
+END_TEST
+
 /* Without exp it never expires, and is verified anew after ttl; where it must have one it is
  * refused. */
 START_TEST(knows_tokens_without_expiry)
@@ -408,4 +442,4 @@ END_TEST
 UNIT_MAIN("jwt_verifier", takes_bearers_only, refuses_several, reads_headers_and_cookies,
           supplies_claims, remembers_for_a_time, allocates_nothing_for_what_it_knows,
           forgets_with_the_keys, stays_bounded, refuses_too_large_ones_unread,
-          knows_tokens_without_expiry, survives_strange_times)
+          survives_want_of_memory, knows_tokens_without_expiry, survives_strange_times)
