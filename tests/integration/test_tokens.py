@@ -134,6 +134,24 @@ def test_what_is_refused(bench):
         assert counts[name] == len(tokens) + (name == "tokens_malformed"), (name, counts)
 
 
+def test_a_token_of_100_kb(bench):
+    """Where heads may be that large, it is still no token."""
+    bench.write("key.pem", pem(RSA))
+    answer_names(bench.v1, bench.canary)
+    described = config({"file": "key.pem"})
+    bench.start(config={**described, "limits": {"header_bytes": "256KiB"}}, rules=RULES)
+    assert not takes(bench, token(long="x" * 75000))
+    assert not takes(bench, "A" * 100000)
+    assert takes(bench, token())
+    assert bench.counters()["tokens_malformed"] == 2
+
+
+def test_caches_are_told(bench):
+    """What a rule can read of a token makes the answer another for other tokens."""
+    with_pem(bench, {**RULES, "vary": True})
+    assert ask(bench, bearer(token())).one("Vary") == b"Authorization, X-Canary"
+
+
 def test_bad_tokens_drive_no_good_one_out(bench):
     with_pem(bench, cache={"entries": 10})
     good = token()
