@@ -294,7 +294,7 @@ const struct cli_command cli_explain = {
         "                        stdout; a bad line gives {\"error\":...,\"line\":N}\n"
         "      --trace           with --batch: each decision with its rules\n"
         "\n"
-        "Nothing is sent, and no anonymous visitor is drawn. A sticky cookie is verified as\n"
-        "'adit run' does.\n",
+        "Nothing is sent but questions to directories and for keys of tokens, and no anonymous\n"
+        "visitor is drawn. Tokens and sticky cookies are verified as 'adit run' does.\n",
     .run = run_explain,
 };
