@@ -224,4 +224,5 @@ def main():
         print(f"adit beside {options.against} = 1.000: {ratios(figures['adit'], figures['against'])}")
 
 
-main()
+if __name__ == "__main__":
+    main()
