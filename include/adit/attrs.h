@@ -2,9 +2,10 @@
  * attrs: what a request says, as typed attributes. Pure: no sockets, no clock.
  *
  * A catalog knows names: built-in (method scheme host path client_ip now now.weekday now.time
- * header.* cookie.* query.*), declared in adit.json or in a rule file, and T.age for each T of type
- * time. A table gives the attributes that one rule file uses their slots. A reader (one per thread)
- * reads slots of one request lazily, each at most once.
+ * language device os os.version browser browser.version header.* cookie.* query.*), declared in
+ * adit.json or in a rule file, and T.age for each T of type time. A table gives the attributes that
+ * one rule file uses their slots. A reader (one per thread) reads slots of one request lazily, each
+ * at most once.
  *
  *   catalog (adit.json) ◄── catalog (rule file) ◄── table (slots of one route) ◄── reader (thread)
  */
@@ -157,7 +158,8 @@ void attr_catalog_offer(struct attr_catalog *catalog, enum attr_source_kind kind
 /*
  * Declares every member of `object` (adit.json's or a rule file's "attributes": name → {type, from:
  * [{header|cookie|query, regex, trust} | {jwt|geoip|cidr|lookup, …}]}). Mistakes are added to
- * `diags`, with places: what is not an object, a bad name, a built-in's name, "all any not
+ * `diags`, with places: what is not an object, a bad name, a built-in's name (those
+ * of ATTR_FROM_AGENT may be declared, and are what the declaration says then), "all any not
  * segment", ".age" at the end, a name that the parent has, an unknown type or key, an empty `from`,
  * a source with none or several of the kinds, a kind that nobody offers, an attribute that needs
  * itself, a header that is no token, a regex that does not compile, a cookie or query source
@@ -213,7 +215,7 @@ bool attr_table_is_timed(const struct attr_table *table, uint16_t slot);
  * request's budget for patterns (a source with a regex), or may ask somebody else (a look-up). */
 bool attr_table_is_noticed(const struct attr_table *table, uint16_t slot);
 /* Whether a request may give the attribute's value in place of its sources (struct attr_given): it
- * is a declared one. */
+ * is a declared one, or what the client says of itself (of which the first text counts). */
 bool attr_table_takes_given(const struct attr_table *table, struct str name);
 /* "path": the one attribute that has the operator `under`. */
 bool attr_table_is_path(const struct attr_table *table, uint16_t slot);
@@ -238,7 +240,8 @@ enum attr_channel {
   ATTR_FROM_NOW,
   ATTR_FROM_LOCAL_TIME, /* now.weekday and now.time: of now in attr_table_zone */
   ATTR_FROM_AGE,        /* of the slot attr_table_base */
-  ATTR_FROM_SOURCES     /* headers, cookies, query keys, suppliers */
+  ATTR_FROM_AGENT,  /* language device os browser …: the client's own word, at most one value */
+  ATTR_FROM_SOURCES /* headers, cookies, query keys, suppliers */
 };
 enum attr_channel attr_table_channel(const struct attr_table *table, uint16_t slot);
 /* Of ATTR_FROM_AGE: the slot of T. */

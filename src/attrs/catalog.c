@@ -23,6 +23,12 @@ static const struct builtin builtins[] = {
     {STR_INIT("now"), ORIGIN_NOW, ATTR_TIME},
     {STR_INIT("now.weekday"), ORIGIN_LOCAL_TIME, ATTR_WEEKDAY},
     {STR_INIT("now.time"), ORIGIN_LOCAL_TIME, ATTR_TIME_OF_DAY},
+    {STR_INIT("language"), ORIGIN_LANGUAGE, ATTR_STRING},
+    {STR_INIT("device"), ORIGIN_DEVICE, ATTR_STRING},
+    {STR_INIT("os"), ORIGIN_OS, ATTR_STRING},
+    {STR_INIT("os.version"), ORIGIN_OS_VERSION, ATTR_VERSION},
+    {STR_INIT("browser"), ORIGIN_BROWSER, ATTR_STRING},
+    {STR_INIT("browser.version"), ORIGIN_BROWSER_VERSION, ATTR_VERSION},
     {STR_INIT("header."), ORIGIN_HEADER, ATTR_STRING},
     {STR_INIT("cookie."), ORIGIN_COOKIE, ATTR_STRING},
     {STR_INIT("query."), ORIGIN_QUERY, ATTR_STRING},
@@ -30,9 +36,10 @@ static const struct builtin builtins[] = {
 
 enum { BUILTINS = sizeof(builtins) / sizeof(*builtins) };
 
-static const char *const builtin_names[] = {"method",    "scheme",  "host",        "path",
-                                            "client_ip", "now",     "now.weekday", "now.time",
-                                            "header.",   "cookie.", "query.",      NULL};
+static const char *const builtin_names[] = {
+    "method",      "scheme",          "host",     "path",    "client_ip", "now",
+    "now.weekday", "now.time",        "language", "device",  "os",        "os.version",
+    "browser",     "browser.version", "header.",  "cookie.", "query.",    NULL};
 
 static bool is_family(const struct builtin *builtin) {
   return builtin->name.p[builtin->name.n - 1] == '.';
@@ -49,7 +56,8 @@ static const struct builtin *find_builtin(struct str name) {
 }
 
 bool attr_name_is_builtin(struct str name) {
-  return find_builtin(name) != NULL;
+  const struct builtin *builtin = find_builtin(name);
+  return builtin && !origin_is_agent(builtin->origin);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -212,10 +220,11 @@ static bool resolve_age(const struct attr_catalog *catalog, struct str name,
 
 bool attr_resolve(const struct attr_catalog *catalog, struct str name, struct attr_resolved *ret) {
   const struct builtin *builtin = find_builtin(name);
-  if (builtin) return resolve_builtin(builtin, name, ret);
+  bool may_be_declared = !builtin || origin_is_agent(builtin->origin);
+  if (!may_be_declared) return resolve_builtin(builtin, name, ret);
   if (str_ends_with(name, STR(".age"))) return resolve_age(catalog, name, ret);
   const struct attr_declared *declared = attr_catalog_find_declared(catalog, name);
-  if (!declared) return false;
+  if (!declared) return builtin && resolve_builtin(builtin, name, ret);
   *ret = (struct attr_resolved){
       .origin = ORIGIN_DECLARED, .type = declared->type, .declared = declared};
   return true;

@@ -65,8 +65,15 @@ enum attr_origin {
   ORIGIN_HEADER,     /* header.<rest> */
   ORIGIN_COOKIE,     /* cookie.<rest> */
   ORIGIN_QUERY,      /* query.<rest> */
-  ORIGIN_DECLARED,   /* `declared` */
-  ORIGIN_AGE         /* of the attribute `rest`, which is of type time */
+  /* In the order of enum agent_field. */
+  ORIGIN_DEVICE,
+  ORIGIN_OS,
+  ORIGIN_OS_VERSION,
+  ORIGIN_BROWSER,
+  ORIGIN_BROWSER_VERSION,
+  ORIGIN_LANGUAGE,
+  ORIGIN_DECLARED, /* `declared` */
+  ORIGIN_AGE       /* of the attribute `rest`, which is of type time */
 };
 
 struct attr_resolved {
@@ -75,6 +82,11 @@ struct attr_resolved {
   struct str rest; /* views the name */
   const struct attr_declared *declared;
 };
+
+/* What the client says of itself: a declared attribute of the same name takes its place. */
+static inline bool origin_is_agent(enum attr_origin origin) {
+  return origin >= ORIGIN_DEVICE && origin <= ORIGIN_LANGUAGE;
+}
 
 /* What a name in a condition means; false: unknown. */
 bool attr_resolve(const struct attr_catalog *catalog, struct str name, struct attr_resolved *ret);

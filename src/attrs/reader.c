@@ -11,11 +11,13 @@
  *                         │              ├► (given) ─────────────────────────► settle
  *                         │              └► read_supplied ─► its supplier ────► settle
  *                         ├► read_age
+ *                         ├► read_agent, read_language
  *                         └► set_single (method, path, …)
  */
 #include <assert.h>
 #include <stdlib.h>
 
+#include "adit/agent.h"
 #include "adit/regex.h"
 #include "adit/units.h"
 #include "adit/zone.h"
@@ -49,6 +51,9 @@ struct attr_reader {
   bool time_was_read;
   bool pending;
   struct attr_supplier suppliers[ATTR_SOURCE_KINDS];
+  bool agent_was_parsed; /* `agent` is of this request */
+  struct agent agent;
+  struct language language;
   char client_ip_text[IP_TEXT_BYTES];
   char now_text[TIME_TEXT_BYTES];
   char time_of_day_text[TIME_OF_DAY_BYTES];
@@ -103,6 +108,7 @@ void attr_reader_begin(struct attr_reader *reader, const struct attr_table *tabl
   reader->tracing = false;
   reader->time_was_read = false;
   reader->pending = false;
+  reader->agent_was_parsed = false;
   input_begin(&reader->input, request, reader->arena);
 }
 
@@ -366,7 +372,7 @@ static enum source_outcome read_supplied(struct attr_reader *reader,
 
 static const struct attr_given *find_given(const struct attr_request *request,
                                            const struct attr_slot *slot) {
-  if (slot->origin != ORIGIN_DECLARED) return NULL;
+  if (slot->origin != ORIGIN_DECLARED && !origin_is_agent(slot->origin)) return NULL;
   for (size_t i = 0; i < request->given_count; i++)
     if (str_eq(request->given[i].name, slot->name)) return &request->given[i];
   return NULL;
@@ -454,6 +460,58 @@ static void read_age(struct attr_reader *reader, const struct attr_slot *slot,
   set_present(state, data, time->n, time->is_list);
 }
 
+/* ---- what the client says of itself ---------------------------------------------------------- */
+
+/* The value of a field that came once. */
+static struct str only_header(const struct attr_request *request, struct str name) {
+  struct str value, second;
+  if (!attr_request_header(request, name, 0, &value)) return (struct str){0};
+  return attr_request_header(request, name, 1, &second) ? (struct str){0} : value;
+}
+
+/* Once for all the slots of a request that need it. */
+static void parse_agent(struct attr_reader *reader) {
+  const struct attr_request *request = reader->input.request;
+  if (reader->agent_was_parsed) return;
+  reader->agent_was_parsed = true;
+  const struct agent_input input = {
+      .user_agent = only_header(request, STR("User-Agent")),
+      .brands = only_header(request, STR("Sec-CH-UA")),
+      .mobile = only_header(request, STR("Sec-CH-UA-Mobile")),
+      .platform = only_header(request, STR("Sec-CH-UA-Platform")),
+      .platform_version = only_header(request, STR("Sec-CH-UA-Platform-Version")),
+  };
+  agent_parse(&input, &reader->agent);
+}
+
+static struct str read_language(struct attr_reader *reader) {
+  struct str field;
+  reader->language = (struct language){0};
+  for (size_t k = 0; attr_request_header(reader->input.request, STR("Accept-Language"), k, &field);
+       k++) {
+    if (reader->language.ranges == LANGUAGE_RANGES_MAX) break;
+    language_offer(&reader->language, field);
+  }
+  return reader->language.tag;
+}
+
+/* Never more than one text, whatever is given: attr_table_is_single says so. */
+static void read_agent(struct attr_reader *reader, const struct attr_slot *slot,
+                       struct slot_state *state) {
+  const struct attr_given *given = find_given(reader->input.request, slot);
+  struct str text = {0};
+  if (given) {
+    if (given->n > 0) text = given->texts[0];
+  } else if (slot->origin == ORIGIN_LANGUAGE) {
+    text = read_language(reader);
+  } else {
+    parse_agent(reader);
+    text = reader->agent.fields[slot->origin - ORIGIN_DEVICE];
+  }
+  set_missing(state, ATTR_MISSING_ABSENT, (struct str){0});
+  if (text.p) settle_texts(reader, state, slot->type, &text, 1);
+}
+
 /* ---- reading --------------------------------------------------------------------------------- */
 
 static void read_slot(struct attr_reader *reader, const struct attr_slot *slot,
@@ -483,6 +541,14 @@ static void read_slot(struct attr_reader *reader, const struct attr_slot *slot,
       break;
     case ORIGIN_AGE:
       read_age(reader, slot, state);
+      break;
+    case ORIGIN_DEVICE:
+    case ORIGIN_OS:
+    case ORIGIN_OS_VERSION:
+    case ORIGIN_BROWSER:
+    case ORIGIN_BROWSER_VERSION:
+    case ORIGIN_LANGUAGE:
+      read_agent(reader, slot, state);
       break;
     case ORIGIN_HEADER:
     case ORIGIN_COOKIE:

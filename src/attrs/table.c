@@ -109,6 +109,12 @@ static bool set_origin(struct attr_table *table, struct attr_slot *slot,
     case ORIGIN_CLIENT_IP:
     case ORIGIN_NOW:
     case ORIGIN_LOCAL_TIME:
+    case ORIGIN_DEVICE:
+    case ORIGIN_OS:
+    case ORIGIN_OS_VERSION:
+    case ORIGIN_BROWSER:
+    case ORIGIN_BROWSER_VERSION:
+    case ORIGIN_LANGUAGE:
       return true;
   }
   return false;
@@ -169,7 +175,8 @@ bool attr_table_is_noticed(const struct attr_table *table, uint16_t slot) {
 
 bool attr_table_takes_given(const struct attr_table *table, struct str name) {
   struct attr_resolved resolved;
-  return attr_resolve(table->catalog, name, &resolved) && resolved.origin == ORIGIN_DECLARED;
+  return attr_resolve(table->catalog, name, &resolved) &&
+         (resolved.origin == ORIGIN_DECLARED || origin_is_agent(resolved.origin));
 }
 
 bool attr_table_is_path(const struct attr_table *table, uint16_t slot) {
@@ -196,6 +203,13 @@ enum attr_channel attr_table_channel(const struct attr_table *table, uint16_t sl
       return ATTR_FROM_LOCAL_TIME;
     case ORIGIN_AGE:
       return ATTR_FROM_AGE;
+    case ORIGIN_DEVICE:
+    case ORIGIN_OS:
+    case ORIGIN_OS_VERSION:
+    case ORIGIN_BROWSER:
+    case ORIGIN_BROWSER_VERSION:
+    case ORIGIN_LANGUAGE:
+      return ATTR_FROM_AGENT;
     case ORIGIN_HEADER:
     case ORIGIN_COOKIE:
     case ORIGIN_QUERY:
@@ -211,13 +225,14 @@ uint16_t attr_table_base(const struct attr_table *table, uint16_t slot) {
 
 bool attr_table_is_always(const struct attr_table *table, uint16_t slot) {
   enum attr_channel channel = attr_table_channel(table, slot);
-  return channel != ATTR_FROM_SOURCES && channel != ATTR_FROM_AGE;
+  return channel != ATTR_FROM_SOURCES && channel != ATTR_FROM_AGE && channel != ATTR_FROM_AGENT;
 }
 
 bool attr_table_is_single(const struct attr_table *table, uint16_t slot) {
   const struct attr_slot *info = &table->slots.items[slot];
   if (info->origin == ORIGIN_AGE) return attr_table_is_single(table, info->base);
   if (info->type == ATTR_LIST) return false;
+  if (origin_is_agent(info->origin)) return true;
   /* A trusted header that is repeated is missing. */
   for (size_t i = 0; i < info->source_count; i++)
     if (info->sources[i].from_anyone || source_is_supplied(&info->sources[i])) return false;
@@ -239,6 +254,17 @@ bool attr_table_source(const struct attr_table *table, uint16_t slot, size_t k,
 static size_t one_field(struct str field, size_t k, struct str *ret) {
   if (k == 0) *ret = field;
   return 1;
+}
+
+/* What reader.c reads them from. */
+static size_t agent_fields(enum attr_origin origin, size_t k, struct str *ret) {
+  static const struct str fields[] = {STR_INIT("User-Agent"), STR_INIT("Sec-CH-UA"),
+                                      STR_INIT("Sec-CH-UA-Mobile"), STR_INIT("Sec-CH-UA-Platform"),
+                                      STR_INIT("Sec-CH-UA-Platform-Version")};
+  enum { FIELDS = sizeof(fields) / sizeof(*fields) };
+  if (origin == ORIGIN_LANGUAGE) return one_field(STR("Accept-Language"), k, ret);
+  if (k < FIELDS) *ret = fields[k];
+  return FIELDS;
 }
 
 /* The k-th of the fields of one source itself. */
@@ -291,6 +317,13 @@ size_t attr_table_request_fields(const struct attr_table *table, uint16_t slot, 
     case ORIGIN_QUERY:
     case ORIGIN_DECLARED:
       return source_fields(table, it, k, ret);
+    case ORIGIN_DEVICE:
+    case ORIGIN_OS:
+    case ORIGIN_OS_VERSION:
+    case ORIGIN_BROWSER:
+    case ORIGIN_BROWSER_VERSION:
+    case ORIGIN_LANGUAGE:
+      return agent_fields(it->origin, k, ret);
     case ORIGIN_METHOD:
     case ORIGIN_HOST:
     case ORIGIN_PATH:

@@ -114,6 +114,8 @@ static bool place(struct writer *writer, uint16_t slot, const struct attr_datum 
       return false; /* choose_clock has said it by now */
     case ATTR_FROM_AGE:
       return place_age(writer, slot, datum);
+    case ATTR_FROM_AGENT:
+      return add_part(writer->arena, &writer->given, attr_table_name(table, slot), datum->text);
     case ATTR_FROM_SOURCES:
       break;
   }
@@ -168,6 +170,7 @@ static bool default_of(const struct writer *writer, uint16_t slot, struct attr_d
       return true;
     case ATTR_FROM_LOCAL_TIME:
     case ATTR_FROM_AGE:
+    case ATTR_FROM_AGENT:
     case ATTR_FROM_SOURCES:
       break;
   }

@@ -27,6 +27,8 @@ static enum word word_of(const struct attr_table *table, const struct leaf *leaf
       return WORD_NOBODYS;
     case ATTR_FROM_CLIENT_IP:
       return WORD_TRUSTED;
+    case ATTR_FROM_AGENT:
+      return WORD_ANYONES;
     case ATTR_FROM_AGE:
     case ATTR_FROM_SOURCES:
       break;

@@ -22,7 +22,8 @@ LAYERS = {
     "client": "base",
     "sandbox": "",
     "lookup": "base json crypto",
-    "attrs": "base zone json regex http",
+    "agent": "base",
+    "attrs": "base zone json regex http agent",
     "geo": "base json attrs",
     "jwt": "base json crypto http attrs",
     "keyset": "base crypto client attrs jwt",
@@ -56,7 +57,7 @@ BANNED = {
     "gmtime": "use gmtime_r", "localtime": "use localtime_r", "rand": "use crypto_random",
     "system": "use fork and exec", "popen": "use fork and exec", "usleep": "wait for an event",
 }
-PURE = {"zone", "attrs", "rules", "decide", "findings"}
+PURE = {"zone", "agent", "attrs", "rules", "decide", "findings"}
 LINES_MAX = 700
 
 
