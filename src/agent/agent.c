@@ -1,6 +1,6 @@
 /*
- * User-Agent: one walk over its words, each looked up in a table by its first letter. No patterns:
- * hundreds of them cost a thousand times as much (docs/adr/0014).
+ * User-Agent: one walk over its words, each looked up in a table by its first letter. Why no
+ * patterns: docs/adr/0014.
  */
 #include "adit/agent.h"
 
