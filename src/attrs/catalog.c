@@ -56,8 +56,7 @@ static const struct builtin *find_builtin(struct str name) {
 }
 
 bool attr_name_is_builtin(struct str name) {
-  const struct builtin *builtin = find_builtin(name);
-  return builtin && !origin_is_agent(builtin->origin);
+  return find_builtin(name) != NULL;
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -220,11 +219,10 @@ static bool resolve_age(const struct attr_catalog *catalog, struct str name,
 
 bool attr_resolve(const struct attr_catalog *catalog, struct str name, struct attr_resolved *ret) {
   const struct builtin *builtin = find_builtin(name);
-  bool may_be_declared = !builtin || origin_is_agent(builtin->origin);
-  if (!may_be_declared) return resolve_builtin(builtin, name, ret);
+  if (builtin) return resolve_builtin(builtin, name, ret);
   if (str_ends_with(name, STR(".age"))) return resolve_age(catalog, name, ret);
   const struct attr_declared *declared = attr_catalog_find_declared(catalog, name);
-  if (!declared) return builtin && resolve_builtin(builtin, name, ret);
+  if (!declared) return false;
   *ret = (struct attr_resolved){
       .origin = ORIGIN_DECLARED, .type = declared->type, .declared = declared};
   return true;

@@ -127,17 +127,17 @@ def test_empty_key_is_no_key(bench):
 
 
 def test_keys_in_order_and_a_salt_of_its_own(bench):
-    attributes = {name: {"type": "string", "from": [{"header": f"X-{name}"}]} for name in ("team", "device")}
+    attributes = {name: {"type": "string", "from": [{"header": f"X-{name}"}]} for name in ("team", "phone")}
     start(bench, 50, config={**TRUSTED, "attributes": attributes},
-          sticky={"by": ["team", "device"], "salt": "spring"},
-          rules=[{"id": "own", "when": {"query.own": "1"}, "split": {"canary": 50}, "by": ["device"]}])
+          sticky={"by": ["team", "phone"], "salt": "spring"},
+          rules=[{"id": "own", "when": {"query.own": "1"}, "split": {"canary": 50}, "by": ["phone"]}])
     low, high = keys("spring", 0, 5000)[0], keys("spring", 5000, 10000)[0]
     for lines, target, expected in (
-            ([f"X-team: {low}", f"X-device: {high}"], "/", "canary"),
-            ([f"X-team: {high}", f"X-device: {low}"], "/", "v1"),
-            (["X-team:", f"X-device: {low}"], "/", "canary"),
-            ([f"X-device: {high}"], "/", "v1"),
-            ([f"X-team: {high}", f"X-device: {low}"], "/?own=1", "canary"),
+            ([f"X-team: {low}", f"X-phone: {high}"], "/", "canary"),
+            ([f"X-team: {high}", f"X-phone: {low}"], "/", "v1"),
+            (["X-team:", f"X-phone: {low}"], "/", "canary"),
+            ([f"X-phone: {high}"], "/", "v1"),
+            ([f"X-team: {high}", f"X-phone: {low}"], "/?own=1", "canary"),
             ([f"X-team: {high}"], "/?own=1", "v1")):
         assert served_by(bench, *lines, target=target) == expected, (lines, target)
 

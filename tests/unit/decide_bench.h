@@ -40,7 +40,7 @@ static const char ATTRIBUTES[] =
     " \"user.id\": {\"type\": \"string\", \"from\": [{\"header\": \"X-User-Id\"}]},"
     " \"born\": {\"type\": \"time\", \"from\": [{\"header\": \"X-Born\"}]},"
     " \"tags\": {\"type\": \"list\", \"from\": [{\"header\": \"X-Tags\"}]},"
-    " \"device\": {\"type\": \"string\","
+    " \"phone\": {\"type\": \"string\","
     "   \"from\": [{\"query\": \"d\", \"regex\": \"^[a-z]+$\", \"trust\": \"anyone\"}]}}";
 
 static inline void require_none(struct diags *diags, const char *what) {

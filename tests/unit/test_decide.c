@@ -384,8 +384,8 @@ START_TEST(test_limit)
       {"\"rules\": [{\"id\": \"a\", \"when\": {\"query.d\": {\"matches\": \"x$\"}},"
        " \"to\": \"canary\"}], \"default\": {\"split\": {\"canary\": 100}}",
        "a"},
-      {"\"rules\": [{\"id\": \"b\", \"split\": {\"canary\": 100}, \"by\": [\"device\"]}]", "b"},
-      {"\"default\": {\"split\": {\"canary\": 100}, \"by\": [\"device\"]}", "-"},
+      {"\"rules\": [{\"id\": \"b\", \"split\": {\"canary\": 100}, \"by\": [\"phone\"]}]", "b"},
+      {"\"default\": {\"split\": {\"canary\": 100}, \"by\": [\"phone\"]}", "-"},
   };
   static char query[3000] = "d=";
   memset(query + 2, 'a', sizeof(query) - 2);
