@@ -26,18 +26,34 @@ enum {
   LANGUAGE_RANGES_MAX = 64 /* of all field lines; those behind are not looked at */
 };
 
-/* The values of the fields; p == NULL: the request has none. Client Hints have p == NULL also where
- * a field came more than once. */
+/* Where the fields above are taken from. */
+enum agent_source {
+  AGENT_FROM_BRANDS,
+  AGENT_FROM_MOBILE,
+  AGENT_FROM_PLATFORM,
+  AGENT_FROM_PLATFORM_VERSION,
+  AGENT_FROM_USER_AGENT
+};
+
+/* The request field: "Sec-CH-UA" … */
+struct str agent_source_name(enum agent_source source);
+/* The k-th source (from 0) that a field may depend on, in order of preference. False: there are no
+ * more. */
+bool agent_field_source(enum agent_field field, size_t k, enum agent_source *ret);
+
+/* The values of the sources; p == NULL: the request has none. Client Hints have p == NULL also
+ * where one came more than once. */
 struct agent_input {
   struct str user_agent;
-  struct str brands;           /* Sec-CH-UA */
-  struct str mobile;           /* Sec-CH-UA-Mobile */
-  struct str platform;         /* Sec-CH-UA-Platform */
-  struct str platform_version; /* Sec-CH-UA-Platform-Version */
+  struct str brands;
+  struct str mobile;
+  struct str platform;
+  struct str platform_version;
 };
 
 struct agent {
   struct str fields[AGENT_FIELDS]; /* p == NULL: unknown. Views constants and the buffers below */
+  enum agent_source sources[AGENT_FIELDS]; /* whose word each is that is known */
   char os_version[AGENT_VERSION_BYTES];
   char browser_version[AGENT_VERSION_BYTES];
 };

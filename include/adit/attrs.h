@@ -84,7 +84,7 @@ enum attr_missing {
   ATTR_MISSING_UNPARSABLE, /* a value is not of the type */
   ATTR_MISSING_REPEATED,   /* a trusted header in several field lines */
   ATTR_MISSING_EMPTY_LIST,
-  ATTR_MISSING_NOT_SUPPLIED /* its supplier says why: `detail` */
+  ATTR_MISSING_NOT_SUPPLIED /* `detail` says why: its supplier does, or the client tells nothing */
 };
 /* A sentence part without names: "not in the request", "in the request, but does not count from
  * this peer" … */
@@ -98,7 +98,9 @@ struct attr_value {
   const struct attr_datum *data;
   struct str refused; /* ATTR_MISSING_UNPARSABLE, _UNTRUSTED: the first text refused; else absent */
   struct str detail;  /* ATTR_MISSING_NOT_SUPPLIED: a sentence part such as "the token expired" */
-  size_t source; /* which source's word it is, from 0; ATTR_SOURCE_NONE: no source settled it */
+  /* Which source's word it is, from 0 (of ATTR_FROM_AGENT: which request field's);
+   * ATTR_SOURCE_NONE: no source settled it. */
+  size_t source;
 };
 
 #define ATTR_SOURCE_NONE SIZE_MAX
@@ -158,8 +160,7 @@ void attr_catalog_offer(struct attr_catalog *catalog, enum attr_source_kind kind
 /*
  * Declares every member of `object` (adit.json's or a rule file's "attributes": name → {type, from:
  * [{header|cookie|query, regex, trust} | {jwt|geoip|cidr|lookup, …}]}). Mistakes are added to
- * `diags`, with places: what is not an object, a bad name, a built-in's name (those
- * of ATTR_FROM_AGENT may be declared, and are what the declaration says then), "all any not
+ * `diags`, with places: what is not an object, a bad name, a built-in's name, "all any not
  * segment", ".age" at the end, a name that the parent has, an unknown type or key, an empty `from`,
  * a source with none or several of the kinds, a kind that nobody offers, an attribute that needs
  * itself, a header that is no token, a regex that does not compile, a cookie or query source
@@ -222,7 +223,8 @@ bool attr_table_is_path(const struct attr_table *table, uint16_t slot);
 /*
  * The request fields that reading the slot can look at, for Vary: their number, and the k-th (from
  * 0; *ret is written only when there is one). A cookie is "Cookie", client_ip "X-Forwarded-For",
- * scheme "X-Forwarded-Proto"; of the target none.
+ * scheme "X-Forwarded-Proto"; of the target none. Those of ATTR_FROM_AGENT are in order of
+ * preference.
  */
 size_t attr_table_request_fields(const struct attr_table *table, uint16_t slot, size_t k,
                                  struct str *ret);

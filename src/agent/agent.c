@@ -294,8 +294,45 @@ static struct str device_of(const struct marks *marks, enum mark os) {
   return os == MARK_NONE || os == OS_OTHER ? (struct str){0} : STR("desktop");
 }
 
+struct str agent_source_name(enum agent_source source) {
+  switch (source) {
+    case AGENT_FROM_BRANDS:
+      return STR("Sec-CH-UA");
+    case AGENT_FROM_MOBILE:
+      return STR("Sec-CH-UA-Mobile");
+    case AGENT_FROM_PLATFORM:
+      return STR("Sec-CH-UA-Platform");
+    case AGENT_FROM_PLATFORM_VERSION:
+      return STR("Sec-CH-UA-Platform-Version");
+    case AGENT_FROM_USER_AGENT:
+      break;
+  }
+  return STR("User-Agent");
+}
+
+bool agent_field_source(enum agent_field field, size_t k, enum agent_source *ret) {
+  /* A platform tells whether a client that is not "mobile" is a tablet, and whose version counts.
+   */
+  static const struct {
+    size_t n;
+    enum agent_source sources[3];
+  } of[AGENT_FIELDS] = {
+      [AGENT_DEVICE] = {3, {AGENT_FROM_MOBILE, AGENT_FROM_PLATFORM, AGENT_FROM_USER_AGENT}},
+      [AGENT_OS] = {2, {AGENT_FROM_PLATFORM, AGENT_FROM_USER_AGENT}},
+      [AGENT_OS_VERSION] = {3,
+                            {AGENT_FROM_PLATFORM_VERSION, AGENT_FROM_PLATFORM,
+                             AGENT_FROM_USER_AGENT}},
+      [AGENT_BROWSER] = {2, {AGENT_FROM_BRANDS, AGENT_FROM_USER_AGENT}},
+      [AGENT_BROWSER_VERSION] = {2, {AGENT_FROM_BRANDS, AGENT_FROM_USER_AGENT}},
+  };
+  if (k >= of[field].n) return false;
+  *ret = of[field].sources[k];
+  return true;
+}
+
 void agent_parse(const struct agent_input *input, struct agent *ret) {
   *ret = (struct agent){0};
+  for (size_t i = 0; i < AGENT_FIELDS; i++) ret->sources[i] = AGENT_FROM_USER_AGENT;
   struct marks marks = {0};
   struct str subject = str_take(input->user_agent, AGENT_SUBJECT_BYTES);
   if (subject.p) walk(subject, &marks);

@@ -119,6 +119,12 @@ static const struct pair *find_pair(const struct pair *pairs, size_t n, struct s
   return NULL;
 }
 
+static void say(struct agent *agent, enum agent_field field, struct str value,
+                enum agent_source source) {
+  agent->fields[field] = value;
+  agent->sources[field] = source;
+}
+
 static void apply_brands(struct str field, struct agent *agent) {
   const struct pair *best = NULL;
   struct str brand, v, version = {0};
@@ -132,9 +138,9 @@ static void apply_brands(struct str field, struct agent *agent) {
     version = v;
   }
   if (!ok || !best) return;
-  agent->fields[AGENT_BROWSER] = best->to;
-  agent->fields[AGENT_BROWSER_VERSION] =
-      version.p ? agent_version(version, agent->browser_version) : (struct str){0};
+  say(agent, AGENT_BROWSER, best->to, AGENT_FROM_BRANDS);
+  if (version.p) version = agent_version(version, agent->browser_version);
+  say(agent, AGENT_BROWSER_VERSION, version, AGENT_FROM_BRANDS);
 }
 
 /* Of Windows the hint counts releases of an interface and not of the product. */
@@ -153,10 +159,9 @@ static void apply_platform(const struct agent_input *input, struct agent *agent)
   struct str text;
   if (whole_string(input->platform, &text)) {
     const struct pair *known = find_pair(platforms, sizeof(platforms) / sizeof(*platforms), text);
-    if (known && (!agent->fields[AGENT_OS].p || !str_eq(known->to, agent->fields[AGENT_OS]))) {
-      agent->fields[AGENT_OS] = known->to;
-      agent->fields[AGENT_OS_VERSION] = (struct str){0};
-    }
+    bool is_same = known && str_eq(known->to, agent->fields[AGENT_OS]);
+    if (known && !is_same) agent->fields[AGENT_OS_VERSION] = (struct str){0};
+    if (known) say(agent, AGENT_OS, known->to, AGENT_FROM_PLATFORM);
   }
   if (!agent->fields[AGENT_OS].p || !whole_string(input->platform_version, &text)) return;
   char buffer[AGENT_VERSION_BYTES];
@@ -164,17 +169,18 @@ static void apply_platform(const struct agent_input *input, struct agent *agent)
   if (!version.p) return;
   if (str_eq(agent->fields[AGENT_OS], STR("windows"))) version = windows_version(version);
   if (!version.p) return;
-  agent->fields[AGENT_OS_VERSION] = agent_version(version, agent->os_version);
+  say(agent, AGENT_OS_VERSION, agent_version(version, agent->os_version),
+      AGENT_FROM_PLATFORM_VERSION);
 }
 
 static void apply_mobile(struct str field, struct agent *agent) {
   struct str device = agent->fields[AGENT_DEVICE], os = agent->fields[AGENT_OS];
   if (!field.p || (device.p && str_eq(device, STR("bot")))) return;
   field = str_trim(field);
-  if (str_eq(field, STR("?1"))) agent->fields[AGENT_DEVICE] = STR("mobile");
+  if (str_eq(field, STR("?1"))) say(agent, AGENT_DEVICE, STR("mobile"), AGENT_FROM_MOBILE);
   if (!str_eq(field, STR("?0"))) return;
   bool is_handheld = os.p && (str_eq(os, STR("android")) || str_eq(os, STR("ios")));
-  agent->fields[AGENT_DEVICE] = is_handheld ? STR("tablet") : STR("desktop");
+  say(agent, AGENT_DEVICE, is_handheld ? STR("tablet") : STR("desktop"), AGENT_FROM_MOBILE);
 }
 
 void agent_apply_hints(const struct agent_input *input, struct agent *agent) {

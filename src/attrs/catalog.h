@@ -9,6 +9,7 @@
 
 #include <stdatomic.h>
 
+#include "adit/agent.h"
 #include "adit/arena.h"
 #include "adit/attrs.h"
 #include "adit/hash.h"
@@ -83,9 +84,14 @@ struct attr_resolved {
   const struct attr_declared *declared;
 };
 
-/* What the client says of itself: a declared attribute of the same name takes its place. */
+/* What the client says of itself: language, device, system and browser. */
 static inline bool origin_is_agent(enum attr_origin origin) {
   return origin >= ORIGIN_DEVICE && origin <= ORIGIN_LANGUAGE;
+}
+
+/* Not of ORIGIN_LANGUAGE. */
+static inline enum agent_field origin_agent_field(enum attr_origin origin) {
+  return (enum agent_field)(origin - ORIGIN_DEVICE);
 }
 
 /* What a name in a condition means; false: unknown. */

@@ -475,11 +475,11 @@ static void parse_agent(struct attr_reader *reader) {
   if (reader->agent_was_parsed) return;
   reader->agent_was_parsed = true;
   const struct agent_input input = {
-      .user_agent = only_header(request, STR("User-Agent")),
-      .brands = only_header(request, STR("Sec-CH-UA")),
-      .mobile = only_header(request, STR("Sec-CH-UA-Mobile")),
-      .platform = only_header(request, STR("Sec-CH-UA-Platform")),
-      .platform_version = only_header(request, STR("Sec-CH-UA-Platform-Version")),
+      .user_agent = only_header(request, agent_source_name(AGENT_FROM_USER_AGENT)),
+      .brands = only_header(request, agent_source_name(AGENT_FROM_BRANDS)),
+      .mobile = only_header(request, agent_source_name(AGENT_FROM_MOBILE)),
+      .platform = only_header(request, agent_source_name(AGENT_FROM_PLATFORM)),
+      .platform_version = only_header(request, agent_source_name(AGENT_FROM_PLATFORM_VERSION)),
   };
   agent_parse(&input, &reader->agent);
 }
@@ -495,21 +495,50 @@ static struct str read_language(struct attr_reader *reader) {
   return reader->language.tag;
 }
 
+/* *ret_source is as that of struct attr_value, when there is a text. */
+static struct str read_field(struct attr_reader *reader, enum agent_field field,
+                             size_t *ret_source) {
+  enum agent_source source;
+  parse_agent(reader);
+  size_t k = 0;
+  while (agent_field_source(field, k, &source) && source != reader->agent.sources[field]) k++;
+  *ret_source = k;
+  return reader->agent.fields[field];
+}
+
+static bool has_source(const struct attr_reader *reader, const struct attr_slot *slot) {
+  struct str value;
+  enum agent_source source;
+  if (slot->origin == ORIGIN_LANGUAGE)
+    return attr_request_header(reader->input.request, STR("Accept-Language"), 0, &value);
+  for (size_t k = 0; agent_field_source(origin_agent_field(slot->origin), k, &source); k++)
+    if (attr_request_header(reader->input.request, agent_source_name(source), 0, &value))
+      return true;
+  return false;
+}
+
 /* Never more than one text, whatever is given: attr_table_is_single says so. */
 static void read_agent(struct attr_reader *reader, const struct attr_slot *slot,
                        struct slot_state *state) {
   const struct attr_given *given = find_given(reader->input.request, slot);
   struct str text = {0};
+  size_t source = 0;
   if (given) {
     if (given->n > 0) text = given->texts[0];
+    source = ATTR_SOURCE_NONE;
   } else if (slot->origin == ORIGIN_LANGUAGE) {
     text = read_language(reader);
   } else {
-    parse_agent(reader);
-    text = reader->agent.fields[slot->origin - ORIGIN_DEVICE];
+    text = read_field(reader, origin_agent_field(slot->origin), &source);
   }
   set_missing(state, ATTR_MISSING_ABSENT, (struct str){0});
-  if (text.p) settle_texts(reader, state, slot->type, &text, 1);
+  if (text.p) {
+    settle_texts(reader, state, slot->type, &text, 1);
+    state->value.source = source;
+  } else if (!given && has_source(reader, slot)) {
+    set_missing(state, ATTR_MISSING_NOT_SUPPLIED, (struct str){0});
+    state->value.detail = STR("what the client says of itself does not tell");
+  }
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */

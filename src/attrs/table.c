@@ -256,15 +256,14 @@ static size_t one_field(struct str field, size_t k, struct str *ret) {
   return 1;
 }
 
-/* What reader.c reads them from. */
 static size_t agent_fields(enum attr_origin origin, size_t k, struct str *ret) {
-  static const struct str fields[] = {STR_INIT("User-Agent"), STR_INIT("Sec-CH-UA"),
-                                      STR_INIT("Sec-CH-UA-Mobile"), STR_INIT("Sec-CH-UA-Platform"),
-                                      STR_INIT("Sec-CH-UA-Platform-Version")};
-  enum { FIELDS = sizeof(fields) / sizeof(*fields) };
   if (origin == ORIGIN_LANGUAGE) return one_field(STR("Accept-Language"), k, ret);
-  if (k < FIELDS) *ret = fields[k];
-  return FIELDS;
+  enum agent_field field = origin_agent_field(origin);
+  enum agent_source source;
+  size_t n = 0;
+  for (; agent_field_source(field, n, &source); n++)
+    if (n == k) *ret = agent_source_name(source);
+  return n;
 }
 
 /* The k-th of the fields of one source itself. */

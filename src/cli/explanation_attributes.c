@@ -89,14 +89,27 @@ static const char *trust_text(const struct attr_source_info *source) {
   return "";
 }
 
+static const char *source_mark(const struct attr_value *value, size_t k) {
+  if (value->source != k) return EXPLANATION_SKIPPED;
+  return value->state == ATTR_PRESENT ? EXPLANATION_TRUE : EXPLANATION_FALSE;
+}
+
 static void format_sources(const struct attr_table *table, uint16_t slot,
                            const struct attr_value *value, struct text *out) {
   struct attr_source_info source;
-  for (size_t k = 0; attr_table_source(table, slot, k, &source); k++) {
-    const char *mark = EXPLANATION_SKIPPED;
-    if (value->source == k)
-      mark = value->state == ATTR_PRESENT ? EXPLANATION_TRUE : EXPLANATION_FALSE;
-    text_printf(out, "      %s %.*s: %s\n", mark, STR_ARG(source.json), trust_text(&source));
+  for (size_t k = 0; attr_table_source(table, slot, k, &source); k++)
+    text_printf(out, "      %s %.*s: %s\n", source_mark(value, k), STR_ARG(source.json),
+                trust_text(&source));
+}
+
+/* Those of what the client says of itself. */
+static void format_fields(const struct attr_table *table, uint16_t slot,
+                          const struct attr_value *value, struct text *out) {
+  struct str name;
+  size_t n = attr_table_request_fields(table, slot, 0, &name);
+  for (size_t k = 0; k < n; k++) {
+    attr_table_request_fields(table, slot, k, &name);
+    text_printf(out, "      %s %.*s: anyone's word\n", source_mark(value, k), STR_ARG(name));
   }
 }
 
@@ -124,14 +137,17 @@ static void format_attribute(const struct explanation *shown, uint16_t slot,
     return;
   }
   text_add_char(out, '\n');
-  format_sources(table, slot, value, out);
+  bool is_agent = attr_table_channel(table, slot) == ATTR_FROM_AGENT;
+  (is_agent ? format_fields : format_sources)(table, slot, value, out);
 }
 
-/* Declared attributes only: what header., cookie. and query. are is in their names. */
-static bool is_declared(const struct attr_table *table, uint16_t slot) {
+/* What header., cookie. and query. are is in their names; what path and the like are, too. */
+static bool has_story(const struct attr_table *table, uint16_t slot) {
   struct attr_source_info source;
-  return attr_table_channel(table, slot) == ATTR_FROM_SOURCES &&
-         attr_table_source(table, slot, 0, &source) && source.json.p;
+  enum attr_channel channel = attr_table_channel(table, slot);
+  if (channel == ATTR_FROM_AGENT) return true;
+  return channel == ATTR_FROM_SOURCES && attr_table_source(table, slot, 0, &source) &&
+         source.json.p;
 }
 
 void explanation_format_attributes(const struct explanation *shown, struct text *out) {
@@ -143,7 +159,7 @@ void explanation_format_attributes(const struct explanation *shown, struct text 
     for (size_t k = 0; k < rule->condition_count; k++) {
       uint16_t slot = rule->conditions[k].leaf->slot;
       if (attr_table_channel(table, slot) == ATTR_FROM_AGE) slot = attr_table_base(table, slot);
-      if (listed[slot] || !is_declared(table, slot)) continue;
+      if (listed[slot] || !has_story(table, slot)) continue;
       listed[slot] = true;
       if (count++ == 0) text_add(out, STR("\nattributes\n"));
       format_attribute(shown, slot, attr_read(shown->reader, slot), out);

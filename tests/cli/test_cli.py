@@ -711,6 +711,43 @@ class Explain(Case):
                 self.assertEqual((status, err), (0, ""))
                 self.assertEqual(out.split("\nattributes\n")[1].splitlines(), said)
 
+    def test_text_of_what_the_client_says_of_itself(self):
+        """Built-in, and anyone's word: the field that it is of, and what is said where none tells."""
+        self.write("shop.json", {**RULES, "tests": [], "rules": [
+            {"id": "r", "when": {"device": "mobile", "language": "de-CH"}, "to": "canary"},
+            {"id": "s", "when": {"device": "bot", "os.version": {"gte": "17"}}, "to": "canary"}]})
+        iphone = "User-Agent: Mozilla/5.0 (iPhone; CPU iPhone OS 17_1 like Mac OS X)"
+
+        def shown(value, marks, *fields):
+            return [value, *(f"      {mark} {field}: anyone's word" for mark, field in zip(marks, fields))]
+
+        device = ("Sec-CH-UA-Mobile", "Sec-CH-UA-Platform", "User-Agent")
+        version = ("Sec-CH-UA-Platform-Version", "Sec-CH-UA-Platform", "User-Agent")
+        for args, said in [
+                (["--untrusted", "-H", iphone, "-H", "Accept-Language: de-ch, en;q=0.5", "-H", "Sec-CH-UA-Mobile: ?0"], [
+                    *shown('  device             "tablet"', "✓··", *device),
+                    *shown('  language           "de-CH"', "✓", "Accept-Language"),
+                    *shown('  os.version         "17.1"', "··✓", *version)]),
+                (["-H", iphone, "-H", "Accept-Language: *", "--attribute", "device=bot"], [
+                    '  device             "bot", as given',
+                    *shown("  language           missing: what the client says of itself does not tell", "·", "Accept-Language"),
+                    *shown('  os.version         "17.1"', "··✓", *version)]),
+                ([], [
+                    *shown(f"  device             missing: {' or '.join(device)} is not in the request", "···", *device),
+                    *shown("  language           missing: Accept-Language is not in the request", "·", "Accept-Language"),
+                    *shown(f"  os.version         missing: {' or '.join(version)} is not in the request", "···", *version)])]:
+            with self.subTest(args=args):
+                status, out, err = self.explain(*args, URL)
+                self.assertEqual((status, err), (0, ""))
+                self.assertEqual(out.split("\nattributes\n")[1].splitlines(), said)
+        request = {"url": URL, "headers": {"User-Agent": iphone[12:]}, "attributes": {"language": "de-CH"}}
+        missing = {**request, "attributes": {"language": "de-CH", "device": None}}
+        self.assertEqual([one["variant"] for one in self.batch(request, missing)], ["canary", "v1"])
+        self.write("shop.json", {**RULES, "tests": [], "attributes": {"browser": {"type": "string", "from": [{"header": "B"}]}}})
+        status, _, err = self.explain(URL)
+        self.assertEqual(status, 1)
+        self.assertIn("attribute 'browser' is built-in and cannot be declared (choose another name)", err)
+
     def test_text_of_an_attribute_by_address(self):
         """Which source a value is of: a database, a range, or the header behind them; also with --diff and in batches."""
         mmdb.FILES["city.mmdb"](os.path.join(self.directory.name, "city.mmdb"))
