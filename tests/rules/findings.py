@@ -127,6 +127,9 @@ def path(rng):
                        {"starts_with": rng.choice(PATHS)}, {"not_in": rng.sample(PATHS, 2)}])
 
 
+AGENTS = ["Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X)", "Mozilla/5.0 (Linux; Android 15; SM-X910)",
+          "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Firefox/133.0", "curl/8.4.0"]
+
 # attribute: (conditions on it, the part of a request that gives it, by its ways)
 ATTRIBUTES = {
     "one": (texts, "headers", header("X-One", [*TEXTS, "c", ""])),
@@ -150,6 +153,12 @@ ATTRIBUTES = {
     "method": (lambda rng: rng.choice([{"eq": "GET"}, {"in": ["GET", "POST"]}, {"ne": "GET"}]),
                "method", ["GET", "POST", "PUT"]),
     "now": (lambda rng: ordered(rng, BOUNDS), "now", TIMES),
+    "device": (lambda rng: rng.choice([{"eq": "mobile"}, {"in": ["mobile", "tablet"]}, {"ne": "bot"}]), "headers",
+               header("User-Agent", [*AGENTS, "who knows"])),
+    "browser.version": (lambda rng: ordered(rng, ["17", "17.1", "100", "120.0.1"]), "headers",
+                        header("Sec-CH-UA", [f'"Google Chrome";v="{v}"' for v in ("17.0", "17.1", "18", "110", "121")])),
+    "language": (lambda rng: rng.choice([{"eq": "de"}, {"starts_with": ["de", "fr"]}, {"not_in": ["de", "fr-CH"]}]),
+                 "headers", header("Accept-Language", ["de", "de-AT, en;q=0.5", "en;q=0.5, FR-ch", "it", "*"])),
     "now.weekday": (weekdays, "now", instants()),
     "now.time": (times_of_day, "now", instants()),
 }
