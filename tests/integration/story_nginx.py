@@ -143,7 +143,7 @@ class Story:
 
     def start(self):
         upstreams = {
-            "shop-v1": {"endpoints": [pod.address for pod in self.v1]},
+            "shop-v1": {"endpoints": [pod.address for pod in self.v1], "load_balancing": "round_robin"},
             "shop-canary": {"endpoints": [self.canary.address]},
         }
         for pod in [*self.v1, self.canary]:
