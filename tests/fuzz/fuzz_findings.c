@@ -151,6 +151,7 @@ static void add_slot(struct maker *maker, uint16_t slot, struct attr_request *re
     case ATTR_FROM_SCHEME:
     case ATTR_FROM_HOST:
     case ATTR_FROM_LOCAL_TIME:
+    case ATTR_FROM_AGENT:
     case ATTR_FROM_AGE:
       return;
     case ATTR_FROM_SOURCES:
