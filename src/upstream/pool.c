@@ -226,10 +226,10 @@ static size_t member_at(const struct members *members, uint64_t place) {
   return members->schedule[place % members->schedule_count];
 }
 
-/* Whether one more request is less for `a`, by weight, than for `b`. */
+/* Whether `a` has less to do for its weight. Where both have nothing, chance has chosen by weight.
+ */
 static bool has_less(const struct member *a, const struct member *b) {
-  return ((uint64_t)a->target->active + 1) * b->weight <
-         ((uint64_t)b->target->active + 1) * a->weight;
+  return (uint64_t)a->target->active * b->weight < (uint64_t)b->target->active * a->weight;
 }
 
 static size_t pick_least(const struct pool *pool, const struct pool_attempt *attempt) {

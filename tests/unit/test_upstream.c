@@ -228,6 +228,15 @@ START_TEST(weights_are_shares)
     ck_assert_uint_eq(counts[2], 1);
   }
   pool_free(&pool);
+  /* Where none has anything to do weights are chances. */
+  upstream.config.balance = BALANCE_LEAST_REQUESTS;
+  pool = pool_new(NULL, table, &upstream.config);
+  count_starts(pool, 8000, false, three, counts, 3);
+  ck_assert_uint_ge(counts[0], 4600);
+  ck_assert_uint_le(counts[0], 5400);
+  ck_assert_uint_ge(counts[2], 800);
+  ck_assert_uint_le(counts[2], 1200);
+  pool_free(&pool);
   /* Those that stay with their requests get as many as they weigh, whoever began. */
   upstream.config.balance = BALANCE_LEAST_REQUESTS;
   pool = pool_new(NULL, table, &upstream.config);
