@@ -71,4 +71,15 @@ bool client_response_field(const struct client_response *response, struct str na
                            struct str *ret);
 void client_response_deinit(struct client_response *response);
 
+/* ---- for modules that drive libcurl themselves ----------------------------------------------- */
+
+/* Prepares libcurl, once for the process, from any thread. False: it cannot be. */
+bool client_library_init(void);
+/*
+ * Sets on a handle what every call of Adit's has: without it the environment's http_proxy would
+ * take the call, a redirect would lead it anywhere, a signal would interrupt another thread, and a
+ * hanging resolver would hold up the caller after the timeout. False: memory.
+ */
+bool client_set_guards(void *easy);
+
 #endif

@@ -33,6 +33,11 @@ static void global_init(void) {
   global_result = curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
+bool client_library_init(void) {
+  pthread_once(&global_once, global_init);
+  return global_result == CURLE_OK;
+}
+
 static bool has_bad_byte(struct str s, bool is_name) {
   for (size_t i = 0; i < s.n; i++) {
     unsigned char c = (unsigned char)s.p[i];
@@ -155,9 +160,7 @@ static long timeout_of(int64_t given_ms, long default_ms) {
   return given_ms > 86400000 ? 86400000L : (long)given_ms;
 }
 
-/* Set on every handle: without them the environment's http_proxy would take the call, a redirect
- * would lead it anywhere, and a hanging resolver would hold up the caller after the timeout. */
-static CURLcode set_guards(CURL *easy) {
+bool client_set_guards(void *easy) {
   static const struct {
     CURLoption option;
     long value;
@@ -185,7 +188,7 @@ static CURLcode set_guards(CURL *easy) {
   for (size_t i = 0; !code && i < sizeof(texts) / sizeof(*texts); i++) {
     code = curl_easy_setopt(easy, texts[i].option, texts[i].value);
   }
-  return code;
+  return code == CURLE_OK;
 }
 
 static CURLcode set_stop(CURL *easy, const atomic_bool *stop) {
@@ -200,7 +203,7 @@ static CURLcode set_call(struct call *call, const struct client_request *request
   CURL *easy = call->easy;
   long connect_ms = timeout_of(request->connect_timeout_ms, CLIENT_CONNECT_TIMEOUT_MS);
   long whole_ms = timeout_of(request->timeout_ms, CLIENT_TIMEOUT_MS);
-  CURLcode code = set_guards(easy);
+  CURLcode code = client_set_guards(easy) ? CURLE_OK : CURLE_OUT_OF_MEMORY;
   if (!code) code = set_method(easy, request);
   if (!code) code = curl_easy_setopt(easy, CURLOPT_URL, request->url);
   if (!code) code = curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->fields);
@@ -273,8 +276,7 @@ enum client_outcome client_fetch(const struct client_request *request,
 
   CURLcode code = CURLE_OK;
   enum client_outcome outcome = CLIENT_MEMORY;
-  pthread_once(&global_once, global_init);
-  if (global_result == CURLE_OK) outcome = call_perform(&call, request, &code);
+  if (client_library_init()) outcome = call_perform(&call, request, &code);
   if (outcome != CLIENT_DONE) call_explain(&call, outcome, code);
   curl_easy_cleanup(call.easy);
   curl_slist_free_all(call.fields);

@@ -7,11 +7,11 @@
  * waits for one that hangs.
  */
 #include <curl/curl.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "adit/client.h"
 #include "adit/units.h"
 #include "lookup_private.h"
 
@@ -69,41 +69,11 @@ static size_t take_body(char *p, size_t size, size_t n, void *context) {
 
 /* ---- flights --------------------------------------------------------------------------------- */
 
-/* As client.c's, and for the same reasons. */
-static CURLcode set_guards(CURL *easy) {
-  static const struct {
-    CURLoption option;
-    long value;
-  } numbers[] = {{CURLOPT_QUICK_EXIT, 1},
-                 {CURLOPT_NOSIGNAL, 1},
-                 {CURLOPT_FOLLOWLOCATION, 0},
-                 {CURLOPT_HTTP09_ALLOWED, 0},
-                 {CURLOPT_UNRESTRICTED_AUTH, 0},
-                 {CURLOPT_DISALLOW_USERNAME_IN_URL, 1},
-                 {CURLOPT_NETRC, CURL_NETRC_IGNORED},
-                 {CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1},
-                 {CURLOPT_PATH_AS_IS, 1}};
-  static const struct {
-    CURLoption option;
-    const char *value;
-  } texts[] = {{CURLOPT_PROXY, ""},
-               {CURLOPT_NOPROXY, "*"},
-               {CURLOPT_PROTOCOLS_STR, "http,https"},
-               {CURLOPT_REDIR_PROTOCOLS_STR, "http,https"},
-               {CURLOPT_USERAGENT, "adit/" ADIT_VERSION}};
-  CURLcode code = CURLE_OK;
-  for (size_t i = 0; !code && i < sizeof(numbers) / sizeof(*numbers); i++)
-    code = curl_easy_setopt(easy, numbers[i].option, numbers[i].value);
-  for (size_t i = 0; !code && i < sizeof(texts) / sizeof(*texts); i++)
-    code = curl_easy_setopt(easy, texts[i].option, texts[i].value);
-  return code;
-}
-
 static bool make_easy(struct flight *flight) {
   CURL *easy = curl_easy_init();
   if (!easy) return false;
   const long ms = (long)lookup_spec_of(flight->lookup)->timeout_ms;
-  CURLcode code = set_guards(easy);
+  CURLcode code = client_set_guards(easy) ? CURLE_OK : CURLE_OUT_OF_MEMORY;
   if (!code) code = curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, ms);
   if (!code) code = curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, ms);
   if (!code) code = curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
@@ -150,13 +120,6 @@ static enum lookup_why why_of(const struct flight *flight, CURLcode code) {
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-static pthread_once_t global_once = PTHREAD_ONCE_INIT;
-static CURLcode global_result;
-
-static void global_init(void) {
-  global_result = curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
 static bool make_multi(struct lookup_loop *loop) {
   loop->multi = curl_multi_init();
   return loop->multi &&
@@ -170,14 +133,13 @@ static bool make_multi(struct lookup_loop *loop) {
 
 struct lookup_loop *lookup_loop_new(void (*count)(void *context, enum lookup_event event),
                                     void *context) {
-  pthread_once(&global_once, global_init);
   struct lookup_loop *loop = calloc(1, sizeof(*loop));
   if (!loop) return NULL;
   loop->count = count;
   loop->context = context;
   loop->due_ms = -1;
   loop->epoll = epoll_create1(EPOLL_CLOEXEC);
-  if (global_result != CURLE_OK || loop->epoll < 0 || !make_multi(loop)) lookup_loop_free(&loop);
+  if (!client_library_init() || loop->epoll < 0 || !make_multi(loop)) lookup_loop_free(&loop);
   return loop;
 }
 

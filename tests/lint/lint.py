@@ -21,7 +21,7 @@ LAYERS = {
     "transport": "base",
     "client": "base",
     "sandbox": "",
-    "lookup": "base json crypto",
+    "lookup": "base json crypto client",
     "agent": "base",
     "attrs": "base zone json regex http agent",
     "geo": "base json attrs",
