@@ -57,6 +57,7 @@ struct exchange {
   unsigned lookups; /* how often it was waited for one */
 
   /* The way to an endpoint. */
+  struct pool *pool; /* of the variant that an endpoint is picked of; NULL before */
   struct pool_attempt attempt;
   int connect_error; /* why the last connect failed; 0: none was tried */
   bool retried;      /* once is enough */

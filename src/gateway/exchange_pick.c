@@ -82,7 +82,7 @@ static struct pool *pool_of(const struct exchange *exchange) {
 }
 
 static void note(struct exchange *exchange, struct target *target, bool failed) {
-  struct pool *pool = pool_of(exchange);
+  struct pool *pool = exchange->pool;
   int64_t ejected_ms = pool_note(pool, target, failed, exchange->worker->now_ms);
   if (ejected_ms == 0) return;
   COUNT(exchange_counters(exchange), ejections);
@@ -104,8 +104,11 @@ static void connect_failed(struct exchange *exchange, struct target *target, int
 
 enum step exchange_step_pick(struct exchange *exchange) {
   struct worker *worker = exchange->worker;
-  struct pool *pool = pool_of(exchange);
-  if (!exchange->attempt.started) exchange->attempt.random = worker_random(worker);
+  if (!exchange->attempt.started) {
+    exchange->pool = pool_of(exchange);
+    exchange->attempt.random = worker_random(worker);
+  }
+  struct pool *pool = exchange->pool;
   struct target *target =
       pool_next(pool, &exchange->attempt, worker->now_ms, !has_stable_left(exchange));
   if (!target) return out_of_endpoints(exchange);

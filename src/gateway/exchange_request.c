@@ -43,12 +43,6 @@ static bool send_head(struct exchange *exchange) {
   return exchange->origin->operations->write_head(exchange->origin, worker->request_out);
 }
 
-static int64_t first_byte_timeout_ms(const struct exchange *exchange) {
-  const struct decision *decision = &exchange->decision;
-  size_t upstream = policy_upstream(exchange->policy->policy, decision->route, decision->variant);
-  return exchange_config(exchange)->upstreams[upstream].timeout_ms;
-}
-
 static enum pump request_body_failed(struct exchange *exchange, enum stream_read why) {
   struct counters *counters = exchange_counters(exchange);
   switch (why) {
@@ -203,7 +197,7 @@ static void watch_head(struct exchange *exchange, enum pump pumped) {
   if (pumped == PUMP_AWAITS_CLIENT && !asked_first)
     exchange_wait_no_more(exchange);
   else if (!exchange->timer.next)
-    exchange_wait_at_most(exchange, first_byte_timeout_ms(exchange));
+    exchange_wait_at_most(exchange, pool_config(exchange->pool)->timeout_ms);
 }
 
 enum step exchange_step_request(struct exchange *exchange) {

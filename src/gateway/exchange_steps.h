@@ -49,8 +49,8 @@ void exchange_wait_at_most(struct exchange *exchange, int64_t ms);
 void exchange_wait_no_more(struct exchange *exchange);
 
 /* Gives the origin's stream back (origin_stream.release) and stops the clock. */
-/* What came of the request at its endpoint, for the pool to know. Costs nothing where the upstream
- * detects no outliers. */
+/* What came of the request at its endpoint, for the pool to know. Nothing comes of it where
+ * the upstream detects no outliers. */
 void exchange_note_result(struct exchange *exchange, bool failed);
 void exchange_drop_origin(struct exchange *exchange, bool clean);
 
