@@ -162,6 +162,7 @@ static int run_demo(const struct cli_command *command, int argc, char **argv) {
     print_intro(&demo);
     status = wait_for_end(&demo);
   }
+  fflush(stdout); /* the gateway's last words come behind what was asked of it */
   if (!stop(&demo) && status == CLI_OK) {
     status = cli_error(command, "the gateway did not end cleanly");
   }
