@@ -246,7 +246,7 @@ static bool gateway_start(struct gateway *gateway) {
   gateway->resolver = resolver_start();
   gateway->keysets = keysets_new();
   if (!gateway->resolver || !gateway->keysets) {
-    log_write(LOG_ERROR, "the resolver's thread cannot be started");
+    log_write(LOG_ERROR, "out of memory, or the resolver's thread cannot be started");
     return false;
   }
   gateway->keyset = keyset_of(gateway, gateway->policy);
