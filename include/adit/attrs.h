@@ -69,6 +69,9 @@ bool attr_datum_parse(enum attr_type type, struct str text, struct attr_datum *r
 int attr_datum_compare(enum attr_type type, const struct attr_datum *a, const struct attr_datum *b);
 bool attr_type_is_ordered(
     enum attr_type type); /* number time duration version semver, time of day */
+static inline bool attr_type_is_text(enum attr_type type) {
+  return type == ATTR_STRING || type == ATTR_LIST;
+}
 
 enum attr_state {
   ATTR_UNREAD,

@@ -63,6 +63,10 @@ static inline char ascii_lower(char c) {
   return (c >= 'A' && c <= 'Z') ? (char)(c | 0x20) : c;
 }
 
+static inline bool ascii_is_alpha(char c) {
+  return ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z';
+}
+
 static inline bool ascii_is_digit(char c) {
   return c >= '0' && c <= '9';
 }

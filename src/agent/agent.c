@@ -68,7 +68,7 @@ struct word {
   enum mark mark;
 };
 
-/* Sorted by the first letter; longer ones before those that they begin with. */
+/* Sorted by the first letter; one with a hyphen before the word that it begins with. */
 static const struct word words[] = {
     {STR_INIT("android"), OS_ANDROID},
     {STR_INIT("aiohttp"), SAYS_BOT},
@@ -176,12 +176,8 @@ struct str agent_version(struct str text, char buffer[AGENT_VERSION_BYTES]) {
   return n > 0 ? str_make(buffer, n) : (struct str){0};
 }
 
-static bool is_letter(char c) {
-  return ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z';
-}
-
 static bool is_word_char(char c) {
-  return is_letter(c) || ascii_is_digit(c) || c == '_' || c == '-';
+  return ascii_is_alpha(c) || ascii_is_digit(c) || c == '_' || c == '-';
 }
 
 static void see(struct marks *marks, enum mark mark, struct str behind) {
@@ -218,7 +214,7 @@ static void look_up(struct str rest, struct marks *marks) {
   for (size_t i = first_word(letter); i < WORDS && words[i].text.p[0] == letter; i++) {
     struct str text = words[i].text;
     if (!str_starts_with_nocase(rest, text)) continue;
-    if (rest.n > text.n && is_letter(rest.p[text.n])) continue;
+    if (rest.n > text.n && ascii_is_alpha(rest.p[text.n])) continue;
     see(marks, words[i].mark, str_skip(rest, text.n));
     return;
   }
@@ -227,10 +223,10 @@ static void look_up(struct str rest, struct marks *marks) {
 static void walk(struct str text, struct marks *marks) {
   for (size_t i = 0; i < text.n;) {
     size_t begin = i;
-    if (is_letter(text.p[i])) look_up(str_skip(text, i), marks);
+    if (ascii_is_alpha(text.p[i])) look_up(str_skip(text, i), marks);
     for (size_t letters = i; i < text.n && is_word_char(text.p[i]);) {
-      if (!is_letter(text.p[i++])) letters = i;
-      if (i < text.n && is_letter(text.p[i])) continue;
+      if (!ascii_is_alpha(text.p[i++])) letters = i;
+      if (i < text.n && ascii_is_alpha(text.p[i])) continue;
       if (ends_as_bot(str_make(text.p + letters, i - letters))) marks->seen[SAYS_BOT] = true;
     }
     if (i == begin) i++;

@@ -5,10 +5,6 @@
 
 enum { SUBTAG_BYTES_MAX = 8, WEIGHT_ONE = 1000 };
 
-static bool is_alpha(char c) {
-  return ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z';
-}
-
 /* "0.8" → 800. At most three digits behind the point, and none but zeros behind "1". */
 static bool parse_weight(struct str text, unsigned *ret) {
   if (text.n == 0 || text.n > 5 || (text.p[0] != '0' && text.p[0] != '1')) return false;
@@ -33,7 +29,7 @@ static bool is_tag(struct str tag) {
       subtag = 0;
       first = false;
     } else if (++subtag > SUBTAG_BYTES_MAX ||
-               !(is_alpha(tag.p[i]) || (!first && ascii_is_digit(tag.p[i])))) {
+               !(ascii_is_alpha(tag.p[i]) || (!first && ascii_is_digit(tag.p[i])))) {
       return false;
     }
   }
@@ -41,7 +37,7 @@ static bool is_tag(struct str tag) {
 }
 
 static char upper(char c) {
-  return is_alpha(c) ? (char)(ascii_lower(c) - 'a' + 'A') : c;
+  return ascii_is_alpha(c) ? (char)(ascii_lower(c) - 'a' + 'A') : c;
 }
 
 /* BCP 47 2.1.1: regions of two letters in upper case and scripts of four in title case, but neither

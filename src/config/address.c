@@ -72,8 +72,7 @@ static const char *parse_host_port(struct str text, struct host_port *ret, const
 /* ---- host names ------------------------------------------------------------------------------ */
 
 static bool is_host_char(char c) {
-  char lower = ascii_lower(c);
-  return (lower >= 'a' && lower <= 'z') || ascii_is_digit(c) || c == '-' || c == '_';
+  return ascii_is_alpha(c) || ascii_is_digit(c) || c == '-' || c == '_';
 }
 
 static bool is_number(struct str label) {

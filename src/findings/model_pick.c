@@ -19,10 +19,6 @@ struct picker {
   struct attr_datum *ret;
 };
 
-static bool is_text(enum attr_type type) {
-  return type == ATTR_STRING || type == ATTR_LIST;
-}
-
 /* Whether this text, as it would be received, is a value of the set; if so it is the one. */
 static bool try_text(const struct picker *picker, struct str text) {
   struct attr_datum datum;
@@ -292,7 +288,7 @@ static bool try_cells(const struct picker *picker, uint64_t kind) {
 bool model_pick(const struct values_maker *maker, const struct domain *domain,
                 const struct value_set *set, struct attr_datum *ret) {
   const struct picker picker = {maker, domain, set, ret};
-  if (is_text(domain->type))
+  if (attr_type_is_text(domain->type))
     return try_cells(&picker, OPEN_CELLS) || try_cells(&picker, ~OPEN_CELLS);
   return try_cells(&picker, ~OPEN_CELLS) || try_cells(&picker, OPEN_CELLS);
 }

@@ -92,7 +92,7 @@ static bool add_class(struct node *node, char letter) {
 }
 
 static bool is_letter_or_digit(char c) {
-  return ascii_is_digit(c) || (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z');
+  return ascii_is_digit(c) || ascii_is_alpha(c);
 }
 
 /* Behind the backslash. False: not understood. *ret_byte: one byte, else -1 for a class. */

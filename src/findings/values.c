@@ -124,10 +124,6 @@ bool value_set_has(const struct values_maker *maker, const struct domain *domain
  * Buckets and opaque tests look at a value's text, which a bound stands for only where equal values
  * have equal texts.
  */
-static bool is_text(enum attr_type type) {
-  return type == ATTR_STRING || type == ATTR_LIST;
-}
-
 bool value_set_is_empty(const struct values_maker *maker, const struct domain *domain,
                         const struct value_set *set) {
   uint64_t bounds = 0;
@@ -136,7 +132,7 @@ bool value_set_is_empty(const struct values_maker *maker, const struct domain *d
     bounds |= set->cells[i];
   }
   if (!bounds) return true;
-  if (!is_text(domain->type)) {
+  if (!attr_type_is_text(domain->type)) {
     /* Only lists that are too long to be cells are opaque here. */
     return false;
   }

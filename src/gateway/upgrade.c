@@ -48,8 +48,7 @@ static bool is_websocket_key(struct str key) {
   if (key.n != KEY_CHARS || !str_ends_with(key, STR("=="))) return false;
   for (size_t i = 0; i < KEY_CHARS - 2; i++) {
     const char c = key.p[i];
-    const char lower = ascii_lower(c);
-    if (!(lower >= 'a' && lower <= 'z') && !ascii_is_digit(c) && c != '+' && c != '/') return false;
+    if (!ascii_is_alpha(c) && !ascii_is_digit(c) && c != '+' && c != '/') return false;
   }
   return true;
 }

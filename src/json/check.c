@@ -86,9 +86,7 @@ bool json_is_name(struct str name) {
   if (name.n == 0 || name.n > 64) return false;
   for (size_t i = 0; i < name.n; i++) {
     char c = name.p[i];
-    char lower = ascii_lower(c);
-    bool ok =
-        (lower >= 'a' && lower <= 'z') || ascii_is_digit(c) || c == '.' || c == '_' || c == '-';
+    bool ok = ascii_is_alpha(c) || ascii_is_digit(c) || c == '.' || c == '_' || c == '-';
     if (!ok) return false;
   }
   return true;

@@ -245,17 +245,13 @@ size_t index_draft_overlap(const struct index_draft *draft, const struct index_p
 
 /* ---- the space ------------------------------------------------------------------------------- */
 
-static bool is_text(enum attr_type type) {
-  return type == ATTR_STRING || type == ATTR_LIST;
-}
-
 static bool is_point(const struct index_piece *piece) {
   return piece->from % 2 == 1 && piece->to == piece->from + 1;
 }
 
 static bool build_points(const struct index_draft *draft, struct arena *arena,
                          struct index_space *space) {
-  if (!is_text(draft->type) || draft->ignore_case) return true;
+  if (!attr_type_is_text(draft->type) || draft->ignore_case) return true;
   for (size_t i = 0; i < draft->pieces.n; i++) {
     if (draft->pieces.items[i].chosen && !is_point(&draft->pieces.items[i])) return true;
   }

@@ -106,7 +106,7 @@ static bool set_strings(struct arena *arena, struct leaf *leaf, const struct att
 }
 
 bool literal_set_values(struct arena *arena, struct leaf *leaf, struct attr_datum *data, size_t n) {
-  if (n > 0 && (leaf->type == ATTR_STRING || leaf->type == ATTR_LIST)) {
+  if (n > 0 && attr_type_is_text(leaf->type)) {
     return set_strings(arena, leaf, data, n);
   }
   leaf->n = sort_unique(leaf->type, data, n);

@@ -84,7 +84,7 @@ static bool set_strings(struct arena *arena, struct str content, size_t n, struc
 static bool compile_values(const struct literal_context *context, const struct cJSON *node,
                            const char *path, struct str content, size_t n, struct leaf *leaf) {
   struct arena *arena = context->compiler->arena;
-  if (n > 0 && (leaf->type == ATTR_STRING || leaf->type == ATTR_LIST)) {
+  if (n > 0 && attr_type_is_text(leaf->type)) {
     return set_strings(arena, content, n, leaf) ? true : literal_no_memory(context, node);
   }
   struct attr_datum *data = ARENA_ARRAY(arena, struct attr_datum, n);

@@ -24,16 +24,12 @@ static bool take_number(struct str *rest, size_t digits_max, unsigned min, unsig
   return true;
 }
 
-static bool is_letter(char c) {
-  return ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z';
-}
-
 /* "CET", or "<+08>"; three characters or more, which nothing here is named by. */
 static bool skip_name(struct str *rest) {
   bool quoted = take(rest, '<');
   size_t n = 0;
   while (n < rest->n &&
-         (is_letter(rest->p[n]) ||
+         (ascii_is_alpha(rest->p[n]) ||
           (quoted && (ascii_is_digit(rest->p[n]) || rest->p[n] == '+' || rest->p[n] == '-')))) {
     n++;
   }

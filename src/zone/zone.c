@@ -16,8 +16,7 @@ struct str zone_name(const struct zone *zone) {
 }
 
 static bool is_name_char(char c) {
-  return ascii_is_digit(c) || (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z') || c == '_' ||
-         c == '+' || c == '-';
+  return ascii_is_digit(c) || ascii_is_alpha(c) || c == '_' || c == '+' || c == '-';
 }
 
 bool zone_name_is_valid(struct str name) {
