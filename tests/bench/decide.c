@@ -6,6 +6,7 @@
  * nothing.
  */
 #include "adit/arena.h"
+#include "field.h"
 #include "rule_files.h"
 
 /* ---- the policy ------------------------------------------------------------------------------ */
@@ -43,11 +44,6 @@ static struct decider *make_one_by_one(const struct policy *policy, struct arena
 }
 
 /* ---- the request ----------------------------------------------------------------------------- */
-
-static struct http_field field(const char *name, const char *value) {
-  const struct str s = str_from_cstr(name);
-  return (struct http_field){.name = s, .value = str_from_cstr(value), .id = http_field_id(s)};
-}
 
 struct asked {
   struct decider *indexed, *one_by_one;

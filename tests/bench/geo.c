@@ -10,6 +10,7 @@
 #include "adit/arena.h"
 #include "adit/attrs.h"
 #include "adit/config.h"
+#include "field.h"
 #include "measure.h"
 
 enum { RANGES = 1000000, ADDRESSES = 1000 };
@@ -109,11 +110,6 @@ static void read_country(void *context) {
 static void read_site(void *context) {
   struct asked *asked = context;
   (void)read_of_next(asked, asked->site);
-}
-
-static struct http_field field(const char *name, const char *value) {
-  const struct str s = str_from_cstr(name);
-  return (struct http_field){.name = s, .value = str_from_cstr(value), .id = http_field_id(s)};
 }
 
 static void fill_request(struct asked *asked) {

@@ -13,6 +13,7 @@
 
 #include "adit/lookup.h"
 #include "adit/units.h"
+#include "field.h"
 #include "rule_files.h"
 
 /* ---- the directory --------------------------------------------------------------------------- */
@@ -61,18 +62,6 @@ static unsigned start_directory(void) {
 
 /* ---- two routes ------------------------------------------------------------------------------ */
 
-static void write_route(const char *name, const char *attribute) {
-  char path[48];
-  snprintf(path, sizeof(path), "%s.rules.json", name);
-  FILE *file = create(path);
-  fprintf(file,
-          "{\"route\": \"%s\", \"match\": {\"hosts\": [\"%s\"]}, \"variants\": {\"v1\": \"v1\","
-          " \"canary\": \"canary\"}, \"rules\": [{\"id\": \"r\", \"when\": {\"%s\": \"gold\"},"
-          " \"to\": \"canary\"}]}",
-          name, name, attribute);
-  if (fclose(file) != 0) measure_fail(path);
-}
-
 static struct policy *load(unsigned port) {
   open_directory();
   FILE *file = create("adit.json");
@@ -89,8 +78,8 @@ static struct policy *load(unsigned port) {
           "  \"canary\": {\"endpoints\": [\"127.0.0.1:2\"]}}}\n",
           port);
   if (fclose(file) != 0) measure_fail("adit.json");
-  write_route("header", "tier");
-  write_route("directory", "plan");
+  write_route("header", "tier", "gold");
+  write_route("directory", "plan", "gold");
   struct policy *policy = load_policy();
   (void)unlink("header.rules.json");
   (void)unlink("directory.rules.json");
@@ -139,11 +128,6 @@ static enum attr_supply supply(void *context, const struct attr_request *request
   ret->texts = field->texts;
   ret->n = field->n;
   return field->n > 0 ? SUPPLY_PRESENT : SUPPLY_ABSENT;
-}
-
-static struct http_field field(const char *name, const char *value) {
-  const struct str s = str_from_cstr(name);
-  return (struct http_field){.name = s, .value = str_from_cstr(value), .id = http_field_id(s)};
 }
 
 static void set_user(struct asked *asked, const char *user) {

@@ -138,6 +138,19 @@ static inline void write_config(void) {
   if (fclose(file) != 0) measure_fail("adit.json");
 }
 
+/* NAME.rules.json: a route of the host `name`, whose one rule asks for a value of an attribute. */
+static inline void write_route(const char *name, const char *attribute, const char *value) {
+  char path[48];
+  snprintf(path, sizeof(path), "%s.rules.json", name);
+  FILE *file = create(path);
+  fprintf(file,
+          "{\"route\": \"%s\", \"match\": {\"hosts\": [\"%s\"]}, \"variants\": {\"v1\": \"v1\","
+          " \"canary\": \"canary\"}, \"rules\": [{\"id\": \"r\", \"when\": {\"%s\": \"%s\"},"
+          " \"to\": \"canary\"}]}",
+          name, name, attribute, value);
+  if (fclose(file) != 0) measure_fail(path);
+}
+
 /* Works in a new directory with an adit.json that takes all rule files in it. */
 static inline void open_directory(void) {
   static char directory[] = "/tmp/adit-bench-XXXXXX";

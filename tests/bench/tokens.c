@@ -5,6 +5,7 @@
  * Both are asked in the same request; the host chooses which of two routes, alike but for that.
  */
 #include "adit/jwt.h"
+#include "field.h"
 #include "rule_files.h"
 #include "unit/jwt_vectors.h"
 
@@ -12,18 +13,6 @@ static const int64_t NOW_MS = INT64_C(1700000000) * 1000; /* of the vectors' tok
 static const struct str CLAIMS[] = {STR_INIT("sub")};
 
 /* ---- two routes ------------------------------------------------------------------------------ */
-
-static void write_route(const char *name, const char *attribute) {
-  char path[48];
-  snprintf(path, sizeof(path), "%s.rules.json", name);
-  FILE *file = create(path);
-  fprintf(file,
-          "{\"route\": \"%s\", \"match\": {\"hosts\": [\"%s\"]}, \"variants\": {\"v1\": \"v1\","
-          " \"canary\": \"canary\"}, \"rules\": [{\"id\": \"r\", \"when\": {\"%s\": \"u-17\"},"
-          " \"to\": \"canary\"}]}",
-          name, name, attribute);
-  if (fclose(file) != 0) measure_fail(path);
-}
 
 static struct policy *load(void) {
   open_directory();
@@ -41,8 +30,8 @@ static struct policy *load(void) {
       "  \"canary\": {\"endpoints\": [\"127.0.0.1:2\"]}}}\n",
       file);
   if (fclose(file) != 0) measure_fail("adit.json");
-  write_route("header", "user.id");
-  write_route("token", "token.id");
+  write_route("header", "user.id", "u-17");
+  write_route("token", "token.id", "u-17");
   struct policy *policy = load_policy();
   (void)unlink("key.pem");
   (void)unlink("header.rules.json");
@@ -60,11 +49,6 @@ struct asked {
   struct decide_request request;
   struct decision decision;
 };
-
-static struct http_field field(const char *name, const char *value) {
-  const struct str s = str_from_cstr(name);
-  return (struct http_field){.name = s, .value = str_from_cstr(value), .id = http_field_id(s)};
-}
 
 static void fill(struct asked *asked, const char *token) {
   snprintf(asked->bearer, sizeof(asked->bearer), "Bearer %s", token);

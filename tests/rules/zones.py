@@ -18,6 +18,10 @@ import sys
 import tempfile
 import zoneinfo
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+
+from results import Results  # noqa: E402
+
 ZONES = pathlib.Path("/usr/share/zoneinfo")
 UTC = datetime.timezone.utc
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -26,17 +30,6 @@ RANDOM_INSTANTS, CHANGES = 25, 15
 CHANGED_FILES = 400
 MINIMAL = {"listen": [{"address": "127.0.0.1:0"}], "upstreams": {"a": {"endpoints": ["127.0.0.1:1"]}}}
 WHEN = {"now.weekday": {"exists": True}, "now.time": {"exists": True}}
-
-
-class Results:
-    def __init__(self):
-        self.passed = self.failed = 0
-
-    def check(self, name, problem=""):
-        self.passed += not problem
-        self.failed += bool(problem)
-        if problem:
-            print(f"FAILED {name}: {problem}")
 
 
 class Adit:

@@ -32,6 +32,7 @@ sys.path.insert(0, str(ROOT / "tests/support"))
 import jsonc  # noqa: E402
 import mmdb  # noqa: E402
 from parser_only import excused  # noqa: E402
+from results import Results  # noqa: E402
 
 NAMES = ("rules", "adit")
 SCHEMAS = {name: json.loads((ROOT / f"docs/{name}.schema.json").read_text(encoding="utf-8")) for name in NAMES}
@@ -45,17 +46,6 @@ PARSER_KNOWS = {"trust"}  # of a source in rule files, to say that it has no pla
 NOT_IN_EXAMPLE = {("listen", "tls"): "an error in this version", ("jwt_keys", "file"): "beside 'url'",
                   ("jwt_keys", "secret_file"): "beside 'url'", ("jwt_from", "cookie"): "beside 'header'"}
 MINIMAL = {"route": "only", "match": {"hosts": ["only.a.example.com"]}, "variants": {"v1": "shop-v1"}}
-
-
-class Results:
-    def __init__(self):
-        self.passed = self.failed = 0
-
-    def check(self, name, problem=""):
-        self.passed += not problem
-        self.failed += bool(problem)
-        if problem:
-            print(f"FAILED {name}: {problem}")
 
 
 def complaint(name, document):

@@ -7,6 +7,7 @@
 #include "adit/arena.h"
 #include "adit/attrs.h"
 #include "failing_memory.h"
+#include "field_lines.h"
 #include "unit.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
@@ -51,16 +52,8 @@ static void teardown(struct fixture *it) {
   attr_catalog_unref(&it->catalog);
 }
 
-/* "Name: value\nName: value" */
 static void set_fields(struct fixture *it, const char *lines) {
-  struct str rest = str_from_cstr(lines), line;
-  it->request.field_count = 0;
-  while (str_split_next(&rest, '\n', &line)) {
-    size_t colon = str_find_char(line, ':', 0);
-    ck_assert_uint_lt(it->request.field_count, COUNT(it->fields));
-    it->fields[it->request.field_count++] = (struct http_field){
-        .name = str_take(line, colon), .value = str_trim(str_skip(line, colon + 1))};
-  }
+  it->request.field_count = field_lines(lines, it->fields, COUNT(it->fields));
 }
 
 static void begin(struct fixture *it) {

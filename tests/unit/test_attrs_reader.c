@@ -9,6 +9,7 @@
 #include "adit/json.h"
 #include "adit/regex.h"
 #include "adit/text.h"
+#include "field_lines.h"
 #include "unit.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
@@ -97,16 +98,8 @@ static uint16_t slot_of(struct fixture *it, const char *name) {
   return slot;
 }
 
-/* "Name: value\nName: value" */
 static void set_fields(struct fixture *it, const char *lines) {
-  struct str rest = str_from_cstr(lines), line;
-  it->request.field_count = 0;
-  while (str_split_next(&rest, '\n', &line)) {
-    size_t colon = str_find_char(line, ':', 0);
-    ck_assert_uint_lt(it->request.field_count, COUNT(it->fields));
-    it->fields[it->request.field_count++] = (struct http_field){
-        .name = str_take(line, colon), .value = str_trim(str_skip(line, colon + 1))};
-  }
+  it->request.field_count = field_lines(lines, it->fields, COUNT(it->fields));
 }
 
 static void begin(struct fixture *it) {

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "adit/text.h"
+#include "printed.h"
 #include "unit.h"
 
 /* ---- helpers --------------------------------------------------------------------------------- */
@@ -45,16 +46,6 @@ static void write_bytes(const char *path, const char *bytes, size_t n, mode_t mo
 
 static void write_text(const char *path, const char *text) {
   write_bytes(path, text, strlen(text), 0600);
-}
-
-static const char *printed(const struct diags *diags) {
-  static char buffer[16384];
-  struct text text;
-  text_init(&text, sizeof(buffer));
-  diags_format(diags, &text);
-  snprintf(buffer, sizeof(buffer), "%.*s", STR_ARG(text_str(&text)));
-  text_deinit(&text);
-  return buffer;
 }
 
 static void link_database(const char *path, const char *made) {

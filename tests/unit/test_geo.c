@@ -10,6 +10,7 @@
 
 #include "adit/json.h"
 #include "adit/text.h"
+#include "printed.h"
 #include "unit.h"
 
 #define FILE_OF(name) GEO_FILES "/" name
@@ -26,17 +27,6 @@ static struct ip_address address(const char *text) {
   struct ip_address ip;
   ck_assert_msg(ip_parse(str_from_cstr(text), &ip), "%s", text);
   return ip;
-}
-
-/* All diagnostics as they are printed, in a buffer that the next call overwrites. */
-static const char *printed(const struct diags *diags) {
-  static char buffer[4096];
-  struct text text;
-  text_init(&text, sizeof(buffer));
-  diags_format(diags, &text);
-  snprintf(buffer, sizeof(buffer), "%.*s", STR_ARG(text_str(&text)));
-  text_deinit(&text);
-  return buffer;
 }
 
 static struct geo *load(const char *const *paths, size_t n) {

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "adit/text.h"
+#include "printed.h"
 #include "unit.h"
 
 /* ---- helpers --------------------------------------------------------------------------------- */
@@ -23,17 +24,6 @@ static struct json_doc *parse(struct str text, enum json_style style, struct dia
   *diags = diags_new();
   ck_assert_ptr_nonnull(*diags);
   return json_parse(text, "x.json", style, *diags);
-}
-
-/* All diagnostics as they are printed, in a buffer that the next call overwrites. */
-static const char *printed(const struct diags *diags) {
-  static char buffer[8192];
-  struct text text;
-  text_init(&text, sizeof(buffer));
-  diags_format(diags, &text);
-  snprintf(buffer, sizeof(buffer), "%.*s", STR_ARG(text_str(&text)));
-  text_deinit(&text);
-  return buffer;
 }
 
 static void nested(char *text, size_t depth) {

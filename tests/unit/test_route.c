@@ -13,6 +13,7 @@
 #include "adit/json.h"
 #include "adit/rules.h"
 #include "adit/text.h"
+#include "printed.h"
 #include "unit.h"
 
 #define V "'variants': {'v1': 'shop-v1', 'canary': 'shop-canary'}"
@@ -82,19 +83,9 @@ static struct route *compile_as(struct fixture *fixture, const char *text, const
   return route;
 }
 
-static const char *diags_text(const struct diags *diags) {
-  static char buffer[8192];
-  struct text text;
-  text_init(&text, sizeof(buffer));
-  diags_format(diags, &text);
-  (void)snprintf(buffer, sizeof(buffer), "%.*s", STR_ARG(text_str(&text)));
-  text_deinit(&text);
-  return buffer;
-}
-
 static struct route *compile(struct fixture *fixture, const char *text) {
   struct route *route = compile_as(fixture, text, "f");
-  ck_assert_msg(route != NULL, "%s\n%s", text, diags_text(fixture->diags));
+  ck_assert_msg(route != NULL, "%s\n%s", text, printed(fixture->diags));
   return route;
 }
 
@@ -109,7 +100,7 @@ static void check_said(const struct said *cases, size_t n) {
     struct fixture fixture;
     fixture_init(&fixture, NULL);
     struct route *route = compile_as(&fixture, cases[i].text, "f");
-    const char *diags = diags_text(fixture.diags);
+    const char *diags = printed(fixture.diags);
     ck_assert_msg(strcmp(diags, cases[i].diags) == 0, "%s\ngives    %sexpected %s", cases[i].text,
                   diags, cases[i].diags);
     ck_assert_msg((route == NULL) == (diags_count(fixture.diags, DIAG_ERROR) > 0), "%s",
@@ -370,7 +361,7 @@ START_TEST(test_variants_have_a_limit)
     struct route *route = compile_as(&fixture, text, "f");
     ck_assert_int_eq(route != NULL, n == VARIANTS_MAX);
     if (!route) {
-      ck_assert_str_eq(diags_text(fixture.diags),
+      ck_assert_str_eq(printed(fixture.diags),
                        "f:1:28: error: 65 variants are more than the limit of 64\n");
     }
     route_unref(&route);

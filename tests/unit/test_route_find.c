@@ -53,7 +53,7 @@ START_TEST(test_finding)
   fixture_init(&fixture, NULL);
   for (size_t i = 0; i < 8; i++) {
     routes[i] = compile_match(&fixture, files[i].name, files[i].match);
-    ck_assert_msg(routes[i] != NULL, "%s", diags_text(fixture.diags));
+    ck_assert_msg(routes[i] != NULL, "%s", printed(fixture.diags));
   }
   struct arena *arena = arena_new(1 << 20);
   struct router *router = router_new(arena, routes, 8);
@@ -143,7 +143,7 @@ START_TEST(test_finding_many_as_the_contract_says)
                      STR_ARG(path));
     }
     routes[n] = compile_match(&fixture, name, match);
-    ck_assert_msg(routes[n] != NULL, "%s", diags_text(fixture.diags));
+    ck_assert_msg(routes[n] != NULL, "%s", printed(fixture.diags));
     struct diags *ignored = diags_new();
     struct route_conflict conflict;
     if (routes_find_conflict(routes, n + 1, &conflict, ignored)) {
@@ -251,10 +251,10 @@ START_TEST(test_conflicts)
     fixture_init(&fixture, NULL);
     struct route *routes[2] = {compile_as(&fixture, cases[i].first, "1"),
                                compile_as(&fixture, cases[i].second, "2")};
-    ck_assert_msg(routes[0] && routes[1], "case %zu: %s", i, diags_text(fixture.diags));
+    ck_assert_msg(routes[0] && routes[1], "case %zu: %s", i, printed(fixture.diags));
     bool found = routes_find_conflict(routes, 2, &conflict, fixture.diags);
-    ck_assert_msg(strcmp(diags_text(fixture.diags), cases[i].diags) == 0,
-                  "case %zu gives    %sexpected %s", i, diags_text(fixture.diags), cases[i].diags);
+    ck_assert_msg(strcmp(printed(fixture.diags), cases[i].diags) == 0,
+                  "case %zu gives    %sexpected %s", i, printed(fixture.diags), cases[i].diags);
     ck_assert_int_eq(found, cases[i].diags[0] != '\0');
     if (found) {
       ck_assert_uint_eq(conflict.first, 0);

@@ -178,7 +178,7 @@ START_TEST(test_claims)
                    "{'route': 'a', %s 'variants': {'v1': 'shop-v1', 'canary': '%s'}}",
                    cases[i].match, cases[i].canary);
     struct route *route = compile_as(&fixture, text, "f");
-    ck_assert_msg((route != NULL) == cases[i].loads, "%s: %s", text, diags_text(fixture.diags));
+    ck_assert_msg((route != NULL) == cases[i].loads, "%s: %s", text, printed(fixture.diags));
     route_unref(&route);
     fixture_deinit(&fixture);
   }
@@ -196,7 +196,7 @@ START_TEST(test_claim_messages)
   fixture.environment.claim_upstream_count = 1;
   ck_assert_ptr_null(
       compile_as(&fixture, "{'route': 'a',\n" V ",\n'match': {'hosts': ['y']}}", "f"));
-  ck_assert_str_eq(diags_text(fixture.diags),
+  ck_assert_str_eq(printed(fixture.diags),
                    "f:2:20: error: variant 'v1': this file may not claim upstream 'shop-v1'"
                    " (adit.json lists under \"rules\" which upstreams these files may claim)\n"
                    "f:2:41: error: variant 'canary': this file may not claim upstream 'shop-canary'"
