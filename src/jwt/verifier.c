@@ -216,6 +216,9 @@ static const struct verified *remember(struct jwt_verifier *verifier, uint64_t h
   if (!kept) return NULL;
   int64_t until_ms = now_ms + verifier->spec->ttl_ms;
   if (until_ms > kept->expires_ms) until_ms = kept->expires_ms;
+  /* Seconds decide whether a token is good, and one that ends within a second may be over by the
+   * milliseconds: it stays for the request, which views its claims while it asks for others. */
+  if (until_ms <= now_ms && kept->expires_ms <= now_ms) until_ms = now_ms + 1;
   struct cache_entry *entry = cache_put(&verifier->cache, hash, token, kept, kept->bytes, 0);
   if (!entry) return NULL;
   entry->fresh_until_ms = until_ms;

@@ -406,6 +406,34 @@ START_TEST(knows_tokens_without_expiry)
 }
 END_TEST
 
+/* Whose last second is not a whole one is verified all the same, and stays for the request: what
+ * its first claim said must hold when the second is asked for. */
+START_TEST(keeps_a_token_for_its_request)
+{
+  static char token[2048];
+  struct world world = {0};
+  struct attr_supplied first, second;
+  begin(&world, parse(JWT_SIGN_SECRET, JWT_KEYS_SECRET));
+  struct str made =
+      jwt_sign(STR("{\"alg\":\"HS256\"}"),
+               STR("{\"iss\":\"https://id.example\",\"aud\":\"shop\",\"sub\":\"someone\","
+                   "\"exp\":1699999940.5}"),
+               token);
+  token[made.n] = '\0';
+  world.request.now_ms = NOW_MS + 700; /* 200 ms late, of which the skew of 60 s is taken off */
+  add(&world, "Authorization", bearer(token));
+  ck_assert_int_eq(supply(&world, SUB, &first), SUPPLY_PRESENT);
+  ck_assert(!world.cached);
+  ck_assert_int_eq(supply(&world, AUD, &second), SUPPLY_PRESENT);
+  ck_assert(world.cached);
+  ck_assert_view_eq(first.texts[0], "someone");
+  ck_assert_view_eq(second.texts[0], "shop");
+  world.request.now_ms += 300;
+  ck_assert_int_eq(supply(&world, SUB, &first), SUPPLY_REFUSED);
+  jwt_verifier_free(&world.verifier);
+}
+END_TEST
+
 /* Times that no clock has do not become others. */
 START_TEST(survives_strange_times)
 {
@@ -442,4 +470,5 @@ END_TEST
 UNIT_MAIN("jwt_verifier", takes_bearers_only, refuses_several, reads_headers_and_cookies,
           supplies_claims, remembers_for_a_time, allocates_nothing_for_what_it_knows,
           forgets_with_the_keys, stays_bounded, refuses_too_large_ones_unread,
-          survives_want_of_memory, knows_tokens_without_expiry, survives_strange_times)
+          survives_want_of_memory, knows_tokens_without_expiry, keeps_a_token_for_its_request,
+          survives_strange_times)
