@@ -21,6 +21,7 @@ LAYERS = {
     "transport": "base",
     "client": "base",
     "sandbox": "",
+    "health": "base client",
     "lookup": "base json crypto client",
     "agent": "base",
     "attrs": "base zone json regex http agent",
@@ -42,7 +43,7 @@ BASE_HEADERS = {"arena", "cache", "diag", "hash", "ip", "log", "str", "text", "u
 LIBRARIES = {
     "microhttpd.h": {"cli"},
     "hiredis/": {"lookup"},
-    "curl/curl.h": {"client", "lookup"},
+    "curl/curl.h": {"client", "health", "lookup"},
     "pcre2.h": {"regex"},
     "seccomp.h": {"sandbox"},
     "maxminddb.h": {"geo"},
