@@ -10,6 +10,7 @@
 #include "adit/attrs.h"
 #include "adit/diag.h"
 #include "adit/geo.h"
+#include "adit/health.h"
 #include "adit/ip.h"
 #include "adit/keyset.h"
 #include "adit/lookup.h"
@@ -59,6 +60,7 @@ struct config_upstream {
   const struct config_endpoint *endpoints;
   size_t endpoint_count; /* at least 1 */
   enum config_balance balance;
+  const struct health_spec *health; /* NULL: endpoints are not checked */
   struct config_outliers outliers;
   int64_t connect_timeout_ms;
   int64_t timeout_ms; /* to the first byte of the response */

@@ -60,7 +60,8 @@ void health_unref(struct health *health, struct health_endpoint **endpoint);
 /* HEALTH_SHARE_WHOLE and the least that one which is back gets. */
 enum { HEALTH_SHARE_WHOLE = 100, HEALTH_SHARE_FIRST = 10 };
 /* The share of its weight, in percent, that an endpoint is to get: 0 while it is unhealthy, growing
- * while it starts slowly, else the whole. `now_ms` is of the monotonic clock. */
+ * while it starts slowly, else the whole. `now_ms` is of the monotonic clock; if it lies before the
+ * last change, the answer is that of then, so that who asks twice with one time hears the same. */
 unsigned health_share(const struct health_endpoint *endpoint, int64_t now_ms);
 
 struct health_counts {

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 
 #include "adit/config.h"
+#include "adit/health.h"
 #include "adit/ip.h"
 
 /* ---- resolver -------------------------------------------------------------------------------- */
@@ -100,8 +101,9 @@ int target_connect(const struct target *target);
 
 struct pool;
 
-/* A pool over an upstream's endpoints; `upstream` must outlive it. NULL: memory. */
-struct pool *pool_new(struct resolver *resolver, struct target_table *table,
+/* A pool over an upstream's endpoints; `upstream` must outlive it. NULL: memory, or `health` has no
+ * thread. */
+struct pool *pool_new(struct resolver *resolver, struct health *health, struct target_table *table,
                       const struct config_upstream *upstream);
 void pool_free(struct pool **pool);
 const struct config_upstream *pool_config(const struct pool *pool);
@@ -114,15 +116,17 @@ struct pool_attempt {
   size_t tried;
   int64_t started_ms;
   bool started;
+  bool has_given;
   bool panics; /* too many targets are ejected for that to count */
 };
 
 /*
  * The next target, with a reference for the caller: at first as the upstream balances its load, by
- * weight; then those behind it in the list. Those that are ejected, or that a connect timed out on
- * lately, come after the others and only with `desperate` (who has nothing to fall back to). Where
- * more than the upstream's max_ejected_percent are ejected, that counts for no desperate attempt.
- * NULL: none is left.
+ * weight; then those behind it in the list. Those that are ejected or unhealthy, or that a connect
+ * timed out on lately, come after the others and only with `desperate` (who has nothing to fall
+ * back to). Where more than the upstream's max_ejected_percent are ejected, that counts for no
+ * desperate attempt. One that starts slowly is left out by as many attempts as its share says,
+ * while there are others. NULL: none is left.
  */
 struct target *pool_next(struct pool *pool, struct pool_attempt *attempt, int64_t now_ms,
                          bool desperate);

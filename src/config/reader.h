@@ -83,7 +83,8 @@ struct str config_path(struct config_reader *reader, const struct cJSON *node, s
                        bool glob);
 void config_fail_memory(struct config_reader *reader);
 
-/* ---- parts (address.c, geo.c, upstreams.c, secrets.c) ---------------------------------------- */
+/* ---- parts (address.c, geo.c, upstreams.c, health.c …) ----------------------------------------
+ */
 
 /* What is wrong with a host name as an endpoint or a claim has it, or NULL. */
 const char *config_check_host(struct str host);
@@ -96,6 +97,9 @@ bool config_parse_endpoint(struct config_reader *reader, const struct cJSON *nod
 void config_read_listens(struct config_reader *reader, const struct config_scope *root);
 void config_read_proxies(struct config_reader *reader, const struct config_scope *root);
 void config_read_admin(struct config_reader *reader, const struct config_scope *root);
+/* *ret stays NULL where endpoints are not to be checked. */
+void config_read_health_check(struct config_reader *reader, const struct config_scope *upstream,
+                              const struct health_spec **ret);
 void config_read_upstreams(struct config_reader *reader, const struct config_scope *root);
 /* Before attributes are declared, which may have them for a source. */
 void config_read_lookups(struct config_reader *reader, const struct config_scope *root);

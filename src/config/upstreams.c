@@ -112,6 +112,7 @@ static void read_upstream(struct config_reader *reader, const cJSON *node,
   if (!config_open_scope(reader, node, "upstreams.*", what, &scope)) return;
   read_endpoints(reader, &scope, upstream);
   read_balance(reader, &scope, upstream);
+  config_read_health_check(reader, &scope, &upstream->health);
   read_outliers(reader, &scope, &upstream->outliers);
   config_read_duration(reader, &scope, "connect_timeout", 1, 10 * MINUTE,
                        &upstream->connect_timeout_ms);

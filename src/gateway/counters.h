@@ -68,6 +68,14 @@
   X(cookies_refused, "sticky cookies that were forged, expired or malformed")         \
   X(cookies_set, "sticky cookies set")
 
+/* Of the one checker of the process; members of struct health_counts. */
+#define HEALTH_COUNTERS(X)                                                       \
+  X(health_checks, "health checks that were made")                               \
+  X(health_failures, "health checks that failed")                                \
+  X(health_shortages, "health checks not made: no memory, descriptors or ports") \
+  X(health_unhealthy, "times that an endpoint became unhealthy")                 \
+  X(health_recovered, "times that an unhealthy endpoint became healthy again")
+
 struct counters {
 #define X(name, meaning) _Atomic uint64_t name;
   COUNTERS(X)

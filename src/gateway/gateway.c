@@ -51,8 +51,7 @@ struct gateway {
   struct fixed fixed; /* as it was at start */
   struct policy *policy;
   struct listeners listeners; /* until the workers have them */
-  struct resolver *resolver;
-  struct keysets *keysets;
+  struct worker_shared shared;
   struct keyset *keyset; /* of the policy; NULL: none is fetched */
   struct worker *workers;
   unsigned worker_count; /* initialised */
@@ -77,8 +76,12 @@ static size_t raise_descriptor_limit(void) {
 }
 
 /* Each client may need an origin's connection beside its own. */
-static size_t clients_per_worker(size_t descriptors, unsigned workers) {
-  size_t usable = descriptors > RESERVED_DESCRIPTORS + 16 ? descriptors - RESERVED_DESCRIPTORS : 16;
+static size_t clients_per_worker(size_t descriptors, const struct config *config,
+                                 unsigned workers) {
+  size_t reserved = RESERVED_DESCRIPTORS;
+  for (size_t i = 0; i < config->upstream_count && reserved == RESERVED_DESCRIPTORS; i++)
+    if (config->upstreams[i].health) reserved += HEALTH_CHECKS_AT_ONCE;
+  size_t usable = descriptors > reserved + 16 ? descriptors - reserved : 16;
   size_t each = usable / 2 / workers;
   return each > 8 ? each : 8;
 }
@@ -191,7 +194,7 @@ static bool workers_init(struct gateway *gateway, unsigned count, size_t client_
   bool ok = gateway->workers != NULL;
   for (unsigned w = 0; ok && w < count; w++) {
     gateway->worker_count++;
-    ok = worker_init(&gateway->workers[w], w, gateway->policy, gateway->resolver, gateway->keysets,
+    ok = worker_init(&gateway->workers[w], w, gateway->policy, &gateway->shared,
                      listeners->items + w * listeners->address_count, listeners->address_count,
                      client_max);
     gateway->workers[w].mailbox.taken = &gateway->taken;
@@ -230,8 +233,8 @@ static void log_ready(const struct gateway *gateway) {
 static struct keyset *keyset_of(struct gateway *gateway, const struct policy *policy) {
   const struct config *config = policy_config(policy);
   if (!config->has_jwt || config->jwt.keys) return NULL;
-  struct keyset *keyset = keyset_ref(gateway->keysets, &config->jwt.fetched);
-  if (keyset) keyset_wait_first(gateway->keysets, keyset, config->jwt.fetched.timeout_ms);
+  struct keyset *keyset = keyset_ref(gateway->shared.keysets, &config->jwt.fetched);
+  if (keyset) keyset_wait_first(gateway->shared.keysets, keyset, config->jwt.fetched.timeout_ms);
   return keyset;
 }
 
@@ -243,15 +246,16 @@ static bool gateway_start(struct gateway *gateway) {
   const struct config *config = policy_config(gateway->policy);
   unsigned count = config->workers ? config->workers : cpus_usable();
   if (!listeners_open(&gateway->listeners, config, count) || !give_up_rights(gateway)) return false;
-  gateway->resolver = resolver_start();
-  gateway->keysets = keysets_new();
-  if (!gateway->resolver || !gateway->keysets) {
+  gateway->shared.resolver = resolver_start();
+  gateway->shared.keysets = keysets_new();
+  gateway->shared.health = health_new();
+  if (!gateway->shared.resolver || !gateway->shared.keysets || !gateway->shared.health) {
     log_write(LOG_ERROR, "out of memory, or the resolver's thread cannot be started");
     return false;
   }
   gateway->keyset = keyset_of(gateway, gateway->policy);
-  if (!workers_init(gateway, count, clients_per_worker(descriptors, count))) return false;
-  resolver_wait_first(gateway->resolver, RESOLVE_AT_START_MS);
+  if (!workers_init(gateway, count, clients_per_worker(descriptors, config, count))) return false;
+  resolver_wait_first(gateway->shared.resolver, RESOLVE_AT_START_MS);
   /* Before the workers run: what they own is theirs alone from then on. */
   struct gateway ready = *gateway;
   if (!workers_start(gateway)) return false;
@@ -307,7 +311,7 @@ static void reload(struct gateway *gateway) {
   say_what_waits(gateway, policy_config(policy));
   struct keyset *keyset = keyset_of(gateway, policy);
   hand_out(gateway, policy);
-  keyset_unref(gateway->keysets, &gateway->keyset);
+  keyset_unref(gateway->shared.keysets, &gateway->keyset);
   gateway->keyset = keyset;
   policy_unref(&gateway->policy);
   gateway->policy = policy;
@@ -386,6 +390,11 @@ static void log_counters(const struct gateway *gateway) {
   }
   COUNTERS(X)
 #undef X
+  const struct health_counts checks = health_counts(gateway->shared.health);
+#define X(name, meaning) \
+  if (checks.name > 0) text_printf(&line, " %s=%llu", #name, (unsigned long long)checks.name);
+  HEALTH_COUNTERS(X)
+#undef X
   log_write(LOG_INFO, "stopped:%.*s", STR_ARG(text_str(&line)));
   text_deinit(&line);
 }
@@ -398,9 +407,10 @@ static void gateway_deinit(struct gateway *gateway) {
   listeners_close(&gateway->listeners);
   policy_unref(&gateway->policy);
   fixed_deinit(&gateway->fixed);
-  keyset_unref(gateway->keysets, &gateway->keyset);
-  keysets_free(&gateway->keysets);
-  resolver_stop(&gateway->resolver);
+  keyset_unref(gateway->shared.keysets, &gateway->keyset);
+  keysets_free(&gateway->shared.keysets);
+  health_free(&gateway->shared.health);
+  resolver_stop(&gateway->shared.resolver);
   if (gateway->signals >= 0) (void)close(gateway->signals);
 }
 

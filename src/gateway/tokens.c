@@ -47,7 +47,7 @@ static void note(void *context, enum jwt_outcome outcome, bool cached) {
   if (cached) COUNT(&worker->counters, tokens_cached);
   if (!cached || outcome != JWT_VERIFIED) count(&worker->counters, outcome);
   if (outcome == JWT_NO_KEY && !cached && policy->keyset)
-    keyset_want(worker->keysets, policy->keyset);
+    keyset_want(worker->shared.keysets, policy->keyset);
 }
 
 bool worker_tokens_take(struct worker *worker, struct worker_policy *policy) {
@@ -57,9 +57,9 @@ bool worker_tokens_take(struct worker *worker, struct worker_policy *policy) {
   if (config->jwt.keys) {
     keys = jwt_keys_ref(config->jwt.keys);
   } else {
-    policy->keyset = keyset_ref(worker->keysets, &config->jwt.fetched);
+    policy->keyset = keyset_ref(worker->shared.keysets, &config->jwt.fetched);
     if (!policy->keyset) return false;
-    keys = keyset_keys(worker->keysets, policy->keyset, &policy->keyset_version);
+    keys = keyset_keys(worker->shared.keysets, policy->keyset, &policy->keyset_version);
   }
   policy->tokens = jwt_verifier_new(&config->jwt.spec, keys, note, policy);
   jwt_keys_unref(&keys);
@@ -70,13 +70,14 @@ bool worker_tokens_take(struct worker *worker, struct worker_policy *policy) {
 
 void worker_tokens_drop(struct worker_policy *policy) {
   jwt_verifier_free(&policy->tokens);
-  keyset_unref(policy->worker->keysets, &policy->keyset);
+  keyset_unref(policy->worker->shared.keysets, &policy->keyset);
 }
 
 void worker_tokens_turn(struct worker *worker) {
   struct worker_policy *policy = worker->policy;
   if (!policy->keyset || keyset_version(policy->keyset) == policy->keyset_version) return;
-  struct jwt_keys *keys = keyset_keys(worker->keysets, policy->keyset, &policy->keyset_version);
+  struct jwt_keys *keys =
+      keyset_keys(worker->shared.keysets, policy->keyset, &policy->keyset_version);
   jwt_verifier_set_keys(policy->tokens, keys);
   jwt_keys_unref(&keys);
 }

@@ -139,7 +139,8 @@ static struct worker_policy *worker_policy_new(struct worker *worker, struct pol
   bool ok = made->decider && made->pools && scratch_reserve(worker, config) &&
             worker_lookups_take(worker, made) && worker_tokens_take(worker, made);
   for (size_t i = 0; ok && i < config->upstream_count; i++) {
-    made->pools[i] = pool_new(worker->resolver, worker->targets, &config->upstreams[i]);
+    made->pools[i] = pool_new(worker->shared.resolver, worker->shared.health, worker->targets,
+                              &config->upstreams[i]);
     ok = made->pools[i] != NULL;
     made->pool_count++;
   }
@@ -308,12 +309,11 @@ static bool mailbox_init(struct worker *worker) {
 }
 
 bool worker_init(struct worker *worker, unsigned number, struct policy *policy,
-                 struct resolver *resolver, struct keysets *keysets, struct listening *listening,
+                 const struct worker_shared *shared, struct listening *listening,
                  size_t listener_count, size_t client_max) {
   memset(worker, 0, sizeof(*worker));
   worker->number = number;
-  worker->resolver = resolver;
-  worker->keysets = keysets;
+  worker->shared = *shared;
   worker->client_max = client_max;
   worker->date_second = -1;
   worker->mailbox.fd = -1;

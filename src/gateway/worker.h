@@ -78,6 +78,13 @@ struct mailbox {
   sem_t *taken; /* posted when a policy was taken over; NULL: nobody waits */
 };
 
+/* What the workers of a process have in common; each has a thread of its own, and a lock. */
+struct worker_shared {
+  struct resolver *resolver;
+  struct health *health;
+  struct keysets *keysets;
+};
+
 struct worker {
   unsigned number;
   pthread_t thread;
@@ -99,8 +106,7 @@ struct worker {
   struct timer_wheel timers;
   struct block_pool blocks;
   struct worker_policy *policy;
-  struct resolver *resolver;
-  struct keysets *keysets;
+  struct worker_shared shared;
   struct target_table *targets;
 
   struct worker_lookups lookups;
@@ -130,9 +136,10 @@ struct worker {
   struct counters counters;
 };
 
-/* Prepares a worker (not its thread); takes the descriptors over. False: logged. */
+/* Prepares a worker (not its thread); takes the descriptors over, copies `shared`. False: logged.
+ */
 bool worker_init(struct worker *worker, unsigned number, struct policy *policy,
-                 struct resolver *resolver, struct keysets *keysets, struct listening *listening,
+                 const struct worker_shared *shared, struct listening *listening,
                  size_t listener_count, size_t client_max);
 void worker_deinit(struct worker *worker);
 bool worker_start(struct worker *worker);

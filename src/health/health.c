@@ -161,9 +161,10 @@ struct health_counts health_counts(struct health *health) {
 unsigned health_share(const struct health_endpoint *endpoint, int64_t now_ms) {
   const int64_t state = atomic_load_explicit(&endpoint->state, memory_order_relaxed);
   const int64_t slow_ms = endpoint->spec.slow_start_ms;
-  if (state == HEALTH_UNHEALTHY) return 0;
-  if (state == HEALTH_SINCE_EVER || now_ms - state >= slow_ms) return HEALTH_SHARE_WHOLE;
-  if (now_ms <= state) return HEALTH_SHARE_FIRST;
+  if (state < 0) return now_ms < -state ? HEALTH_SHARE_WHOLE : 0;
+  if (state == 0) return HEALTH_SHARE_WHOLE;
+  if (now_ms < state) return 0;
+  if (now_ms - state >= slow_ms) return HEALTH_SHARE_WHOLE;
   const int64_t share = (now_ms - state) * HEALTH_SHARE_WHOLE / slow_ms;
   return share < HEALTH_SHARE_FIRST ? HEALTH_SHARE_FIRST : (unsigned)share;
 }
@@ -176,7 +177,7 @@ static bool take_verdict(struct health *health, struct health_endpoint *endpoint
     return false;
   }
   const bool good = verdict == VERDICT_GOOD;
-  const bool was_good = endpoint->state != HEALTH_UNHEALTHY;
+  const bool was_good = endpoint->state >= 0;
   health->counts.health_checks++;
   if (!good) health->counts.health_failures++;
   if (good == was_good) endpoint->in_a_row = 0;
@@ -184,8 +185,8 @@ static bool take_verdict(struct health *health, struct health_endpoint *endpoint
       ++endpoint->in_a_row < (good ? endpoint->spec.healthy : endpoint->spec.unhealthy))
     return false;
   endpoint->in_a_row = 0;
-  atomic_store_explicit(&endpoint->state, good ? clock_monotonic_ms() : HEALTH_UNHEALTHY,
-                        memory_order_relaxed);
+  const int64_t since_ms = clock_monotonic_ms();
+  atomic_store_explicit(&endpoint->state, good ? since_ms : -since_ms, memory_order_relaxed);
   if (good)
     health->counts.health_recovered++;
   else

@@ -12,12 +12,9 @@
 
 #include "adit/health.h"
 
-#define HEALTH_UNHEALTHY INT64_C(-1)
-enum { HEALTH_SINCE_EVER = 0 };
-
 struct health_endpoint {
-  /* HEALTH_UNHEALTHY, HEALTH_SINCE_EVER, or since when it is back (monotonic ms). Written by the
-   * thread, read by all. */
+  /* Since when it is healthy again (monotonic ms), or, negative, since when it is unhealthy; 0: it
+   * has never been anything but healthy. Written by the thread, read by all. */
   _Atomic int64_t state;
   struct health_spec spec; /* its texts are in `texts`, each with a NUL behind it */
   struct str upstream, endpoint;

@@ -13,6 +13,7 @@
 struct member {
   struct target *target;
   unsigned weight;
+  struct health_endpoint *health; /* NULL: it is not checked */
 };
 
 struct members {
@@ -24,6 +25,7 @@ struct members {
 
 struct pool {
   struct resolver *resolver;
+  struct health *health;
   struct target_table *table;
   const struct config_upstream *config;
   struct resolved_name **names; /* for each endpoint; NULL where it is an address */
@@ -37,16 +39,21 @@ struct pool {
 
 /* ---- members --------------------------------------------------------------------------------- */
 
-static void members_free(struct target_table *table, struct members *members) {
-  for (size_t i = 0; i < members->n; i++) target_unref(table, &members->items[i].target);
+static void members_free(const struct pool *pool, struct members *members) {
+  for (size_t i = 0; i < members->n; i++) {
+    target_unref(pool->table, &members->items[i].target);
+    health_unref(pool->health, &members->items[i].health);
+  }
   free(members->items);
   free(members->schedule);
   *members = (struct members){0};
 }
 
 /* Appends a target, whose reference is given away, once. False: memory. */
-static bool members_add(struct target_table *table, struct members *members, struct target *target,
+static bool members_add(const struct pool *pool, struct members *members, struct target *target,
                         unsigned weight) {
+  struct target_table *table = pool->table;
+  const struct config_upstream *config = pool->config;
   for (size_t i = 0; target && i < members->n; i++) {
     if (members->items[i].target != target) continue;
     target_unref(table, &target);
@@ -59,8 +66,12 @@ static bool members_add(struct target_table *table, struct members *members, str
     return false;
   }
   members->items = grown;
-  grown[members->n++] = (struct member){target, weight};
-  return true;
+  struct member *member = &grown[members->n++];
+  *member = (struct member){target, weight, NULL};
+  if (!config->health) return true;
+  member->health =
+      health_ref(pool->health, config->health, config->name, str_from_cstr(target->text));
+  return member->health != NULL;
 }
 
 static bool endpoint_add(struct pool *pool, size_t i, struct members *members) {
@@ -68,15 +79,15 @@ static bool endpoint_add(struct pool *pool, size_t i, struct members *members) {
   struct target_table *table = pool->table;
   if (endpoint->drains) return true;
   if (endpoint->is_unix)
-    return members_add(table, members, target_get_unix(table, endpoint->host), endpoint->weight);
+    return members_add(pool, members, target_get_unix(table, endpoint->host), endpoint->weight);
   if (endpoint->is_address)
-    return members_add(table, members, target_get(table, &endpoint->ip, endpoint->port),
+    return members_add(pool, members, target_get(table, &endpoint->ip, endpoint->port),
                        endpoint->weight);
   struct ip_address addresses[RESOLVED_ADDRESSES_MAX];
   size_t found = resolved_name_read(pool->resolver, pool->names[i], addresses,
                                     RESOLVED_ADDRESSES_MAX, &pool->versions[i]);
   for (size_t k = 0; k < found; k++)
-    if (!members_add(table, members, target_get(table, &addresses[k], endpoint->port),
+    if (!members_add(pool, members, target_get(table, &addresses[k], endpoint->port),
                      endpoint->weight))
       return false;
   return true;
@@ -142,11 +153,11 @@ static bool pool_rebuild(struct pool *pool) {
   for (size_t i = 0; ok && i < pool->config->endpoint_count; i++)
     ok = endpoint_add(pool, i, &members);
   if (!ok || !members_schedule(&members)) {
-    members_free(pool->table, &members);
+    members_free(pool, &members);
     pool->is_outdated = true;
     return false;
   }
-  members_free(pool->table, &pool->members);
+  members_free(pool, &pool->members);
   pool->members = members;
   pool->is_outdated = false;
   return true;
@@ -172,11 +183,11 @@ static bool names_ref(struct pool *pool) {
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-struct pool *pool_new(struct resolver *resolver, struct target_table *table,
+struct pool *pool_new(struct resolver *resolver, struct health *health, struct target_table *table,
                       const struct config_upstream *upstream) {
   struct pool *pool = calloc(1, sizeof(*pool));
   if (!pool) return NULL;
-  *pool = (struct pool){.resolver = resolver, .table = table, .config = upstream};
+  *pool = (struct pool){.resolver = resolver, .health = health, .table = table, .config = upstream};
   pool->names = calloc(upstream->endpoint_count, sizeof(struct resolved_name *));
   pool->versions = calloc(upstream->endpoint_count, sizeof(unsigned));
   if (!pool->names || !pool->versions || !names_ref(pool) || !pool_rebuild(pool)) pool_free(&pool);
@@ -187,7 +198,7 @@ void pool_free(struct pool **pool) {
   struct pool *gone = *pool;
   *pool = NULL;
   if (!gone) return;
-  members_free(gone->table, &gone->members);
+  members_free(gone, &gone->members);
   for (size_t i = 0; gone->names && i < gone->config->endpoint_count; i++)
     resolver_name_unref(gone->resolver, &gone->names[i]);
   free(gone->names);
@@ -201,14 +212,25 @@ const struct config_upstream *pool_config(const struct pool *pool) {
 
 /* ---- choosing -------------------------------------------------------------------------------- */
 
-/* Whether a target was avoided before the attempt began (and not on the attempt's own account). */
-static bool is_avoided(const struct target *target, const struct pool_attempt *attempt) {
+/* Whether a member was avoided before the attempt began (and not on the attempt's own account). */
+static bool is_avoided(const struct member *member, const struct pool_attempt *attempt) {
+  const struct target *target = member->target;
   bool timed_out = target->avoid_until_ms > attempt->started_ms &&
                    target->avoid_until_ms <= attempt->started_ms + TARGET_AVOID_MS;
   const struct outlier *outlier = &target->outlier;
   bool ejected = outlier->until_ms > attempt->started_ms &&
                  outlier->until_ms <= attempt->started_ms + outlier->last_ms;
-  return timed_out || (ejected && !attempt->panics);
+  bool unhealthy = member->health && health_share(member->health, attempt->started_ms) == 0;
+  return timed_out || unhealthy || (ejected && !attempt->panics);
+}
+
+/* Whether a member that starts slowly leaves this attempt to the others. */
+static bool holds_back(const struct member *member, const struct pool_attempt *attempt) {
+  if (!member->health) return false;
+  unsigned share = health_share(member->health, attempt->started_ms);
+  /* Other bits than those that have chosen the member. */
+  unsigned drawn = (unsigned)((attempt->random * 0x9E3779B97F4A7C15u >> 32) % HEALTH_SHARE_WHOLE);
+  return share > 0 && drawn >= share;
 }
 
 static bool has_too_many_ejected(const struct pool *pool, int64_t now_ms) {
@@ -232,13 +254,20 @@ static bool has_less(const struct member *a, const struct member *b) {
   return (uint64_t)a->target->active * b->weight < (uint64_t)b->target->active * a->weight;
 }
 
+static size_t pick_in_turn(struct pool *pool, const struct pool_attempt *attempt) {
+  size_t i = member_at(&pool->members, pool->cursor++);
+  return holds_back(&pool->members.items[i], attempt) ? i + 1 : i;
+}
+
 static size_t pick_least(const struct pool *pool, const struct pool_attempt *attempt) {
   const struct members *members = &pool->members;
   size_t a = member_at(members, attempt->random & UINT32_MAX);
   size_t b = member_at(members, attempt->random >> 32);
   if (a == b) b = (a + 1) % members->n;
-  bool avoids_a = is_avoided(members->items[a].target, attempt);
-  if (avoids_a != is_avoided(members->items[b].target, attempt)) return avoids_a ? b : a;
+  bool avoids_a = is_avoided(&members->items[a], attempt);
+  if (avoids_a != is_avoided(&members->items[b], attempt)) return avoids_a ? b : a;
+  bool a_holds_back = holds_back(&members->items[a], attempt);
+  if (a_holds_back != holds_back(&members->items[b], attempt)) return a_holds_back ? b : a;
   return has_less(&members->items[b], &members->items[a]) ? b : a;
 }
 
@@ -254,9 +283,15 @@ static void attempt_start(struct pool *pool, struct pool_attempt *attempt, int64
       attempt->start = pick_least(pool, attempt);
       return;
     case BALANCE_ROUND_ROBIN:
-      attempt->start = member_at(&pool->members, pool->cursor++);
+      attempt->start = pick_in_turn(pool, attempt);
       return;
   }
+}
+
+static struct target *give(const struct member *member, struct pool_attempt *attempt) {
+  attempt->has_given = true;
+  target_ref(member->target);
+  return member->target;
 }
 
 struct target *pool_next(struct pool *pool, struct pool_attempt *attempt, int64_t now_ms,
@@ -266,12 +301,13 @@ struct target *pool_next(struct pool *pool, struct pool_attempt *attempt, int64_
   size_t rounds = desperate ? 2 : 1; /* the second is for those that the first left out */
   while (attempt->tried < n * rounds) {
     bool second_round = attempt->tried >= n;
-    struct target *target = pool->members.items[(attempt->start + attempt->tried++) % n].target;
-    if (is_avoided(target, attempt) != second_round) continue;
-    target_ref(target);
-    return target;
+    const struct member *member = &pool->members.items[(attempt->start + attempt->tried++) % n];
+    if (is_avoided(member, attempt) != second_round) continue;
+    return give(member, attempt);
   }
-  return NULL;
+  /* One may have become healthy between the rounds, and have been passed over in both. */
+  bool missed = desperate && n > 0 && !attempt->has_given;
+  return missed ? give(&pool->members.items[attempt->start % n], attempt) : NULL;
 }
 
 int64_t pool_note(struct pool *pool, struct target *target, bool failed, int64_t now_ms) {

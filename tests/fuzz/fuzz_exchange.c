@@ -63,7 +63,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct listening listening = {.fd = KERNEL_LISTENER};
   kernel_reset();
   script_begin(str_make((const char *)data, size), &worker, policy);
-  if (!worker_init(&worker, 0, policy, NULL, NULL, &listening, 1, CLIENTS_AT_ONCE)) return 0;
+  if (!worker_init(&worker, 0, policy, &(struct worker_shared){0}, &listening, 1, CLIENTS_AT_ONCE))
+    return 0;
   if (!worker_start(&worker)) abort();
   (void)kernel.thread(&worker);
   worker_deinit(&worker);

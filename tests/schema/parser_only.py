@@ -28,7 +28,7 @@ REASONS = [
     (r"no database knows|is not a MaxMind DB file|nothing answers for|cannot read|the file (is empty|has)|the line does not fit", FILES),
     (r"the weights add up to|ranges of .* overlap|ends before it begins", NUMBERS),
     (r"low is not below high|is all day or never|'window' is over before|from is not below to", NUMBERS),
-    (r"'pause_max' is shorter than 'pause'", NUMBERS),
+    (r"'pause_max' is shorter than 'pause'|'timeout' is longer than 'interval'", NUMBERS),
     (r"with 'on_absent' alone", NUMBERS),
     (r"at most two decimals", NUMBERS),
     (r"must be from \d+\w+ to|'sticky.ttl': .* is too (short|long)", NUMBERS),

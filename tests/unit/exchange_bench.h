@@ -534,7 +534,7 @@ static inline void bench_step(struct str word) {
 
 static inline void bench_begin(struct policy *policy, const char *peer) {
   memset(&bench, 0, sizeof(bench));
-  ck_assert(worker_init(&bench.worker, 0, policy, NULL, NULL, NULL, 0, 16));
+  ck_assert(worker_init(&bench.worker, 0, policy, &(struct worker_shared){0}, NULL, 0, 16));
   bench.worker.now_ms = BENCH_START_MS;
   timer_wheel_init(&bench.worker.timers, BENCH_START_MS);
   bench.client = (struct client_stream){.operations = &bench_client_operations};

@@ -178,6 +178,9 @@ static const char example[] =
     "\"minimum_requests\": 5, \"interval\": \"1s\", \"ejection_time\": \"2s\", "
     "\"max_ejection_time\": \"1m\", "
     "\"max_ejected_percent\": 0 },\n"
+    "      \"health_check\": { \"path\": \"/healthz?full=1\", \"host\": \"shop.internal:80\", "
+    "\"status\": [200, \"204-299\"], \"body\": \"ok\", \"interval\": \"1s\", \"timeout\": "
+    "\"500ms\", \"healthy\": 1, \"unhealthy\": 5, \"slow_start\": \"30s\" },\n"
     "      \"load_balancing\": \"round_robin\", \"connect_timeout\": \"250ms\", "
     "\"timeout\": \"5m\" }\n"
     "  },\n"
@@ -248,6 +251,20 @@ static void check_example_upstreams(const struct config *config) {
   ck_assert_int_eq(config->upstreams[1].timeout_ms, 300000);
 }
 
+static void check_example_health(const struct config *config) {
+  const struct health_spec *spec = config->upstreams[1].health;
+  ck_assert_ptr_null(config->upstreams[0].health);
+  ck_assert_ptr_nonnull(spec);
+  ck_assert_view_eq(spec->path, "/healthz?full=1");
+  ck_assert_view_eq(spec->host, "shop.internal:80");
+  ck_assert_view_eq(spec->body, "ok");
+  ck_assert_uint_eq(spec->status_count, 2);
+  ck_assert(spec->statuses[0].from == 200 && spec->statuses[0].to == 200);
+  ck_assert(spec->statuses[1].from == 204 && spec->statuses[1].to == 299);
+  ck_assert(spec->interval_ms == 1000 && spec->timeout_ms == 500 && spec->slow_start_ms == 30000);
+  ck_assert(spec->healthy == 1 && spec->unhealthy == 5);
+}
+
 static bool trusts(const struct config *config, const char *text) {
   struct ip_address ip;
   ck_assert(ip_parse(str_from_cstr(text), &ip));
@@ -267,6 +284,7 @@ START_TEST(reads_the_example)
   ck_assert_str_eq(config->directory, "etc");
   check_example_lists(config);
   check_example_upstreams(config);
+  check_example_health(config);
   ck_assert(config->has_admin && config->admin.port == 9901 && config->admin_at.line == 3);
   ck_assert_uint_eq(config->workers, 2);
   ck_assert(config->watch && config->watch_at.line == 6 && config->watch_at.column == 3);
@@ -297,7 +315,7 @@ START_TEST(reads_the_example)
   ck_assert(!config->via && config->drop_untrusted);
   ck_assert_str_eq(config->user, "adit");
   ck_assert(!config->sandbox);
-  ck_assert(config->has_access_log && config->access_log_at.line == 29);
+  ck_assert(config->has_access_log && config->access_log_at.line == 30);
   ck_assert_str_eq(config->access_log.path, "etc/log/access");
   ck_assert_int_eq(config->access_log.format, CONFIG_LOG_COMBINED);
   config_free(&config);
@@ -830,6 +848,78 @@ START_TEST(refuses_addresses)
 }
 END_TEST
 
+static size_t lines_of(const char *text) {
+  size_t n = 0;
+  for (; *text; text++) n += *text == '\n';
+  return n;
+}
+
+/* How endpoints are checked: each mistake alone; the message up to its hint. */
+START_TEST(refuses_health_checks)
+{
+  static const struct {
+    const char *keys;
+    const char *said; /* NULL: nothing is wrong */
+  } cases[] = {
+      {"\"path\": \"/\"", NULL},
+      {"\"path\": \"/\", \"host\": \"a:80\", \"status\": [599, \"200-200\"]", NULL},
+      {"\"path\": \"/\", \"interval\": \"100ms\", \"timeout\": \"100ms\"", NULL},
+      {"", "'health_check': 'path' is missing"},
+      {"\"path\": 1", "'health_check': 'path' must be a string, not number"},
+      {"\"path\": \"healthz\"", "'health_check': 'path' must begin with '/' and"},
+      {"\"path\": \"/a b\"", "'health_check': 'path' must begin with '/' and"},
+      {"\"path\": \"/a\\r\\nX: 1\"", "'health_check': 'path' must begin with '/' and"},
+      {"\"path\": \"/#a\"", "'health_check': 'path' must begin with '/' and"},
+      {"\"path\": \"/\u00e9\"", "'health_check': 'path' must begin with '/' and"},
+      {"\"path\": \"/\", \"host\": \"a b\"", "'health_check': 'host': 'a b' has a host that is no"},
+      {"\"path\": \"/\", \"host\": \"\"", "'health_check': 'host': '' has no host"},
+      {"\"path\": \"/\", \"host\": \"a:x\"",
+       "'health_check': 'host': 'a:x' has a port that is none"},
+      {"\"path\": \"/\", \"host\": \"a\\r\\nX: 1\"", "'health_check': 'host': "},
+      {"\"path\": \"/\", \"body\": \"\"", "'health_check': 'body' must have 1 to 256 bytes"},
+      {"\"path\": \"/\", \"status\": 200", "'health_check': 'status' must be a list, not number"},
+      {"\"path\": \"/\", \"status\": []", "'health_check': 'status' must have 1 to 16 entries"},
+      {"\"path\": \"/\", \"status\": [199]", "'health_check': 'status': an entry must be a status"},
+      {"\"path\": \"/\", \"status\": [600]", "'health_check': 'status': an entry must be a status"},
+      {"\"path\": \"/\", \"status\": [200.5]", "'health_check': 'status': an entry must be a"},
+      {"\"path\": \"/\", \"status\": [\"200\"]", "'health_check': 'status': an entry must be a"},
+      {"\"path\": \"/\", \"status\": [\"200-\"]", "'health_check': 'status': an entry must be a"},
+      {"\"path\": \"/\", \"status\": [\"2xx\"]", "'health_check': 'status': an entry must be a"},
+      {"\"path\": \"/\", \"status\": [\"100-299\"]",
+       "'health_check': 'status': an entry must be a"},
+      {"\"path\": \"/\", \"status\": [\"299-200\"]",
+       "'health_check': 'status': a range ends before"},
+      {"\"path\": \"/\", \"interval\": \"99ms\"",
+       "'health_check': 'interval' must be from 100ms to 1h"},
+      {"\"path\": \"/\", \"timeout\": \"0s\"", "'health_check': 'timeout' must be from 1ms to 1m"},
+      {"\"path\": \"/\", \"timeout\": \"6s\"",
+       "'health_check': 'timeout' is longer than 'interval'"},
+      {"\"path\": \"/\", \"healthy\": 0",
+       "'health_check': 'healthy' must be a whole number from 1"},
+      {"\"path\": \"/\", \"unhealthy\": 101", "'health_check': 'unhealthy' must be a whole number"},
+      {"\"path\": \"/\", \"slow_start\": \"2h\"", "'health_check': 'slow_start' must be from 0s"},
+      {"\"path\": \"/\", \"methode\": \"GET\"", "'health_check': unknown key 'methode'"},
+  };
+  enter_folder();
+  for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    char text[512];
+    snprintf(
+        text, sizeof(text),
+        "{\"listen\": [{\"address\": \"127.0.0.1:0\"}], \"upstreams\": {\"a\": {\"endpoints\": "
+        "[\"127.0.0.1:1\"], \"health_check\": {%s}}}}",
+        cases[i].keys);
+    const char *said = NULL;
+    struct config *config = load_text(text, &said);
+    ck_assert_msg((config != NULL) == (cases[i].said == NULL), "%s: %s", cases[i].keys, said);
+    if (cases[i].said)
+      ck_assert_msg(strstr(said, cases[i].said) && lines_of(said) == 1, "%s: %s", cases[i].keys,
+                    said);
+    config_free(&config);
+  }
+  leave_folder();
+}
+END_TEST
+
 /* Files that are wrong as a whole, or in what the other cases take for granted. */
 START_TEST(refuses_files)
 {
@@ -1220,5 +1310,5 @@ END_TEST
 
 UNIT_MAIN("config", reads_lookups, reads_tokens, reads_tokens_with_defaults, refuses_keys_of_tokens,
           has_defaults, reads_the_example, refuses_fragments, shows_mistakes_of_ranges,
-          reads_geography, refuses_addresses, refuses_files, reads_secrets, warns_of_public_secrets,
-          resolves_paths, lists_its_keys, reads_every_key_of_the_table)
+          reads_geography, refuses_health_checks, refuses_addresses, refuses_files, reads_secrets,
+          warns_of_public_secrets, resolves_paths, lists_its_keys, reads_every_key_of_the_table)

@@ -164,7 +164,7 @@ static struct worker worker;
 
 static void worker_begin(struct policy *policy) {
   struct listening listening = {.fd = listen_somewhere(&wire.port)};
-  ck_assert(worker_init(&worker, 0, policy, NULL, NULL, &listening, 1, 16));
+  ck_assert(worker_init(&worker, 0, policy, &(struct worker_shared){0}, &listening, 1, 16));
   ck_assert(worker_start(&worker));
 }
 

@@ -47,7 +47,8 @@ static void endpoint_open(void) {
   endpoint.policy = load_policy(NULL, NULL, &said);
   ck_assert_msg(endpoint.policy && text_str(&said).n == 0, "%.*s", STR_ARG(text_str(&said)));
   text_deinit(&said);
-  ck_assert(worker_init(&endpoint.worker, 0, endpoint.policy, NULL, NULL, NULL, 0, 1));
+  ck_assert(
+      worker_init(&endpoint.worker, 0, endpoint.policy, &(struct worker_shared){0}, NULL, 0, 1));
   endpoint.exchange.worker = &endpoint.worker;
   struct pool_attempt attempt = {0};
   endpoint.target = pool_next(endpoint.worker.policy->pools[0], &attempt, 0, true);

@@ -15,7 +15,7 @@ static struct target_table *table;
 
 static struct pool *pool_of(struct bench_upstream *upstream, const char *endpoints) {
   bench_upstream(endpoints, upstream);
-  struct pool *pool = pool_new(NULL, table, &upstream->config);
+  struct pool *pool = pool_new(NULL, NULL, table, &upstream->config);
   ck_assert_ptr_nonnull(pool);
   ck_assert_ptr_eq(pool_config(pool), &upstream->config);
   return pool;
@@ -216,7 +216,7 @@ START_TEST(weights_are_shares)
   bench_upstream("127.0.0.1:1 127.0.0.1:2 unix:/run/three.sock", &upstream);
   upstream.endpoints[0].weight = 5;
   upstream.endpoints[1].weight = 2;
-  struct pool *pool = pool_new(NULL, table, &upstream.config);
+  struct pool *pool = pool_new(NULL, NULL, table, &upstream.config);
   count_starts(pool, 800, false, three, counts, 3);
   ck_assert_uint_eq(counts[0], 500);
   ck_assert_uint_eq(counts[1], 200);
@@ -239,7 +239,7 @@ START_TEST(weights_are_shares)
   pool_free(&pool);
   /* Those that stay with their requests get as many as they weigh, whoever began. */
   upstream.config.balance = BALANCE_LEAST_REQUESTS;
-  pool = pool_new(NULL, table, &upstream.config);
+  pool = pool_new(NULL, NULL, table, &upstream.config);
   count_starts(pool, 1600, true, three, counts, 3);
   ck_assert_uint_ge(counts[0], 1600 * 5 / 8 - 16);
   ck_assert_uint_le(counts[0], 1600 * 5 / 8 + 16);
@@ -258,7 +258,7 @@ START_TEST(least_requests)
   table = target_table_new();
   bench_upstream("127.0.0.1:1 127.0.0.1:2 unix:/run/three.sock", &upstream);
   upstream.config.balance = BALANCE_LEAST_REQUESTS;
-  struct pool *pool = pool_new(NULL, table, &upstream.config);
+  struct pool *pool = pool_new(NULL, NULL, table, &upstream.config);
   bench_target(table, "127.0.0.1:2")->active = 100;
   count_starts(pool, 900, false, three, counts, 3);
   ck_assert_uint_eq(counts[1], 0);
@@ -313,7 +313,7 @@ START_TEST(outliers)
     table = target_table_new();
     bench_upstream("127.0.0.1:1 127.0.0.1:2", &upstream);
     upstream.config.outliers = some_outliers;
-    struct pool *pool = pool_new(NULL, table, &upstream.config);
+    struct pool *pool = pool_new(NULL, NULL, table, &upstream.config);
     struct target *target = bench_target(table, "127.0.0.1:1");
     int64_t ms = note_all(pool, target, cases[i].results, NOW_MS);
     ck_assert_msg(ms == cases[i].ejected_ms, "%s: %lld", cases[i].results, (long long)ms);
@@ -330,7 +330,7 @@ START_TEST(ejections_grow)
   table = target_table_new();
   bench_upstream("127.0.0.1:1 127.0.0.1:2", &upstream);
   upstream.config.outliers = some_outliers;
-  struct pool *pool = pool_new(NULL, table, &upstream.config);
+  struct pool *pool = pool_new(NULL, NULL, table, &upstream.config);
   struct target *target = bench_target(table, "127.0.0.1:1");
   ck_assert_int_eq(note_all(pool, target, "fff", NOW_MS), 1000);
   ck_assert_str_eq(bench_attempt(pool, table, NOW_MS + 3, false), "127.0.0.1:2");
@@ -357,7 +357,7 @@ START_TEST(ejected_beyond_the_share)
   table = target_table_new();
   bench_upstream("127.0.0.1:1 127.0.0.1:2 127.0.0.1:3", &upstream);
   upstream.config.outliers = some_outliers;
-  struct pool *pool = pool_new(NULL, table, &upstream.config);
+  struct pool *pool = pool_new(NULL, NULL, table, &upstream.config);
   note_all(pool, bench_target(table, "127.0.0.1:1"), "fff", NOW_MS);
   ck_assert_str_eq(bench_attempt(pool, table, NOW_MS + 9, true),
                    "127.0.0.1:2 127.0.0.1:3 127.0.0.1:1");
@@ -380,12 +380,12 @@ START_TEST(what_drains_gets_nothing)
   table = target_table_new();
   bench_upstream("127.0.0.1:1 127.0.0.1:2", &upstream);
   upstream.endpoints[0].drains = true;
-  struct pool *pool = pool_new(NULL, table, &upstream.config);
+  struct pool *pool = pool_new(NULL, NULL, table, &upstream.config);
   for (int i = 0; i < 3; i++)
     ck_assert_str_eq(bench_attempt(pool, table, NOW_MS, true), "127.0.0.1:2");
   pool_free(&pool);
   upstream.endpoints[1].drains = true;
-  pool = pool_new(NULL, table, &upstream.config);
+  pool = pool_new(NULL, NULL, table, &upstream.config);
   ck_assert_str_eq(bench_attempt(pool, table, NOW_MS, true), "");
   pool_free(&pool);
   target_table_free(&table);
@@ -481,7 +481,7 @@ START_TEST(localhost)
   struct resolver *resolver = resolver_start();
   ck_assert_ptr_nonnull(resolver);
   bench_upstream("localhost:8080", &upstream);
-  struct pool *pool = pool_new(resolver, table, &upstream.config);
+  struct pool *pool = pool_new(resolver, NULL, table, &upstream.config);
   ck_assert_ptr_nonnull(pool);
   resolver_wait_first(resolver, 10000);
   struct resolved_name *name = resolver_name_ref(resolver, STR("LocalHost"));

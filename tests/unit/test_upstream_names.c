@@ -60,7 +60,7 @@ START_TEST(answers_come_and_change)
   struct bench_upstream upstream;
   table = target_table_new();
   bench_upstream("shop:80 10.0.0.9:81 other:82", &upstream);
-  struct pool *pool = pool_new(NULL, table, &upstream.config);
+  struct pool *pool = pool_new(NULL, NULL, table, &upstream.config);
   ck_assert_ptr_nonnull(pool);
   static const struct {
     const char *name;
@@ -97,7 +97,7 @@ START_TEST(idle_connections_stay)
   table = target_table_new();
   answer(0, "10.0.0.1 10.0.0.2");
   bench_upstream("shop:80", &upstream);
-  struct pool *pool = pool_new(NULL, table, &upstream.config);
+  struct pool *pool = pool_new(NULL, NULL, table, &upstream.config);
   struct pool_attempt attempt = {0};
   struct target *used = pool_next(pool, &attempt, NOW_MS, false);
   ck_assert_str_eq(used->text, "10.0.0.1:80");
@@ -123,7 +123,7 @@ START_TEST(change_in_the_middle_of_an_attempt)
   table = target_table_new();
   answer(0, "10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.4");
   bench_upstream("shop:80", &upstream);
-  struct pool *pool = pool_new(NULL, table, &upstream.config);
+  struct pool *pool = pool_new(NULL, NULL, table, &upstream.config);
   struct pool_attempt attempt = {0};
   for (int i = 0; i < 3; i++) {
     struct target *target = pool_next(pool, &attempt, NOW_MS, true);
@@ -145,8 +145,8 @@ START_TEST(pools_share_a_name)
   table = target_table_new();
   bench_upstream("shop:80", &first);
   bench_upstream("shop:81", &second);
-  struct pool *a = pool_new(NULL, table, &first.config);
-  struct pool *b = pool_new(NULL, table, &second.config);
+  struct pool *a = pool_new(NULL, NULL, table, &first.config);
+  struct pool *b = pool_new(NULL, NULL, table, &second.config);
   ck_assert_uint_eq(names[0].refs, 2);
   answer(0, "10.0.0.1");
   ck_assert_str_eq(bench_attempt(a, table, NOW_MS, false), "10.0.0.1:80");
