@@ -230,7 +230,7 @@ START_TEST(weights_are_shares)
   pool_free(&pool);
   /* Where none has anything to do weights are chances. */
   upstream.config.balance = BALANCE_LEAST_REQUESTS;
-  pool = pool_new(NULL, table, &upstream.config);
+  pool = pool_new(NULL, NULL, table, &upstream.config);
   count_starts(pool, 8000, false, three, counts, 3);
   ck_assert_uint_ge(counts[0], 4600);
   ck_assert_uint_le(counts[0], 5400);
