@@ -55,6 +55,20 @@ struct config_outliers {
                                    nothing else */
 };
 
+enum { CONFIG_RETRY_STATUSES_MAX = 16 };
+
+/* When a request is sent once more, beyond what every upstream allows (contract §5). */
+struct config_retry {
+  bool enabled;
+  unsigned attempts; /* how often, at most */
+  struct http_statuses statuses[CONFIG_RETRY_STATUSES_MAX];
+  size_t status_count;
+  int64_t try_timeout_ms;  /* to the first byte of one try's response; 0: only the upstream's */
+  unsigned budget_percent; /* of the requests under way: those that are sent once more, */
+  unsigned budget_minimum; /* ... or so many, in each worker */
+  uint64_t body_bytes;     /* of a request's body that are kept for it, `enabled` or not */
+};
+
 struct config_upstream {
   struct str name;
   const struct config_endpoint *endpoints;
@@ -62,6 +76,7 @@ struct config_upstream {
   enum config_balance balance;
   const struct health_spec *health; /* NULL: endpoints are not checked */
   struct config_outliers outliers;
+  struct config_retry retry;
   int64_t connect_timeout_ms;
   int64_t timeout_ms; /* to the first byte of the response */
 };

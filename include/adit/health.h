@@ -12,7 +12,7 @@
 #ifndef ADIT_HEALTH_H
 #define ADIT_HEALTH_H
 
-#include "adit/str.h"
+#include "adit/http.h"
 
 enum {
   HEALTH_STATUSES_MAX = 16,
@@ -22,16 +22,12 @@ enum {
   HEALTH_CHECKS_AT_ONCE = 128
 };
 
-struct health_statuses {
-  unsigned from, to; /* both count */
-};
-
 /* How an upstream's endpoints are checked. Texts hold no control bytes. */
 struct health_spec {
   struct str path; /* begins with "/"; with a query if need be; visible ASCII; sent as it is */
   struct str host; /* the Host field; n == 0: the endpoint's text, of a Unix socket "localhost" */
   struct str body; /* what the body's first bytes must contain; n == 0: anything */
-  struct health_statuses statuses[HEALTH_STATUSES_MAX];
+  struct http_statuses statuses[HEALTH_STATUSES_MAX];
   size_t status_count;
   int64_t interval_ms; /* from the beginning of a check to that of the next, a tenth more or less */
   int64_t timeout_ms;  /* of a whole check; at most the interval */

@@ -76,6 +76,16 @@ enum http_method http_method_id(struct str method);
 /* RFC 9110 9.2.2: GET HEAD OPTIONS TRACE PUT DELETE. */
 bool http_method_is_idempotent(enum http_method method);
 
+/* A range of statuses. */
+struct http_statuses {
+  unsigned from, to; /* both count */
+};
+static inline bool http_statuses_have(const struct http_statuses *ranges, size_t n, int status) {
+  for (size_t i = 0; i < n; i++)
+    if (status >= (int)ranges[i].from && status <= (int)ranges[i].to) return true;
+  return false;
+}
+
 enum http_target_form {
   HTTP_TARGET_ORIGIN,
   HTTP_TARGET_ABSOLUTE,

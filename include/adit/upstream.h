@@ -131,6 +131,17 @@ struct pool_attempt {
 struct target *pool_next(struct pool *pool, struct pool_attempt *attempt, int64_t now_ms,
                          bool desperate);
 
+/* An attempt that has come to its end begins again, with the target that it began with. */
+static inline void pool_attempt_again(struct pool_attempt *attempt) {
+  attempt->tried = 0;
+  attempt->has_given = false;
+}
+
+/* One of its requests is to be sent once more: whether the upstream's retry budget has room for it.
+ * Then pool_retry_end() must follow. */
+bool pool_retry_begin(struct pool *pool);
+void pool_retry_end(struct pool *pool);
+
 /* What came of a request to one of its targets. For how many ms the target is left out from now on;
  * 0: it is not, or is already. */
 int64_t pool_note(struct pool *pool, struct target *target, bool failed, int64_t now_ms);

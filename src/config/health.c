@@ -6,7 +6,7 @@
 #include "reader.h"
 
 enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
-enum { INTERVAL_MIN_MS = 100, CHECKS_MAX = 100, STATUS_MIN = 200, STATUS_MAX = 599 };
+enum { INTERVAL_MIN_MS = 100, CHECKS_MAX = 100 };
 
 /* ---- path, host, body ------------------------------------------------------------------------ */
 
@@ -61,58 +61,12 @@ static void read_body(struct config_reader *reader, const struct config_scope *s
              HEALTH_TEXT_MAX);
 }
 
-/* ---- statuses -------------------------------------------------------------------------------- */
-
-/* "200-299" */
-static bool parse_range(struct str text, struct health_statuses *ret) {
-  const size_t dash = str_find_char(text, '-', 0);
-  const struct str low = str_take(text, dash), high = str_skip(text, dash + 1);
-  uint64_t from = 0, to = 0;
-  if (low.n != 3 || high.n != 3 || !str_to_u64(low, STATUS_MAX, &from) ||
-      !str_to_u64(high, STATUS_MAX, &to) || from < STATUS_MIN || to < STATUS_MIN)
-    return false;
-  *ret = (struct health_statuses){(unsigned)from, (unsigned)to};
-  return true;
-}
-
-/* 204, or "200-299". */
-static bool parse_statuses(const cJSON *node, struct health_statuses *ret) {
-  if (cJSON_IsNumber(node)) {
-    const double value = node->valuedouble;
-    if (!(value >= STATUS_MIN && value <= STATUS_MAX) || value != (double)(unsigned)value)
-      return false;
-    *ret = (struct health_statuses){(unsigned)value, (unsigned)value};
-    return true;
-  }
-  return cJSON_IsString(node) && parse_range(json_str(node), ret);
-}
-
 static void read_statuses(struct config_reader *reader, const struct config_scope *scope,
                           struct health_spec *spec) {
-  static const char hint[] = "\"status\": [200, 204], or [\"200-299\"]";
-  const cJSON *list = config_find(scope, "status");
-  const char *what = config_printf(reader, "%s: 'status'", scope->what);
-  size_t n = 0;
-  spec->statuses[0] = (struct health_statuses){200, 299};
+  spec->statuses[0] = (struct http_statuses){200, 299};
   spec->status_count = 1;
-  if (!list || !config_to_list(reader, list, what, hint, &n)) return;
-  if (n == 0 || n > HEALTH_STATUSES_MAX) {
-    json_error(reader->doc, list, reader->diags, hint, "%s must have 1 to %d entries", what,
-               HEALTH_STATUSES_MAX);
-    return;
-  }
-  spec->status_count = 0;
-  const cJSON *node;
-  cJSON_ArrayForEach(node, list) {
-    struct health_statuses *statuses = &spec->statuses[spec->status_count++];
-    const bool parsed = parse_statuses(node, statuses);
-    if (parsed && statuses->to < statuses->from)
-      json_error(reader->doc, node, reader->diags, hint, "%s: a range ends before it begins", what);
-    if (parsed) continue;
-    json_error(reader->doc, node, reader->diags, hint,
-               "%s: an entry must be a status from %d to %d, or a range of them", what, STATUS_MIN,
-               STATUS_MAX);
-  }
+  config_read_statuses(reader, scope, "status", 200, HEALTH_STATUSES_MAX, spec->statuses,
+                       &spec->status_count);
 }
 
 /* ---- all of it ------------------------------------------------------------------------------- */

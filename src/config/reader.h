@@ -74,6 +74,12 @@ void config_read_boolean(struct config_reader *reader, const struct config_scope
 void config_read_number(struct config_reader *reader, const struct config_scope *scope,
                         const char *key, unsigned min, unsigned max, unsigned *ret);
 
+/* Statuses from `min` to 599, and ranges of them, 1 to `max_n`, into `ret`; leaves both alone when
+ * the key is not there. */
+void config_read_statuses(struct config_reader *reader, const struct config_scope *scope,
+                          const char *key, unsigned min, size_t max_n, struct http_statuses *ret,
+                          size_t *ret_n);
+
 /* A text in the arena, for `what` of scopes and for hints: never NULL, short of memory "…". */
 const char *config_printf(struct config_reader *reader, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -100,6 +106,8 @@ void config_read_admin(struct config_reader *reader, const struct config_scope *
 /* *ret stays NULL where endpoints are not to be checked. */
 void config_read_health_check(struct config_reader *reader, const struct config_scope *upstream,
                               const struct health_spec **ret);
+void config_read_retry(struct config_reader *reader, const struct config_scope *upstream,
+                       struct config_retry *ret);
 void config_read_upstreams(struct config_reader *reader, const struct config_scope *root);
 /* Before attributes are declared, which may have them for a source. */
 void config_read_lookups(struct config_reader *reader, const struct config_scope *root);

@@ -114,6 +114,7 @@ static void read_upstream(struct config_reader *reader, const cJSON *node,
   read_balance(reader, &scope, upstream);
   config_read_health_check(reader, &scope, &upstream->health);
   read_outliers(reader, &scope, &upstream->outliers);
+  config_read_retry(reader, &scope, &upstream->retry);
   config_read_duration(reader, &scope, "connect_timeout", 1, 10 * MINUTE,
                        &upstream->connect_timeout_ms);
   config_read_duration(reader, &scope, "timeout", 1, 24 * HOUR, &upstream->timeout_ms);

@@ -234,9 +234,7 @@ static void client_fire(struct timer *timer) {
 enum fill client_fill(struct client *client, size_t base) {
   if (!client->transport.readable) return FILL_WAIT;
   struct block_pool *blocks = &client->worker->blocks;
-  size_t start = client->in.start;
   if (!buffer_reserve(blocks, &client->in, base, 1)) return FILL_FAILED;
-  if (client->in.start != start) client->body_moved = true;
   size_t got = 0;
   switch (transport_recv(&client->transport, client->in.p + client->in.end,
                          buffer_room(&client->in), &got)) {

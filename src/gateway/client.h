@@ -43,7 +43,6 @@ struct client {
   struct exchange *exchange;
   struct h1_body body;
   uint64_t body_length;
-  bool body_moved; /* some of the body's bytes are no longer held */
   bool body_is_slow;
   /* How fast bytes move while the client is waited for (limits.body_rate): once enough of them
    * have, the time that was waited is forgiven. */

@@ -112,7 +112,6 @@ static void client_begin_exchange(struct client *client, struct exchange *exchan
   client_begin_body(client, request->body, request->content_length);
   client->received_bytes = 0;
   client->waited_ms = client->waits_since_ms = 0;
-  client->body_moved = false;
   client->awaits_continue = request->expect_continue && buffer_size(&client->in) == 0;
   client->version_minor = request->version_minor;
   client->keep_alive = request->keep_alive;

@@ -68,14 +68,6 @@ static void client_consume_body(struct client_stream *stream, size_t n) {
   h1_body_consume(&client->body, &client->in, n);
 }
 
-static bool client_rewind_body(struct client_stream *stream) {
-  struct client *client = client_of(stream);
-  if (client->body_moved) return false;
-  client->in.start = client->head_end;
-  client_begin_body(client, client->body.kind, client->body_length);
-  return true;
-}
-
 static void client_read_trailers(struct client_stream *stream, struct field_list *ret) {
   struct client *client = client_of(stream);
   ret->n = http_trailers_parse(client->body.trailers, ret->items);
@@ -183,7 +175,6 @@ static bool client_end_writing(struct client_stream *stream) {
 const struct client_stream_operations client_operations = {
     .read_body = client_read_body,
     .consume_body = client_consume_body,
-    .rewind_body = client_rewind_body,
     .read_trailers = client_read_trailers,
     .write_interim = client_write_interim,
     .write_head = client_write_head,

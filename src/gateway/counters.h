@@ -39,6 +39,7 @@
   X(reuses, "idle connections used again")                                            \
   X(tunnels, "connections that changed their protocol")                               \
   X(retries, "requests sent again")                                                   \
+  X(retries_refused, "requests not sent again: over the retry budget")                \
   X(failovers, "canary requests given to stable")                                     \
   X(bad_responses, "responses that broke the protocol")                               \
   X(lookups_asked, "questions to directories")                                        \

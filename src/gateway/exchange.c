@@ -51,6 +51,11 @@ void exchange_wait_no_more(struct exchange *exchange) {
   exchange->timed_out = false;
 }
 
+void exchange_wait_anew(struct exchange *exchange) {
+  exchange_wait_no_more(exchange);
+  exchange->due_ms = 0;
+}
+
 void exchange_drop_origin(struct exchange *exchange, bool clean) {
   if (exchange->origin) exchange->origin->operations->release(exchange->origin, clean);
   exchange->origin = NULL;
@@ -61,6 +66,8 @@ static void exchange_finish(struct exchange *exchange) {
   struct worker *worker = exchange->worker;
   lookup_cancel(&exchange->lookup);
   exchange_drop_origin(exchange, false);
+  exchange_keep_no_body(exchange);
+  exchange_leave_retry_budget(exchange);
   worker_policy_unref(worker, &exchange->policy);
   exchange_release(worker, exchange);
 }

@@ -16,6 +16,7 @@
 #ifndef ADIT_GATEWAY_EXCHANGE_H
 #define ADIT_GATEWAY_EXCHANGE_H
 
+#include "buffer.h"
 #include "stream.h"
 #include "worker.h"
 
@@ -34,6 +35,13 @@ enum {
   INTERIM_MAX = 16,
   SET_COOKIE_MAX = 1024,
   RUNS_A_TURN_MAX = 64 /* of one body, in one direction: a fast pair must not hold up the others */
+};
+
+/* What was read of a request's body, as long as it may have to be sent once more. */
+struct kept_body {
+  struct buffer bytes;
+  size_t sent; /* of them, to the present endpoint */
+  bool lost;   /* some of the body was not kept */
 };
 
 struct exchange {
@@ -60,8 +68,11 @@ struct exchange {
   struct pool *pool; /* of the variant that an endpoint is picked of; NULL before */
   struct pool_attempt attempt;
   int connect_error; /* why the last connect failed; 0: none was tried */
-  bool retried;      /* once is enough */
-  bool only_fresh;   /* no idle connection: the last one was dead */
+  bool retried;      /* an idle connection was dead: once is enough */
+  bool only_fresh;   /* no idle connection, therefore */
+  unsigned tries;    /* how often it was sent once more, of the upstream's `retry.attempts` */
+  bool has_budget;   /* ... and counts in the pool's retry budget */
+  bool started_over; /* there was no other endpoint for the last of them */
 
   /* Progress. */
   bool head_sent;      /* the request's head was given to the origin's codec */
@@ -69,10 +80,12 @@ struct exchange {
   bool request_sent;   /* ... and given to the origin's codec, end included */
   bool head_is_timed;  /* the clock is that of a head of the response that has begun */
   bool response_begun; /* a byte of the final response was given to the client's codec */
-  uint64_t body_bytes; /* of the request, for the limit */
+  uint64_t body_bytes; /* of the request, read from the client */
+  struct kept_body kept;
   unsigned interims;
   struct str upgrade; /* the protocol that is offered to the origin, a view of `request`; or none */
   bool tunnel_ended[2]; /* by enum tunnel_side: what comes from there has all gone on */
+  int64_t due_ms;       /* the response is waited for until then; 0: its clock stands still */
   struct timer timer;   /* what the present state waits for */
   bool timed_out;
 

@@ -9,21 +9,15 @@
 #include "exchange_steps.h"
 #include "origin.h"
 
-static bool has_stable_left(const struct exchange *exchange) {
-  const struct decision *decision = &exchange->decision;
-  return decision->variant != decision->route->stable && decision->reason != REASON_FORCED;
-}
-
-static void log_unreachable(struct exchange *exchange, struct target *target, int error) {
+void exchange_log_endpoint(struct exchange *exchange, struct target *target, const char *what,
+                           const char *so) {
   struct worker *worker = exchange->worker;
-  COUNT(exchange_counters(exchange), connect_failures);
   if (target->logged_until_ms > worker->now_ms) return;
   target->logged_until_ms = worker->now_ms + 1000;
   const struct route *route = exchange->decision.route;
   struct str variant = route->variants[exchange->decision.variant].name;
   log_write(LOG_WARNING, "route '%.*s', variant '%.*s': endpoint %s: %s%s", STR_ARG(route->name),
-            STR_ARG(variant), target->text, strerror(error),
-            has_stable_left(exchange) ? "; its users get stable when no endpoint accepts" : "");
+            STR_ARG(variant), target->text, what, so);
 }
 
 /* Not the endpoint's fault: no descriptor, no memory, no port of our own to connect from. (ENOSPC:
@@ -51,17 +45,36 @@ static struct origin_stream *connect_to(struct exchange *exchange, struct target
   return origin;
 }
 
+void exchange_fail_over(struct exchange *exchange) {
+  struct decision *decision = &exchange->decision;
+  COUNT(exchange_counters(exchange), failovers);
+  exchange_leave_retry_budget(exchange);
+  decision->variant = decision->route->stable;
+  decision->reason = REASON_FAILOVER;
+  decision->set_cookie = (struct str){0};
+  decision->private_response = false;
+  exchange->attempt = (struct pool_attempt){0};
+  exchange->connect_error = 0;
+  exchange->retried = exchange->only_fresh = exchange->started_over = false;
+  exchange->tries = 0;
+  exchange->due_ms = 0;
+}
+
+/* A request that is sent once more may go where it has been, when there is no other endpoint. */
+static bool may_start_over(const struct exchange *exchange) {
+  return exchange->tries > 0 && !exchange->started_over && !exchange_has_stable_left(exchange);
+}
+
 /* No endpoint is left to be tried. */
 static enum step out_of_endpoints(struct exchange *exchange) {
-  struct decision *decision = &exchange->decision;
-  if (has_stable_left(exchange)) {
-    COUNT(exchange_counters(exchange), failovers);
-    decision->variant = decision->route->stable;
-    decision->reason = REASON_FAILOVER;
-    decision->set_cookie = (struct str){0};
-    decision->private_response = false;
-    exchange->attempt = (struct pool_attempt){0};
-    exchange->connect_error = 0;
+  const struct decision *decision = &exchange->decision;
+  if (exchange_has_stable_left(exchange)) {
+    exchange_fail_over(exchange);
+    return STEP_NEXT;
+  }
+  if (may_start_over(exchange)) {
+    exchange->started_over = true;
+    pool_attempt_again(&exchange->attempt);
     return STEP_NEXT;
   }
   if (decision->reason == REASON_FORCED && decision->variant != decision->route->stable)
@@ -98,7 +111,10 @@ void exchange_note_result(struct exchange *exchange, bool failed) {
 
 static void connect_failed(struct exchange *exchange, struct target *target, int error) {
   exchange->connect_error = error;
-  log_unreachable(exchange, target, error);
+  COUNT(exchange_counters(exchange), connect_failures);
+  exchange_log_endpoint(
+      exchange, target, strerror(error),
+      exchange_has_stable_left(exchange) ? "; its users get stable when no endpoint accepts" : "");
   if (!is_own_shortage(error)) note(exchange, target, true);
 }
 
@@ -110,7 +126,7 @@ enum step exchange_step_pick(struct exchange *exchange) {
   }
   struct pool *pool = exchange->pool;
   struct target *target =
-      pool_next(pool, &exchange->attempt, worker->now_ms, !has_stable_left(exchange));
+      pool_next(pool, &exchange->attempt, worker->now_ms, !exchange_has_stable_left(exchange));
   if (!target) return out_of_endpoints(exchange);
   exchange->head_sent = false;
   exchange->request_sent = false;

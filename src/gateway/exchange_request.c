@@ -13,7 +13,8 @@
 static struct str request_id(struct exchange *exchange) {
   static const char hex[] = "0123456789abcdef";
   char *id = exchange->request_id;
-  for (int half = 0; half < 2 && !exchange->retried; half++) {
+  bool is_made = id[0] != '\0';
+  for (int half = 0; half < 2 && !is_made; half++) {
     uint64_t word = worker_random(exchange->worker);
     for (int i = 0; i < 16; i++, word >>= 4) id[half * 16 + i] = hex[word & 15];
   }
@@ -43,109 +44,12 @@ static bool send_head(struct exchange *exchange) {
   return exchange->origin->operations->write_head(exchange->origin, worker->request_out);
 }
 
-static enum pump request_body_failed(struct exchange *exchange, enum stream_read why) {
-  struct counters *counters = exchange_counters(exchange);
-  switch (why) {
-    case STREAM_READ_SLOW:
-      (void)exchange_answer_and_log(exchange, 408, "the request's body did not arrive in time");
-      return PUMP_ENDED;
-    case STREAM_READ_LONG_EXTENSIONS:
-      COUNT(counters, extensions_long);
-      (void)exchange_answer_and_log(exchange, 413, "the request's chunk extensions are too long");
-      return PUMP_ENDED;
-    case STREAM_READ_LONG_TRAILERS:
-      COUNT(counters, trailers_long);
-      (void)exchange_answer_and_log(exchange, 431, "the request's trailers are too long");
-      return PUMP_ENDED;
-    case STREAM_READ_DATA:
-    case STREAM_READ_WAIT:
-    case STREAM_READ_END:
-    case STREAM_READ_BAD:
-    case STREAM_READ_FAILED:
-      break;
-  }
-  (void)exchange_answer_and_log(exchange, 400, "the request's body is malformed or was cut off");
-  return PUMP_ENDED;
-}
-
-/* Those of the client's body that may go on: none without a chunked body, and none where Connection
- * names fields, as it may mean them (RFC 9110 7.6.1). */
-static const struct field_list *request_trailers(struct exchange *exchange) {
-  struct field_list *list = exchange->worker->trailers_out;
-  list->n = 0;
-  if (exchange->request.body == HTTP_BODY_CHUNKED && !exchange->request.nominates)
-    exchange->client->operations->read_trailers(exchange->client, list);
-  forward_trailers(list, policy_protects_field, exchange->policy->policy);
-  return list;
-}
-
-enum pump exchange_pump_request(struct exchange *exchange) {
-  struct client_stream *client = exchange->client;
-  struct origin_stream *origin = exchange->origin;
-  for (unsigned runs = 0; !exchange->request_sent; runs++) {
-    if (runs == RUNS_A_TURN_MAX) {
-      client->operations->run_again(client);
-      break;
-    }
-    struct str data;
-    enum stream_read result =
-        exchange->request_read ? STREAM_READ_END : client->operations->read_body(client, &data);
-    if (result == STREAM_READ_WAIT) {
-      (void)origin->operations->flush(origin);
-      return PUMP_AWAITS_CLIENT;
-    }
-    if (result == STREAM_READ_END) {
-      exchange->request_read = true;
-      exchange->request_sent = origin->operations->end_body(origin, request_trailers(exchange));
-      if (exchange->request_sent) break;
-      if (origin->operations->flush(origin) != STREAM_WRITE_DONE) return PUMP_AWAITS_ORIGIN;
-      /* All was sent before, so there is room, or no memory: nothing more would tell of any. */
-      exchange->request_sent = origin->operations->end_body(origin, request_trailers(exchange));
-      if (exchange->request_sent) break;
-      (void)exchange_answer_shortage(exchange, "out of memory");
-      return PUMP_ENDED;
-    }
-    if (result != STREAM_READ_DATA) return request_body_failed(exchange, result);
-    size_t taken = origin->operations->write_body(origin, data);
-    client->operations->consume_body(client, taken);
-    exchange->body_bytes += taken;
-    if (exchange_is_too_large(exchange, exchange->body_bytes)) {
-      COUNT(exchange_counters(exchange), bodies_large);
-      (void)exchange_answer_and_log(exchange, 413, "the request's body is over the limit");
-      return PUMP_ENDED;
-    }
-    /* Progress of an upload moves the wait for the response, but for the rest of its head. */
-    if (taken > 0 && (exchange->response_begun || !exchange->head_is_timed))
-      exchange_wait_no_more(exchange);
-    if (taken == data.n) continue;
-    if (origin->operations->flush(origin) != STREAM_WRITE_DONE) return PUMP_AWAITS_ORIGIN;
-  }
-  enum stream_write flushed = origin->operations->flush(origin);
-  return exchange->request_sent && flushed == STREAM_WRITE_DONE ? PUMP_DONE : PUMP_AWAITS_ORIGIN;
-}
-
-/* Whether the request may be sent once more (contract §5): nothing of it can have been processed.
- */
-static bool may_retry(struct exchange *exchange) {
-  const struct origin_stream *origin = exchange->origin;
-  return origin->reused && !origin->received && !exchange->retried && !exchange->response_begun &&
-         http_method_is_idempotent(exchange->request.method_id) &&
-         exchange->client->operations->rewind_body(exchange->client);
-}
-
 static enum step origin_closed(struct exchange *exchange) {
   if (exchange->origin->error == ENOMEM) return exchange_answer_shortage(exchange, "out of memory");
-  if (may_retry(exchange)) {
-    COUNT(exchange_counters(exchange), retries);
-    exchange->retried = true;
-    exchange->only_fresh = true;
-    exchange->request_read = exchange->request.body == HTTP_BODY_NONE;
-    exchange->body_bytes = 0;
-    exchange->attempt = (struct pool_attempt){0};
-    exchange_drop_origin(exchange, false);
-    exchange->state = EXCHANGE_PICK;
+  const bool was_idle = exchange->origin->reused;
+  if (!exchange->origin->received &&
+      exchange_retry(exchange, was_idle ? RETRY_IDLE_CLOSED : RETRY_CLOSED))
     return STEP_NEXT;
-  }
   COUNT(exchange_counters(exchange), bad_responses);
   exchange_note_result(exchange, true);
   return exchange_answer_and_log(exchange, 502,
@@ -172,7 +76,7 @@ static enum step interim_response(struct exchange *exchange) {
   struct worker *worker = exchange->worker;
   struct client_stream *client = exchange->client;
   exchange->head_is_timed = false;
-  exchange_wait_no_more(exchange); /* the response has not begun: its time begins anew */
+  exchange_wait_anew(exchange); /* the response has not begun */
   if (++exchange->interims > INTERIM_MAX)
     return bad_response(exchange, "too many interim responses");
   if (exchange->request.version_minor == 0) return STEP_NEXT; /* RFC 9110 15.2 */
@@ -181,6 +85,15 @@ static enum step interim_response(struct exchange *exchange) {
     return exchange_answer_shortage(exchange, "out of memory");
   (void)client->operations->flush(client); /* a client that has gone is told of by its own event */
   return STEP_NEXT;
+}
+
+/* How long the response may still be waited for: by this try, and by all that are made. */
+static int64_t response_wait_ms(struct exchange *exchange) {
+  const int64_t now_ms = exchange->worker->now_ms;
+  if (exchange->due_ms == 0) exchange->due_ms = now_ms + pool_config(exchange->pool)->timeout_ms;
+  const int64_t left_ms = exchange->due_ms - now_ms, try_ms = exchange_try_timeout_ms(exchange);
+  if (try_ms > 0 && try_ms < left_ms) return try_ms;
+  return left_ms > 0 ? left_ms : 0;
 }
 
 /* The clock for the first byte runs while the origin is waited for, and not while a client takes
@@ -195,9 +108,29 @@ static void watch_head(struct exchange *exchange, enum pump pumped) {
   }
   bool asked_first = exchange->request.expect_continue && exchange->body_bytes == 0;
   if (pumped == PUMP_AWAITS_CLIENT && !asked_first)
-    exchange_wait_no_more(exchange);
+    exchange_wait_anew(exchange);
   else if (!exchange->timer.next)
-    exchange_wait_at_most(exchange, pool_config(exchange->pool)->timeout_ms);
+    exchange_wait_at_most(exchange, response_wait_ms(exchange));
+}
+
+static enum step response_is_late(struct exchange *exchange) {
+  const struct origin_stream *origin = exchange->origin;
+  const int64_t now_ms = exchange->worker->now_ms;
+  if (!origin->received && exchange_retry(exchange, RETRY_TIMEOUT)) return STEP_NEXT;
+  if (!origin->received && exchange->due_ms > now_ms) { /* it was only this try's time */
+    exchange_wait_at_most(exchange, exchange->due_ms - now_ms);
+    return STEP_WAIT;
+  }
+  exchange_note_result(exchange, true);
+  return exchange_answer_and_log(exchange, 504, "the service did not respond in time");
+}
+
+static enum step response_head(struct exchange *exchange) {
+  const int status = exchange->response.status;
+  if (status == 101) return switching_protocols(exchange);
+  if (status < 200) return interim_response(exchange);
+  if (status >= 400 && exchange_retry(exchange, RETRY_STATUS)) return STEP_NEXT;
+  return exchange_begin_response(exchange);
 }
 
 enum step exchange_step_request(struct exchange *exchange) {
@@ -209,9 +142,7 @@ enum step exchange_step_request(struct exchange *exchange) {
   const char *why = "";
   switch (origin->operations->read_head(origin, &exchange->response, &why)) {
     case ORIGIN_HEAD_DONE:
-      if (exchange->response.status == 101) return switching_protocols(exchange);
-      return exchange->response.status < 200 ? interim_response(exchange)
-                                             : exchange_begin_response(exchange);
+      return response_head(exchange);
     case ORIGIN_HEAD_WAIT:
       break;
     case ORIGIN_HEAD_BAD:
@@ -219,10 +150,7 @@ enum step exchange_step_request(struct exchange *exchange) {
     case ORIGIN_HEAD_CLOSED:
       return origin_closed(exchange);
   }
-  if (exchange->timed_out) {
-    exchange_note_result(exchange, true);
-    return exchange_answer_and_log(exchange, 504, "the service did not respond in time");
-  }
+  if (exchange->timed_out) return response_is_late(exchange);
   watch_head(exchange, pumped);
   return STEP_WAIT;
 }

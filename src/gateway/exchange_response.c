@@ -41,6 +41,7 @@ enum step exchange_begin_response(struct exchange *exchange) {
       !exchange->client->operations->write_head(exchange->client, worker->response_out))
     return exchange_answer_shortage(exchange, "out of memory");
   exchange->response_begun = true;
+  exchange_keep_no_body(exchange);
   exchange_note_result(exchange, is_failure(exchange->response.status));
   if (decision->set_cookie.p) COUNT(exchange_counters(exchange), cookies_set);
   exchange_wait_no_more(exchange);

@@ -5,6 +5,8 @@
  *   exchange_decide.c    DECIDE, LOOKUP: who is asking, which variant; what is refused
  *   exchange_pick.c      PICK, CONNECT: endpoints in turn, idle connections first, then stable
  *   exchange_request.c   REQUEST: head and body to the origin, until its head comes
+ *   exchange_upload.c    the request's body, in either of these two; what is kept of it
+ *   exchange_retry.c     sending a request once more
  *   exchange_response.c  RESPONSE: head and body to the client
  *   exchange_tunnel.c    TUNNEL: what follows a 101
  */
@@ -48,10 +50,17 @@ static inline bool exchange_shows_decision(const struct exchange *exchange) {
 void exchange_wait_at_most(struct exchange *exchange, int64_t ms);
 void exchange_wait_no_more(struct exchange *exchange);
 
-/* Gives the origin's stream back (origin_stream.release) and stops the clock. */
+/* The clock stops, and the time for the response begins anew: something else is waited for. */
+void exchange_wait_anew(struct exchange *exchange);
+
 /* What came of the request at its endpoint, for the pool to know. Nothing comes of it where
  * the upstream detects no outliers. */
 void exchange_note_result(struct exchange *exchange, bool failed);
+/* Something is wrong with an endpoint, and `so` is what comes of it: a line in the log, at most one
+ * a second for each endpoint. */
+void exchange_log_endpoint(struct exchange *exchange, struct target *target, const char *what,
+                           const char *so);
+/* Gives the origin's stream back (origin_stream.release) and stops the clock. */
 void exchange_drop_origin(struct exchange *exchange, bool clean);
 
 /* Ends the exchange with a response of our own, or by a cut when another has begun. */
@@ -64,6 +73,36 @@ enum step exchange_answer_and_log(struct exchange *exchange, int status, const c
 enum step exchange_answer_challenge(struct exchange *exchange, enum jwt_outcome outcome);
 /* Answers an OPTIONS or TRACE whose Max-Forwards is spent, before an origin was chosen. */
 enum step exchange_answer_as_last(struct exchange *exchange);
+
+/* Whether the request is a canary's, and not forced to be: stable can have it. */
+static inline bool exchange_has_stable_left(const struct exchange *exchange) {
+  const struct decision *decision = &exchange->decision;
+  return decision->variant != decision->route->stable && decision->reason != REASON_FORCED;
+}
+/* The canary, which has stable left, has failed: PICK is to look for one of stable's endpoints. */
+void exchange_fail_over(struct exchange *exchange);
+
+/* Why a request might be sent once more. */
+enum retry_cause {
+  RETRY_IDLE_CLOSED, /* a reused connection ended before a byte of a response: it had been dead */
+  RETRY_CLOSED,      /* a fresh one did */
+  RETRY_TIMEOUT,     /* no byte of a response came in time */
+  RETRY_STATUS       /* the head in exchange->response says that the endpoint cannot */
+};
+/*
+ * Sends the request once more, to another endpoint where there is one, or at last to stable, where
+ * contract §5 or the upstream's "retry" lets it; nothing of a response may have gone to the client.
+ * The present origin is dropped then, and PICK is next. False: it may not, and nothing has changed.
+ */
+bool exchange_retry(struct exchange *exchange, enum retry_cause cause);
+/* How long one try may take until the first byte of its response; 0: there is no limit beside the
+ * upstream's `timeout`, as nothing would come of it. */
+int64_t exchange_try_timeout_ms(const struct exchange *exchange);
+/* The request is no longer with its pool: gives back what it had of the budget. */
+void exchange_leave_retry_budget(struct exchange *exchange);
+
+/* Nothing of the request's body has to be kept any more. */
+void exchange_keep_no_body(struct exchange *exchange);
 
 /* The two sides of a tunnel. */
 enum tunnel_side { TUNNEL_CLIENT, TUNNEL_ORIGIN };

@@ -72,8 +72,6 @@ struct client_stream_operations {
   /* The request's body. */
   enum stream_read (*read_body)(struct client_stream *stream, struct str *ret_data);
   void (*consume_body)(struct client_stream *stream, size_t n);
-  /* Goes back to the body's first byte, when all that was read of it is still held. */
-  bool (*rewind_body)(struct client_stream *stream);
   /* The trailer fields of a body that was read to its end, into ret->items; they hold as long as
    * the request's head does. */
   void (*read_trailers)(struct client_stream *stream, struct field_list *ret);

@@ -122,6 +122,8 @@ struct worker {
   struct exchange *spare_exchanges;
   size_t spare_exchange_count;
 
+  size_t kept_body_bytes; /* of all exchanges (exchange_upload.c) */
+
   char *scratch; /* for what lives no longer than one call: host, path, field values */
   size_t scratch_bytes;
   struct response_out *response_out; /* where heads are built */

@@ -24,9 +24,7 @@ static long status_of(const struct check *check) {
 }
 
 static bool status_is_wanted(const struct health_spec *spec, long status) {
-  for (size_t i = 0; i < spec->status_count; i++)
-    if (status >= (long)spec->statuses[i].from && status <= (long)spec->statuses[i].to) return true;
-  return false;
+  return http_statuses_have(spec->statuses, spec->status_count, (int)status);
 }
 
 /* Anything short of all bytes makes libcurl end the transfer. */

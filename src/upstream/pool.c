@@ -34,6 +34,7 @@ struct pool {
   bool is_outdated; /* memory was short when the list was to be made anew */
   struct members members;
   uint64_t cursor;
+  unsigned retrying;        /* requests that were sent once more, and are under way */
   int64_t ejected_until_ms; /* the last of those that this pool's requests ejected */
 };
 
@@ -308,6 +309,21 @@ struct target *pool_next(struct pool *pool, struct pool_attempt *attempt, int64_
   /* One may have become healthy between the rounds, and have been passed over in both. */
   bool missed = desperate && n > 0 && !attempt->has_given;
   return missed ? give(&pool->members.items[attempt->start % n], attempt) : NULL;
+}
+
+bool pool_retry_begin(struct pool *pool) {
+  const struct config_retry *retry = &pool->config->retry;
+  uint64_t running = 0;
+  for (size_t i = 0; i < pool->members.n; i++) running += pool->members.items[i].target->active;
+  const uint64_t share = running * retry->budget_percent / 100;
+  if (pool->retrying >= (share > retry->budget_minimum ? share : retry->budget_minimum))
+    return false;
+  pool->retrying++;
+  return true;
+}
+
+void pool_retry_end(struct pool *pool) {
+  pool->retrying--;
 }
 
 int64_t pool_note(struct pool *pool, struct target *target, bool failed, int64_t now_ms) {

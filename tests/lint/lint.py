@@ -21,7 +21,7 @@ LAYERS = {
     "transport": "base",
     "client": "base",
     "sandbox": "",
-    "health": "base client",
+    "health": "base http client",
     "lookup": "base json crypto client",
     "agent": "base",
     "attrs": "base zone json regex http agent",

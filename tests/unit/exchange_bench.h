@@ -43,7 +43,6 @@ static struct bench {
   char request_id[64];
 
   struct bench_body request;
-  bool forgets; /* the client's stream no longer holds the body's first byte */
   bool memory_is_short;
   size_t client_room, origin_room;
   enum stream_write client_flush;
@@ -106,12 +105,6 @@ static inline enum stream_read client_read_body(struct client_stream *stream, st
 static inline void client_consume_body(struct client_stream *stream, size_t n) {
   (void)stream;
   body_consume(&bench.request, n);
-}
-
-static inline bool client_rewind_body(struct client_stream *stream) {
-  (void)stream;
-  if (!bench.forgets) bench.request.at = 0;
-  return !bench.forgets;
 }
 
 static inline bool client_write_interim(struct client_stream *stream,
@@ -179,7 +172,6 @@ static inline void client_cut(struct client_stream *stream) {
 static const struct client_stream_operations bench_client_operations = {
     .read_body = client_read_body,
     .consume_body = client_consume_body,
-    .rewind_body = client_rewind_body,
     .read_trailers = client_read_trailers,
     .write_interim = client_write_interim,
     .write_head = client_write_head,
@@ -377,10 +369,6 @@ static inline void say_put_slow(struct str text) {
   (void)text;
   bench.request.then = STREAM_READ_SLOW;
 }
-static inline void say_forgets(struct str text) {
-  (void)text;
-  bench.forgets = true;
-}
 static inline void say_full(struct str text) {
   bench.client_room = number(text);
   bench.client_flush = STREAM_WRITE_WAIT;
@@ -472,7 +460,6 @@ static const struct {
     {"put-extensions", say_put_extensions},
     {"put-trailers", say_put_trailers},
     {"put-slow", say_put_slow},
-    {"forgets", say_forgets},
     {"full", say_full},
     {"drained", say_drained},
     {"gone", say_gone},

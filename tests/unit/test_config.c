@@ -181,6 +181,8 @@ static const char example[] =
     "      \"health_check\": { \"path\": \"/healthz?full=1\", \"host\": \"shop.internal:80\", "
     "\"status\": [200, \"204-299\"], \"body\": \"ok\", \"interval\": \"1s\", \"timeout\": "
     "\"500ms\", \"healthy\": 1, \"unhealthy\": 5, \"slow_start\": \"30s\" },\n"
+    "      \"retry\": { \"attempts\": 2, \"statuses\": [503, \"520-599\"], \"try_timeout\": "
+    "\"500ms\", \"budget_percent\": 10, \"budget_minimum\": 1, \"body_bytes\": \"16KiB\" },\n"
     "      \"load_balancing\": \"round_robin\", \"connect_timeout\": \"250ms\", "
     "\"timeout\": \"5m\" }\n"
     "  },\n"
@@ -244,6 +246,13 @@ static void check_example_upstreams(const struct config *config) {
   ck_assert(outliers->interval_ms == 1000 && outliers->ejection_ms == 2000);
   ck_assert(outliers->ejection_max_ms == 60000 && outliers->max_ejected_percent == 0);
   ck_assert(!config->upstreams[0].outliers.enabled);
+  const struct config_retry *retry = &upstream->retry;
+  ck_assert(retry->enabled && retry->attempts == 2 && retry->try_timeout_ms == 500);
+  ck_assert(retry->status_count == 2 && retry->statuses[1].from == 520);
+  ck_assert(retry->budget_percent == 10 && retry->budget_minimum == 1);
+  ck_assert(retry->body_bytes == 16384);
+  retry = &config->upstreams[0].retry;
+  ck_assert(!retry->enabled && retry->body_bytes == 65536);
   ck_assert(upstream->endpoints[0].weight == 7 && upstream->endpoints[0].port == 9002);
   ck_assert(upstream->endpoints[1].is_unix && upstream->endpoints[1].drains);
   ck_assert_view_eq(upstream->endpoints[1].host, "/run/canary.sock");
@@ -315,7 +324,7 @@ START_TEST(reads_the_example)
   ck_assert(!config->via && config->drop_untrusted);
   ck_assert_str_eq(config->user, "adit");
   ck_assert(!config->sandbox);
-  ck_assert(config->has_access_log && config->access_log_at.line == 30);
+  ck_assert(config->has_access_log && config->access_log_at.line == 31);
   ck_assert_str_eq(config->access_log.path, "etc/log/access");
   ck_assert_int_eq(config->access_log.format, CONFIG_LOG_COMBINED);
   config_free(&config);

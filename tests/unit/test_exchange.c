@@ -3,18 +3,29 @@
  */
 #include "exchange_bench.h"
 
-#define CONFIG_TEXT                                                                      \
-  "{\"listen\": [{\"address\": \"127.0.0.1:0\"}], \"rules\": [\"rules/*.json\"],"        \
-  " \"trusted_proxies\": [\"10.0.0.0/8\"], \"limits\": {\"body_bytes\": \"8B\"},"        \
-  " \"timeouts\": {\"body\": \"30s\", \"tunnel\": \"40s\"}, \"upgrades\": [\"x-mux\"],"  \
-  " \"upstreams\": {"                                                                    \
-  "\"stable\": {\"endpoints\": [\"127.0.0.1:1\", \"127.0.0.1:2\"], \"load_balancing\": " \
-  "\"round_robin\","                                                                     \
-  " \"connect_timeout\": \"2s\", \"timeout\": \"10s\"},"                                 \
-  "\"canary\": {\"endpoints\": [\"127.0.0.1:3\", \"127.0.0.1:4\"], \"load_balancing\": " \
-  "\"round_robin\","                                                                     \
-  " \"connect_timeout\": \"1s\", \"timeout\": \"5s\"}},"                                 \
+#define CONFIG_TEXT                                                                           \
+  "{\"listen\": [{\"address\": \"127.0.0.1:0\"}], \"rules\": [\"rules/*.json\"],"             \
+  " \"trusted_proxies\": [\"10.0.0.0/8\"], \"limits\": {\"body_bytes\": \"8B\"},"             \
+  " \"timeouts\": {\"body\": \"30s\", \"tunnel\": \"40s\"}, \"upgrades\": [\"x-mux\"],"       \
+  " \"upstreams\": {"                                                                         \
+  "\"stable\": {\"endpoints\": [\"127.0.0.1:1\", \"127.0.0.1:2\"], \"load_balancing\": "      \
+  "\"round_robin\","                                                                          \
+  " \"connect_timeout\": \"2s\", \"timeout\": \"10s\"},"                                      \
+  "\"canary\": {\"endpoints\": [\"127.0.0.1:3\", \"127.0.0.1:4\"], \"load_balancing\": "      \
+  "\"round_robin\","                                                                          \
+  " \"connect_timeout\": \"1s\", \"timeout\": \"5s\"},"                                       \
+  "\"patient\": {\"endpoints\": [\"127.0.0.1:5\", \"127.0.0.1:6\"], \"load_balancing\": "     \
+  "\"round_robin\", \"timeout\": \"10s\", \"retry\": {\"attempts\": 2, \"statuses\": [503], " \
+  "\"try_timeout\": \"2s\", \"body_bytes\": \"3B\"}},"                                        \
+  "\"sick\": {\"endpoints\": [\"127.0.0.1:7\", \"127.0.0.1:8\"], \"load_balancing\": "        \
+  "\"round_robin\", \"timeout\": \"5s\", \"retry\": {\"statuses\": [503], \"try_timeout\": "  \
+  "\"1s\"}}},"                                                                                \
   " \"sticky\": {\"keys\": [{\"id\": \"k\", \"file\": \"sticky.key\"}]}}"
+#define AGAIN_RULES_TEXT                                                            \
+  "{\"route\": \"again\", \"match\": {\"hosts\": [\"again\"]}, \"stable\": \"v1\"," \
+  " \"variants\": {\"v1\": \"patient\", \"canary\": \"sick\"}, \"rules\": ["        \
+  "{\"id\": \"to\", \"when\": {\"header.x-to\": \"canary\"}, \"to\": \"canary\"},"  \
+  "{\"id\": \"draw\", \"when\": {\"header.x-draw\": \"1\"}, \"split\": {\"canary\": 100}}]}"
 #define RULES_TEXT                                                                 \
   "{\"route\": \"shop\", \"match\": {\"hosts\": [\"shop\"]}, \"stable\": \"v1\","  \
   " \"variants\": {\"v1\": \"stable\", \"canary\": \"canary\"}, \"rules\": ["      \
@@ -22,6 +33,7 @@
   "{\"id\": \"draw\", \"when\": {\"header.x-draw\": \"1\"}, \"split\": {\"canary\": 100}}]}"
 
 #define GET     "GET / HTTP/1.1\r\nHost: shop\r\n"
+#define AGAIN   "GET / HTTP/1.1\r\nHost: again\r\n"
 #define OLD_GET "GET / HTTP/1.0\r\nHost: shop\r\n"
 #define POST    "POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: 4\r\n"
 #define PUT     "PUT / HTTP/1.1\r\nHost: shop\r\nContent-Length: 4\r\n"
@@ -46,6 +58,7 @@ static void play_all(const struct walk *walks, size_t n) {
   bench_open();
   write_file("adit.json", CONFIG_TEXT);
   write_file("rules/shop.json", RULES_TEXT);
+  write_file("rules/again.json", AGAIN_RULES_TEXT);
   struct text said;
   struct policy *policy = load_policy(NULL, NULL, &said);
   ck_assert_msg(policy && text_str(&said).n == 0, "%.*s", STR_ARG(text_str(&said)));
@@ -313,10 +326,6 @@ START_TEST(retry_walks)
        "closed up put:dy,put-end head:200,end",
        "reuse :1; send PUT / to v1; put bo; release; connect :2; send PUT / to v1; put bo; put dy; "
        "done; head 200; end; release clean; [responses retries]"},
-      {"not without its body", PUT, "idle:1,forgets,put:body,put-end", "closed",
-       "reuse :1; send PUT / to v1; put body; done; release; head 502; "
-       "body adit: the service closed the connection without a response; end; "
-       "[answers bad_responses]"},
       {"not a POST", POST, "idle:1,put:body,put-end", "closed",
        "reuse :1; send POST / to v1; put body; done; release; head 502; "
        "body adit: the service closed the connection without a response; end; "
@@ -348,6 +357,106 @@ START_TEST(retry_walks)
        "idle:1,put:12345678,put-end", "closed up head:200,end",
        "reuse :1; send PUT / to v1; put 12345678; done; release; connect :2; send PUT / to v1; "
        "put 12345678; done; head 200; end; release clean; [responses retries]"},
+  };
+  PLAY(walks);
+}
+END_TEST
+
+#define TO(port, variant) "connect :" port "; send GET / to " variant "; done; "
+#define OK                "head 200; body hi; end; release clean; "
+#define CLOSED_502 \
+  "release; head 502; body adit: the service closed the connection without a response; end; "
+
+START_TEST(option_walks)
+{
+  static const struct walk walks[] = {
+      {"a fresh connection ended", AGAIN, "", "up closed up head:200,data:hi,end",
+       TO("5", "v1") "release; " TO("6", "v1") OK "[responses retries]"},
+      {"so often, and where it has been for want of another", AGAIN, "",
+       "up closed up closed up closed",
+       TO("5", "v1") "release; " TO("6", "v1") "release; " TO("5", "v1") CLOSED_502
+       "[answers retries=2 bad_responses]"},
+      {"the others refuse, so where it has been", AGAIN, "",
+       "up refused:1,closed up head:200,data:hi,end",
+       TO("5", "v1") "release; connect :6; " TO("5", "v1") OK
+       "[responses connect_failures retries]"},
+      {"all refuse", AGAIN, "", "up refused:3,closed",
+       TO("5", "v1") "release; connect :6; connect :5; connect :6; head 502; "
+                     "body adit: the service refused the connection; end; [answers "
+                     "connect_failures=3 retries]"},
+      {"a dead idle connection does not count", AGAIN, "idle:1",
+       "closed up closed up closed up head:200,data:hi,end",
+       "reuse :5; send GET / to v1; done; release; " TO("6", "v1") "release; " TO(
+           "5", "v1") "release; " TO("6", "v1") OK "[responses retries=3]"},
+      {"not a POST", "POST / HTTP/1.1\r\nHost: again\r\nContent-Length: 0\r\n", "", "up closed",
+       "connect :5; send POST / to v1; done; " CLOSED_502 "[answers bad_responses]"},
+      {"not after a byte of a response", AGAIN, "", "up half-head,closed",
+       TO("5", "v1") CLOSED_502 "[answers bad_responses]"},
+      {"not after an interim response", AGAIN, "", "up head:103 closed",
+       TO("5", "v1") "interim 103; " CLOSED_502 "[answers bad_responses]"},
+      {"a status", AGAIN, "", "up head:503 up head:200,data:hi,end",
+       TO("5", "v1") "release; " TO("6", "v1") OK "[responses retries]"},
+      {"the last status is the client's", AGAIN, "",
+       "up head:503 up head:503 up head:503,data:hi,end",
+       TO("5", "v1") "release; " TO("6", "v1") "release; " TO(
+           "5", "v1") "head 503; body hi; end; release clean; [responses retries=2]"},
+      {"another status is", AGAIN, "", "up head:500,data:hi,end",
+       TO("5", "v1") "head 500; body hi; end; release clean; [responses]"},
+      {"a time-out", AGAIN, "", "up +1999 +17 up head:200,data:hi,end",
+       TO("5", "v1") "release; " TO("6", "v1") OK "[responses retries]"},
+      {"the last try has the rest of the time", AGAIN, "", "up +2016 up +2016 up +5936 +48",
+       TO("5", "v1") "release; " TO("6", "v1") "release; " TO(
+           "5", "v1") "release; head 504; body adit: the service did not respond in time; end; "
+                      "[answers retries=2]"},
+      {"with the body that is kept", "PUT / HTTP/1.1\r\nHost: again\r\nContent-Length: 3\r\n",
+       "put:ab", "up closed up put:c,put-end head:200,end",
+       "connect :5; send PUT / to v1; put ab; release; connect :6; send PUT / to v1; put ab; put "
+       "c; "
+       "done; head 200; end; release clean; [responses retries]"},
+      {"which the next endpoint takes bit by bit",
+       "PUT / HTTP/1.1\r\nHost: again\r\nContent-Length: 3\r\n", "put:ab",
+       "up origin-full:1,closed up origin-drained put:c,put-end head:200,end",
+       "connect :5; send PUT / to v1; put ab; release; connect :6; send PUT / to v1; put a; put b; "
+       "put c; done; head 200; end; release clean; [responses retries]"},
+      {"not without its body", "PUT / HTTP/1.1\r\nHost: again\r\nContent-Length: 4\r\n",
+       "put:abc,put:d,put-end", "up closed",
+       "connect :5; send PUT / to v1; put abcd; done; " CLOSED_502 "[answers bad_responses]"},
+  };
+  PLAY(walks);
+}
+END_TEST
+
+/* A sick canary hurts nobody: what may be sent again ends at stable. */
+START_TEST(option_canary_walks)
+{
+  static const struct walk walks[] = {
+      {"its endpoints, and then stable", AGAIN CANARY, "",
+       "up closed up closed up head:200,data:hi,end",
+       TO("7", "canary") "release; " TO("8", "canary") "release; " TO("5", "v1") OK
+       "[responses retries=2 failovers]"},
+      {"no cookie then", AGAIN DRAWN, "", "up closed up closed up head:200,data:hi,end",
+       TO("7", "canary") "release; " TO("8", "canary") "release; " TO("5", "v1") OK
+       "[responses retries=2 failovers]"},
+      {"the other one refuses", AGAIN CANARY, "", "up refused:1,closed up head:200,data:hi,end",
+       TO("7", "canary") "release; connect :8; " TO("5", "v1") OK
+       "[responses connect_failures retries failovers]"},
+      {"stable's own tries", AGAIN CANARY, "",
+       "up closed up closed up closed up closed up head:200,data:hi,end",
+       TO("7", "canary") "release; " TO("8", "canary") "release; " TO("5", "v1") "release; " TO(
+           "6", "v1") "release; " TO("5", "v1") OK "[responses retries=4 failovers]"},
+      {"a status", AGAIN CANARY, "", "up head:503 up head:503 up head:200,data:hi,end",
+       TO("7", "canary") "release; " TO("8", "canary") "release; " TO("5", "v1") OK
+       "[responses retries=2 failovers]"},
+      {"it hangs", AGAIN CANARY, "", "up +1016 up +1016 up +1999 head:200,data:hi,end",
+       TO("7", "canary") "release; " TO("8", "canary") "release; " TO("5", "v1") OK
+       "[responses retries=2 failovers]"},
+      {"forced, it is told", "GET / HTTP/1.1\r\nHost: again\r\n" FORCED, "", "up closed up closed",
+       TO("7", "canary") "release; " TO(
+           "8", "canary") "release; head 502 (variant=canary; reason=forced); "
+                          "body adit: the service closed the connection without a response; end; "
+                          "[answers retries bad_responses forced]"},
+      {"without the option it is told, too", GET CANARY, "", "up closed",
+       TO("3", "canary") CLOSED_502 "[answers bad_responses]"},
   };
   PLAY(walks);
 }
@@ -497,4 +606,5 @@ START_TEST(failures_are_logged)
 END_TEST
 
 UNIT_MAIN("exchange", decide_walks, connect_walks, failover_walks, request_walks, interim_walks,
-          retry_walks, response_walks, tunnel_walks, behind_a_proxy, failures_are_logged)
+          retry_walks, option_walks, option_canary_walks, response_walks, tunnel_walks,
+          behind_a_proxy, failures_are_logged)

@@ -338,7 +338,7 @@ START_TEST(well)
   };
   begin();
   played.spec.status_count = 2;
-  played.spec.statuses[1] = (struct health_statuses){404, 404};
+  played.spec.statuses[1] = (struct http_statuses){404, 404};
   for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
     char upstream[16];
     snprintf(upstream, sizeof(upstream), "shop-%zu", i);

@@ -374,6 +374,31 @@ START_TEST(ejected_beyond_the_share)
 }
 END_TEST
 
+START_TEST(retry_budget)
+{
+  struct bench_upstream upstream;
+  table = target_table_new();
+  bench_upstream("127.0.0.1:1 127.0.0.1:2", &upstream);
+  upstream.config.retry = (struct config_retry){.budget_percent = 20, .budget_minimum = 2};
+  struct pool *pool = pool_new(NULL, NULL, table, &upstream.config);
+  struct target *first = bench_target(table, "127.0.0.1:1");
+  ck_assert(pool_retry_begin(pool) && pool_retry_begin(pool) && !pool_retry_begin(pool));
+  first->active = 9;
+  bench_target(table, "127.0.0.1:2")->active = 5;
+  ck_assert(!pool_retry_begin(pool));
+  first->active = 10; /* a fifth of 15 is 3 */
+  ck_assert(pool_retry_begin(pool) && !pool_retry_begin(pool));
+  pool_retry_end(pool);
+  ck_assert(pool_retry_begin(pool));
+  upstream.config.retry.budget_minimum = 4;
+  ck_assert(pool_retry_begin(pool) && !pool_retry_begin(pool));
+  first->active = 0;
+  bench_target(table, "127.0.0.1:2")->active = 0;
+  pool_free(&pool);
+  target_table_free(&table);
+}
+END_TEST
+
 START_TEST(what_drains_gets_nothing)
 {
   struct bench_upstream upstream;
@@ -526,7 +551,7 @@ START_TEST(resolver_without_names)
 END_TEST
 
 UNIT_MAIN("upstream", one_target_for_an_address, many_targets, idle_last_in_first_out, connects,
-          round_robin, weights_are_shares, least_requests, what_drains_gets_nothing, outliers,
-          ejections_grow, ejected_beyond_the_share, an_endpoint_named_twice, avoided_targets,
-          all_are_avoided, a_timeout_of_the_attempt_itself, pools_share_targets, localhost,
-          resolver_without_names)
+          round_robin, weights_are_shares, least_requests, retry_budget, what_drains_gets_nothing,
+          outliers, ejections_grow, ejected_beyond_the_share, an_endpoint_named_twice,
+          avoided_targets, all_are_avoided, a_timeout_of_the_attempt_itself, pools_share_targets,
+          localhost, resolver_without_names)
