@@ -464,11 +464,13 @@ START_TEST(dropped_while_it_is_checked)
 {
   begin();
   played.manner = HANGS;
-  played.spec.timeout_ms = 50;
   struct health_endpoint *gone = ref_as("shop"), *stays = ref_as("shop-v2");
   while (played.requests < 2) turn();
   health_unref(played.health, &gone);
+  played.manner = ENDS;
+  while (played.count > 0) connection_close(&played.connections[0], false);
   wait_for(stays, false);
+  wait_for_checks(health_counts(played.health).health_checks + 2);
   ck_assert_uint_eq(lines_with("'shop'"), 0);
   health_unref(played.health, &stays);
   end();
