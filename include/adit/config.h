@@ -39,8 +39,11 @@ enum { CONFIG_WEIGHT_MAX = 256, CONFIG_UNIX_PATH_MAX = 107 };
 
 enum config_balance {
   BALANCE_LEAST_REQUESTS, /* of two chosen at random that with fewer requests */
-  BALANCE_ROUND_ROBIN
+  BALANCE_ROUND_ROBIN,
+  BALANCE_HASH /* the same for requests with the same `hash_by` */
 };
+
+enum { CONFIG_HASH_BY_MAX = 8 };
 
 /* When an endpoint that fails is left out for a while. */
 struct config_outliers {
@@ -74,6 +77,9 @@ struct config_upstream {
   const struct config_endpoint *endpoints;
   size_t endpoint_count; /* at least 1 */
   enum config_balance balance;
+  const uint16_t *hash_by; /* BALANCE_HASH: slots of config->hash_attributes, the first that is
+                              there counts */
+  size_t hash_by_count;    /* at most CONFIG_HASH_BY_MAX; else 0 */
   const struct health_spec *health; /* NULL: endpoints are not checked */
   struct config_outliers outliers;
   struct config_retry retry;
@@ -168,7 +174,8 @@ struct config {
   const struct cJSON *segments; /* NULL: none */
   const struct config_upstream *upstreams;
   size_t upstream_count;
-  const char *const *upstream_names; /* NULL at the end */
+  struct attr_table *hash_attributes; /* that upstreams balance by; NULL: none does */
+  const char *const *upstream_names;  /* NULL at the end */
   const struct config_key *keys;
   size_t key_count; /* 0: a random key is to be made, with a warning */
   struct config_limits limits;

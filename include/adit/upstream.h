@@ -108,10 +108,11 @@ struct pool *pool_new(struct resolver *resolver, struct health *health, struct t
 void pool_free(struct pool **pool);
 const struct config_upstream *pool_config(const struct pool *pool);
 
-/* One request's way through a pool's targets, each at most once. Zero-initialise but for `random`.
- */
+/* One request's way through a pool's targets, each at most once. Zero-initialise but for `random`
+ * and `hashed`. */
 struct pool_attempt {
   uint64_t random; /* any number; another one for each attempt */
+  bool hashed; /* in a pool that balances by hash: `random` is a key's hash, the same each time */
   size_t start;
   size_t tried;
   int64_t started_ms;
@@ -126,7 +127,10 @@ struct pool_attempt {
  * timed out on lately, come after the others and only with `desperate` (who has nothing to fall
  * back to). Where more than the upstream's max_ejected_percent are ejected, that counts for no
  * desperate attempt. One that starts slowly is left out by as many attempts as its share says,
- * while there are others. NULL: none is left.
+ * while there are others. Where the attempt is by a hash, all that holds for the hash: its target,
+ * those that it goes to instead, and whether it leaves one out that starts slowly are the same
+ * each time, in every worker; without one, a pool that balances by hash takes least requests. NULL:
+ * none is left.
  */
 struct target *pool_next(struct pool *pool, struct pool_attempt *attempt, int64_t now_ms,
                          bool desperate);

@@ -4,10 +4,12 @@
  * An endpoint that is an address is one target; one that is a name is a target for each of its
  * addresses. The list is made anew when the resolver says that a name has changed. With it a
  * schedule: each member as often as its weight says, evenly spread. Round robin goes through it;
- * least requests draws two places of it and takes the member that has less to do for its weight.
+ * least requests draws two places of it and takes the member that has less to do for its weight;
+ * for hash the members take the places of a table in its order (maglev.h).
  */
 #include <stdlib.h>
 
+#include "maglev.h"
 #include "target.h"
 
 struct member {
@@ -21,6 +23,7 @@ struct members {
   size_t n;
   uint32_t *schedule; /* indices into `items`; NULL: all weigh the same */
   size_t schedule_count;
+  struct maglev *table; /* NULL: another balance than hash, or no members */
 };
 
 struct pool {
@@ -47,6 +50,7 @@ static void members_free(const struct pool *pool, struct members *members) {
   }
   free(members->items);
   free(members->schedule);
+  maglev_unref(&members->table);
   *members = (struct members){0};
 }
 
@@ -146,6 +150,38 @@ static bool members_schedule(struct members *members) {
   return true;
 }
 
+/* ---- table ---- */
+
+static int compare_members(const void *a, const void *b) {
+  const struct member *left = a, *right = b;
+  return strcmp(left->target->text, right->target->text);
+}
+
+/* In one order wherever they come from. Before they are scheduled. */
+static void members_sort(struct members *members) {
+  if (members->n > 1) qsort(members->items, members->n, sizeof(*members->items), compare_members);
+}
+
+static bool members_tabulate(struct members *members) {
+  if (members->n == 0) return true;
+  struct maglev_member *described = calloc(members->n, sizeof(*described));
+  if (!described) return false;
+  for (size_t i = 0; i < members->n; i++) {
+    const struct member *member = &members->items[i];
+    described[i] =
+        (struct maglev_member){maglev_id(str_from_cstr(member->target->text)), member->weight};
+  }
+  members->table = maglev_get(described, members->n, members->schedule, members->schedule_count);
+  free(described);
+  return members->table != NULL;
+}
+
+static bool members_arrange(const struct pool *pool, struct members *members) {
+  if (pool->config->balance != BALANCE_HASH) return members_schedule(members);
+  members_sort(members);
+  return members_schedule(members) && members_tabulate(members);
+}
+
 /* New references are taken before the old ones are dropped, so that what stays keeps its idle
  * connections. Short of memory the old list stays, until the next attempt tries again. */
 static bool pool_rebuild(struct pool *pool) {
@@ -153,7 +189,7 @@ static bool pool_rebuild(struct pool *pool) {
   bool ok = true;
   for (size_t i = 0; ok && i < pool->config->endpoint_count; i++)
     ok = endpoint_add(pool, i, &members);
-  if (!ok || !members_schedule(&members)) {
+  if (!ok || !members_arrange(pool, &members)) {
     members_free(pool, &members);
     pool->is_outdated = true;
     return false;
@@ -272,11 +308,54 @@ static size_t pick_least(const struct pool *pool, const struct pool_attempt *att
   return has_less(&members->items[b], &members->items[a]) ? b : a;
 }
 
+/* ---- by hash ---- */
+
+/* So many places of the table are asked for a key's member and for those that stand in for it,
+ * which spreads the keys of one that is away over all others; then the list is gone through. With
+ * half of the members away that comes to one key in 256. */
+enum { HASHED_PLACES = 8 };
+
+static size_t hashed_member(const struct pool *pool, const struct pool_attempt *attempt,
+                            size_t place) {
+  const struct members *members = &pool->members;
+  unsigned before = HASHED_PLACES;
+  size_t i = (attempt->start + place) % members->n;
+  if (place < HASHED_PLACES) {
+    before = (unsigned)place;
+    i = maglev_find(members->table, attempt->random, before);
+  }
+  for (unsigned k = 0; k < before; k++)
+    if (maglev_find(members->table, attempt->random, k) == i) return SIZE_MAX;
+  return i;
+}
+
+/* ---- an attempt's order ---- */
+
+static size_t place_count(const struct pool *pool, const struct pool_attempt *attempt) {
+  const size_t n = pool->members.n;
+  return n > 0 && attempt->hashed ? HASHED_PLACES + n : n;
+}
+
+/* Which member an attempt meets at a place of its order; SIZE_MAX: one that came before. */
+static size_t member_of(const struct pool *pool, const struct pool_attempt *attempt, size_t place) {
+  if (attempt->hashed) return hashed_member(pool, attempt, place);
+  return (attempt->start + place) % pool->members.n;
+}
+
+/* In which round a member's turn is. What starts slowly was passed over by the other balances when
+ * they chose; here it keeps a share of its keys, and those the same each time. */
+enum { ROUND_FIT, ROUND_STARTS, ROUND_AVOIDED };
+static size_t round_of(const struct member *member, const struct pool_attempt *attempt) {
+  if (is_avoided(member, attempt)) return ROUND_AVOIDED;
+  return attempt->hashed && holds_back(member, attempt) ? ROUND_STARTS : ROUND_FIT;
+}
+
 static void attempt_start(struct pool *pool, struct pool_attempt *attempt, int64_t now_ms,
                           bool desperate) {
   if (pool->has_names && pool_is_stale(pool)) (void)pool_rebuild(pool);
   attempt->started = true;
   attempt->started_ms = now_ms;
+  attempt->hashed = attempt->hashed && pool->members.table;
   if (pool->members.n == 0) return;
   attempt->panics = desperate && has_too_many_ejected(pool, now_ms);
   switch (pool->config->balance) {
@@ -285,6 +364,10 @@ static void attempt_start(struct pool *pool, struct pool_attempt *attempt, int64
       return;
     case BALANCE_ROUND_ROBIN:
       attempt->start = pick_in_turn(pool, attempt);
+      return;
+    case BALANCE_HASH:
+      attempt->start = attempt->hashed ? maglev_find(pool->members.table, attempt->random, 0)
+                                       : pick_least(pool, attempt);
       return;
   }
 }
@@ -298,13 +381,13 @@ static struct target *give(const struct member *member, struct pool_attempt *att
 struct target *pool_next(struct pool *pool, struct pool_attempt *attempt, int64_t now_ms,
                          bool desperate) {
   if (!attempt->started) attempt_start(pool, attempt, now_ms, desperate);
-  size_t n = pool->members.n;
-  size_t rounds = desperate ? 2 : 1; /* the second is for those that the first left out */
-  while (attempt->tried < n * rounds) {
-    bool second_round = attempt->tried >= n;
-    const struct member *member = &pool->members.items[(attempt->start + attempt->tried++) % n];
-    if (is_avoided(member, attempt) != second_round) continue;
-    return give(member, attempt);
+  const size_t n = pool->members.n, places = place_count(pool, attempt);
+  const size_t rounds = desperate ? ROUND_AVOIDED + 1 : ROUND_AVOIDED;
+  while (attempt->tried < places * rounds) {
+    const size_t round = attempt->tried / places;
+    const size_t i = member_of(pool, attempt, attempt->tried++ % places);
+    if (i != SIZE_MAX && round_of(&pool->members.items[i], attempt) == round)
+      return give(&pool->members.items[i], attempt);
   }
   /* One may have become healthy between the rounds, and have been passed over in both. */
   bool missed = desperate && n > 0 && !attempt->has_given;
