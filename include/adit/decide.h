@@ -104,6 +104,24 @@ void decider_supply(struct decider *decider, enum attr_source_kind kind,
 void decide(struct decider *decider, const struct decide_request *request, struct decision *ret,
             struct rules_trace *trace, struct arena *trace_arena);
 
+/* ---- keys --------------------------------------------------------------------------------- */
+
+enum decide_key {
+  KEY_FOUND,
+  KEY_NONE,
+  KEY_UNDECIDED, /* a limit left one undecided: whoever took another would not do so each time */
+  KEY_PENDING    /* one is being fetched: ask again when it has come */
+};
+
+/*
+ * The text of the first of `slots` of a table that is present and not empty, as for a split: for
+ * who treats requests of one user alike. Read as rules read it, by the decider's suppliers; what
+ * was read for the last decision is gone. *ret is valid until the decider's next use.
+ */
+enum decide_key decider_find_key(struct decider *decider, const struct attr_request *request,
+                                 const struct attr_table *table, const uint16_t *slots, size_t n,
+                                 struct str *ret);
+
 /* ---- parts, for tests and fuzzers ------------------------------------------------------------ */
 
 /* Writes a cookie's value (not its name) signed by keys[0] to `ret` (COOKIE_VALUE_MAX). 0: failed.

@@ -67,20 +67,26 @@ static bool visitor_make_id(const struct decide_request *request, struct visitor
   return true;
 }
 
-enum key_result { KEY_FOUND, KEY_NONE, KEY_UNDECIDED };
-
 /* The first slot that is present and not empty. One that a limit left undecided might be: the
  * search must not go on to a key that another request of the same user would not use. */
-static enum key_result find_key(struct attr_reader *reader, const uint16_t *slots, size_t n,
+static enum decide_key find_key(struct attr_reader *reader, const uint16_t *slots, size_t n,
                                 struct str *ret) {
   for (size_t i = 0; i < n; i++) {
     const struct attr_value *value = attr_read(reader, slots[i]);
-    if (value->state == ATTR_UNDECIDED) return KEY_UNDECIDED;
+    if (value->state == ATTR_UNDECIDED)
+      return attr_reader_is_pending(reader) ? KEY_PENDING : KEY_UNDECIDED;
     if (value->state != ATTR_PRESENT || value->data[0].text.n == 0) continue;
     *ret = value->data[0].text;
     return KEY_FOUND;
   }
   return KEY_NONE;
+}
+
+enum decide_key decider_find_key(struct decider *decider, const struct attr_request *request,
+                                 const struct attr_table *table, const uint16_t *slots, size_t n,
+                                 struct str *ret) {
+  attr_reader_begin(decider->reader, table, request);
+  return find_key(decider->reader, slots, n, ret);
 }
 
 static int anonymous_bucket(const struct route *route, const struct visitor *visitor) {
@@ -106,7 +112,7 @@ static bool draw_bucket(struct decider *decider, const struct decide_request *re
     return true;
   }
   struct str key;
-  enum key_result result = find_key(decider->reader, split->by, split->by_count, &key);
+  enum decide_key result = find_key(decider->reader, split->by, split->by_count, &key);
   if (result == KEY_NONE)
     result = find_key(decider->reader, route->sticky.by, route->sticky.by_count, &key);
   switch (result) {
@@ -114,6 +120,7 @@ static bool draw_bucket(struct decider *decider, const struct decide_request *re
       *ret = (int)rules_bucket(route->sticky.salt, key);
       return true;
     case KEY_UNDECIDED:
+    case KEY_PENDING:
       return false;
     case KEY_NONE:
       break;

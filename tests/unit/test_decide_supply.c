@@ -275,6 +275,60 @@ static void check_read(struct world *world, const struct attr_request *request, 
   attr_reader_free(&reader);
 }
 
+/* Keys for others than a split, of a table of their own. */
+START_TEST(finding_a_key)
+{
+  static const char *const names[] = {"plan", "tags", "cookie.s", "host"};
+  static const struct {
+    struct http_field fields[2];
+    size_t n, from; /* from which name on is asked */
+    bool distrusted, is_pending;
+    enum decide_key result;
+    const char *key;
+  } cases[] = {
+      {{{STR_INIT("X-User"), STR_INIT("u")}}, 1, 0, false, false, KEY_FOUND, "pro"},
+      {{{STR_INIT("X-User"), STR_INIT("u")}}, 1, 0, false, true, KEY_PENDING, ""},
+      {{{STR_INIT("X-User"), STR_INIT("u")}}, 1, 1, false, true, KEY_FOUND, "h"},
+      {{{STR_INIT("X-User"), STR_INIT("u!")}, {STR_INIT("X-Tags"), STR_INIT(", a, b")}},
+       2,
+       0,
+       false,
+       false,
+       KEY_FOUND,
+       "a"},
+      {{{STR_INIT("X-User"), STR_INIT("u")}, {STR_INIT("X-Tags"), STR_INIT("a, b")}},
+       2,
+       0,
+       true,
+       false,
+       KEY_FOUND,
+       "h"},
+      {{{STR_INIT("Cookie"), STR_INIT("s=")}}, 1, 0, false, false, KEY_FOUND, "h"},
+      {{{STR_INIT("Cookie"), STR_INIT("s=1; s=2")}}, 1, 0, false, false, KEY_FOUND, "1"},
+      {{{STR_INIT("Cookie"), STR_INIT("s=")}}, 1, 4, false, false, KEY_NONE, ""},
+  };
+  struct world world;
+  world_init(&world, BY_PLAN);
+  struct attr_table *table = attr_table_new(world.arena, world.catalog);
+  uint16_t slots[COUNT(names)];
+  for (size_t i = 0; i < COUNT(names); i++)
+    slots[i] = attr_table_slot(table, str_from_cstr(names[i]));
+  for (size_t i = 0; i < COUNT(cases); i++) {
+    struct decide_request request = request_of(cases[i].fields, cases[i].n);
+    request.attr.trusted = !cases[i].distrusted;
+    request.attr.client_ip.bytes[0] = 0;
+    world.pending = cases[i].is_pending;
+    struct str key = STR("");
+    const size_t from = cases[i].from;
+    enum decide_key result = decider_find_key(world.decider, &request.attr, table, slots + from,
+                                              COUNT(names) - from, &key);
+    ck_assert_msg(result == cases[i].result, "%zu: %d", i, (int)result);
+    ck_assert_view_eq(key, cases[i].key);
+  }
+  world_deinit(&world);
+}
+END_TEST
+
 START_TEST(reading)
 {
   struct world world;
@@ -391,4 +445,5 @@ START_TEST(mistakes)
 END_TEST
 
 UNIT_MAIN("decide_supply", pending_only_where_it_matters, pending_in_another_reading_of_the_path,
-          pending_key_of_a_split, reading, given_stands_for_all_sources, fields_for_vary, mistakes)
+          pending_key_of_a_split, finding_a_key, reading, given_stands_for_all_sources,
+          fields_for_vary, mistakes)
