@@ -4,6 +4,7 @@
  *   keys.c       the table of keys, types and defaults
  *   reader.c     typed members, after that table
  *   address.c    listen, admin, trusted_proxies; endpoints' addresses
+ *   hash_by.c    what upstreams balance by
  *   geo.c        geoip, and sources that are asked for the client's address
  *   upstreams.c  upstreams, rules
  *   secrets.c    sticky, and files that hold secrets

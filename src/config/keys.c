@@ -79,6 +79,7 @@ static const struct config_key_info rows[] = {
     {"upstreams.*.endpoints[].weight", "number", "1", true},
     {"upstreams.*.endpoints[].drain", "boolean", "false", true},
     {"upstreams.*.load_balancing", "string", "least_requests", true},
+    {"upstreams.*.hash_by", "list", "", true},
     {"upstreams.*.outlier_detection", "object", "", true},
     {"upstreams.*.outlier_detection.consecutive_failures", "number", "5", true},
     {"upstreams.*.outlier_detection.failure_percent", "number", "50", true},

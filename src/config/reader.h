@@ -108,6 +108,9 @@ void config_read_health_check(struct config_reader *reader, const struct config_
                               const struct health_spec **ret);
 void config_read_retry(struct config_reader *reader, const struct config_scope *upstream,
                        struct config_retry *ret);
+/* `upstream->balance` is read already. */
+void config_read_hash_by(struct config_reader *reader, const struct config_scope *scope,
+                         struct config_upstream *upstream);
 void config_read_upstreams(struct config_reader *reader, const struct config_scope *root);
 /* Before attributes are declared, which may have them for a source. */
 void config_read_lookups(struct config_reader *reader, const struct config_scope *root);

@@ -64,9 +64,11 @@ static void read_endpoints(struct config_reader *reader, const struct config_sco
 
 static void read_balance(struct config_reader *reader, const struct config_scope *scope,
                          struct config_upstream *upstream) {
-  static const char *const names[] = {
-      [BALANCE_LEAST_REQUESTS] = "least_requests", [BALANCE_ROUND_ROBIN] = "round_robin", NULL};
-  static const char hint[] = "\"least_requests\" or \"round_robin\"";
+  static const char *const names[] = {[BALANCE_LEAST_REQUESTS] = "least_requests",
+                                      [BALANCE_ROUND_ROBIN] = "round_robin",
+                                      [BALANCE_HASH] = "hash",
+                                      NULL};
+  static const char hint[] = "\"least_requests\", \"round_robin\" or \"hash\"";
   const cJSON *node = config_find(scope, "load_balancing");
   const char *what = config_printf(reader, "%s: 'load_balancing'", scope->what);
   struct str text;
@@ -112,6 +114,7 @@ static void read_upstream(struct config_reader *reader, const cJSON *node,
   if (!config_open_scope(reader, node, "upstreams.*", what, &scope)) return;
   read_endpoints(reader, &scope, upstream);
   read_balance(reader, &scope, upstream);
+  config_read_hash_by(reader, &scope, upstream);
   config_read_health_check(reader, &scope, &upstream->health);
   read_outliers(reader, &scope, &upstream->outliers);
   config_read_retry(reader, &scope, &upstream->retry);

@@ -23,7 +23,8 @@
 enum exchange_state {
   EXCHANGE_DECIDE,   /* route, rules, limits: where it goes, or an answer of our own */
   EXCHANGE_LOOKUP,   /* a directory is asked for what a rule needs */
-  EXCHANGE_PICK,     /* the next endpoint: an idle connection or a new one */
+  EXCHANGE_PICK,     /* the next endpoint: an idle connection or a new one; a directory may be asked
+                        for what the upstream balances by */
   EXCHANGE_CONNECT,  /* a connect is under way */
   EXCHANGE_REQUEST,  /* head and body go to the origin; its head is awaited */
   EXCHANGE_RESPONSE, /* the response goes to the client; the rest of the request to the origin */

@@ -31,9 +31,8 @@ static bool read_path(struct str raw, struct scratch *scratch, struct attr_reque
          http_path_other_readings(raw, at + raw.n, ret->other_paths, &ret->other_path_count);
 }
 
-/* Fills what is asked. False: the path cannot be normalised. */
-static bool question(struct exchange *exchange, struct scratch *scratch,
-                     struct decide_request *ret) {
+bool exchange_question(struct exchange *exchange, struct scratch *scratch,
+                       struct decide_request *ret) {
   struct http_request *request = &exchange->request;
   struct worker *worker = exchange->worker;
   *ret = (struct decide_request){
@@ -86,23 +85,30 @@ static void lookup_done(struct lookup_waiter *waiter) {
   exchange_run(exchange);
 }
 
-/* Decides; when that takes an answer that is not here yet, waits for it in EXCHANGE_LOOKUP. */
-static void ask(struct exchange *exchange, const struct decide_request *asked) {
-  struct worker *worker = exchange->worker;
+void exchange_begin_lookups(struct exchange *exchange) {
   exchange->lookup.done = lookup_done;
   const bool may_wait = exchange->lookups++ < LOOKUPS_A_REQUEST_MAX;
-  worker->lookups.waiter = may_wait ? &exchange->lookup : NULL;
-  decide(exchange->policy->decider, asked, &exchange->decision, NULL, NULL);
-  worker->lookups.waiter = NULL;
+  exchange->worker->lookups.waiter = may_wait ? &exchange->lookup : NULL;
+}
+
+void exchange_end_lookups(struct exchange *exchange, bool waits) {
+  exchange->worker->lookups.waiter = NULL;
   /* What was asked for and has turned out not to matter is not waited for. */
-  if (!exchange->decision.pending) lookup_cancel(&exchange->lookup);
+  if (!waits) lookup_cancel(&exchange->lookup);
+}
+
+/* Decides; when that takes an answer that is not here yet, waits for it in EXCHANGE_LOOKUP. */
+static void ask(struct exchange *exchange, const struct decide_request *asked) {
+  exchange_begin_lookups(exchange);
+  decide(exchange->policy->decider, asked, &exchange->decision, NULL, NULL);
+  exchange_end_lookups(exchange, exchange->decision.pending);
 }
 
 static enum step decide_now(struct exchange *exchange) {
   struct worker *worker = exchange->worker;
   struct scratch scratch = {.p = worker->scratch, .capacity = worker->scratch_bytes};
   struct decide_request asked;
-  if (!question(exchange, &scratch, &asked))
+  if (!exchange_question(exchange, &scratch, &asked))
     return exchange_answer_and_log(exchange, 400, "the path is malformed or leads above the root");
   ask(exchange, &asked);
   if (exchange->decision.pending) {

@@ -123,6 +123,7 @@ enum step exchange_step_pick(struct exchange *exchange) {
   if (!exchange->attempt.started) {
     exchange->pool = pool_of(exchange);
     exchange->attempt.random = worker_random(worker);
+    if (!exchange_find_key(exchange)) return STEP_WAIT;
   }
   struct pool *pool = exchange->pool;
   struct target *target =

@@ -4,6 +4,7 @@
  *   exchange.c           spares, answers of our own, the table of steps and the loop over it
  *   exchange_decide.c    DECIDE, LOOKUP: who is asking, which variant; what is refused
  *   exchange_pick.c      PICK, CONNECT: endpoints in turn, idle connections first, then stable
+ *   exchange_key.c       PICK: what an upstream that balances by hash goes by
  *   exchange_request.c   REQUEST: head and body to the origin, until its head comes
  *   exchange_upload.c    the request's body, in either of these two; what is kept of it
  *   exchange_retry.c     sending a request once more
@@ -14,6 +15,8 @@
 #define ADIT_GATEWAY_EXCHANGE_STEPS_H
 
 #include "exchange.h"
+
+struct scratch;
 
 /* STEP_NEXT: another state was set. STEP_WAIT: a stream or the timer must move first. */
 enum step { STEP_NEXT, STEP_WAIT };
@@ -45,6 +48,20 @@ static inline bool exchange_shows_decision(const struct exchange *exchange) {
   const struct decision *decision = &exchange->decision;
   return decision->route && (decision->route->expose_decision || decision->reason == REASON_FORCED);
 }
+
+/* What the request says, as attributes are read from it: views of the request and of `scratch`.
+ * Until the exchange is over. False: its path cannot be normalised. */
+bool exchange_question(struct exchange *exchange, struct scratch *scratch,
+                       struct decide_request *ret);
+/* What is read of attributes between the two may come from a directory: while it is asked,
+ * lookup_waits() holds of exchange->lookup, and its answer runs the exchange, unless nobody `waits`
+ * for it after all. */
+void exchange_begin_lookups(struct exchange *exchange);
+void exchange_end_lookups(struct exchange *exchange, bool waits);
+
+/* Finds what the exchange's pool balances by, where that is a key: exchange->attempt goes by its
+ * hash. Before its first endpoint. False: a directory is asked; again when it has answered. */
+bool exchange_find_key(struct exchange *exchange);
 
 /* The exchange's one clock: from now on `timed_out` will be set after `ms`, or not at all. */
 void exchange_wait_at_most(struct exchange *exchange, int64_t ms);

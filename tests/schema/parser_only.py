@@ -22,7 +22,7 @@ REASONS = [
     (r"may not claim", NAMES),
     (r"is the name of the sticky cookie", NAMES),
     (r"has a meaning of its own", NAMES),
-    (r"in 'by' depends on the time", NAMES),
+    (r"(in 'by'|'hash_by': '.*') depends on the time", NAMES),
     (r"operator '\w+' does not apply to", TYPES),
     (r"does not fit \w+ attribute", TYPES),
     (r"no database knows|is not a MaxMind DB file|nothing answers for|cannot read|the file (is empty|has)|the line does not fit", FILES),

@@ -184,7 +184,9 @@ static const char example[] =
     "      \"retry\": { \"attempts\": 2, \"statuses\": [503, \"520-599\"], \"try_timeout\": "
     "\"500ms\", \"budget_percent\": 10, \"budget_minimum\": 1, \"body_bytes\": \"16KiB\" },\n"
     "      \"load_balancing\": \"round_robin\", \"connect_timeout\": \"250ms\", "
-    "\"timeout\": \"5m\" }\n"
+    "\"timeout\": \"5m\" },\n"
+    "    \"carts\": { \"endpoints\": [\"carts:80\"], \"load_balancing\": \"hash\",\n"
+    "      \"hash_by\": [\"region\", \"header.X-Cart\", \"cookie.session\", \"client_ip\"] }\n"
     "  },\n"
     "  \"sticky\": { \"keys\": [{ \"id\": \"2026-11\", \"file\": \"sticky.key\" }, { \"id\": "
     "\"2026-10\", \"file\": \"old.key\" }] },\n"
@@ -223,7 +225,7 @@ static void check_example_lists(const struct config *config) {
 }
 
 static void check_example_upstreams(const struct config *config) {
-  ck_assert_uint_eq(config->upstream_count, 2);
+  ck_assert_uint_eq(config->upstream_count, 3);
   ck_assert_uint_eq(config_find_upstream(config, STR("shop-canary")), 1);
   ck_assert_uint_eq(config_find_upstream(config, STR("shop")), SIZE_MAX);
   const struct config_upstream *upstream = &config->upstreams[0];
@@ -274,6 +276,16 @@ static void check_example_health(const struct config *config) {
   ck_assert(spec->healthy == 1 && spec->unhealthy == 5);
 }
 
+static void check_example_hash(const struct config *config) {
+  static const char *const names[] = {"region", "header.x-cart", "cookie.session", "client_ip"};
+  const struct config_upstream *upstream = &config->upstreams[2];
+  ck_assert_int_eq(upstream->balance, BALANCE_HASH);
+  ck_assert_uint_eq(upstream->hash_by_count, 4);
+  for (size_t i = 0; i < 4; i++)
+    ck_assert_view_eq(attr_table_name(config->hash_attributes, upstream->hash_by[i]), names[i]);
+  ck_assert(config->upstreams[0].hash_by_count == 0 && config->upstreams[1].hash_by_count == 0);
+}
+
 static bool trusts(const struct config *config, const char *text) {
   struct ip_address ip;
   ck_assert(ip_parse(str_from_cstr(text), &ip));
@@ -294,6 +306,7 @@ START_TEST(reads_the_example)
   check_example_lists(config);
   check_example_upstreams(config);
   check_example_health(config);
+  check_example_hash(config);
   ck_assert(config->has_admin && config->admin.port == 9901 && config->admin_at.line == 3);
   ck_assert_uint_eq(config->workers, 2);
   ck_assert(config->watch && config->watch_at.line == 6 && config->watch_at.column == 3);
@@ -324,7 +337,7 @@ START_TEST(reads_the_example)
   ck_assert(!config->via && config->drop_untrusted);
   ck_assert_str_eq(config->user, "adit");
   ck_assert(!config->sandbox);
-  ck_assert(config->has_access_log && config->access_log_at.line == 31);
+  ck_assert(config->has_access_log && config->access_log_at.line == 33);
   ck_assert_str_eq(config->access_log.path, "etc/log/access");
   ck_assert_int_eq(config->access_log.format, CONFIG_LOG_COMBINED);
   config_free(&config);
@@ -930,6 +943,74 @@ START_TEST(refuses_health_checks)
 END_TEST
 
 /* Files that are wrong as a whole, or in what the other cases take for granted. */
+/* In the fourth line, behind an attribute and an upstream. */
+START_TEST(refuses_keys_to_balance_by)
+{
+  static const struct {
+    const char *fragment;
+    const char *said; /* without "adit.json:4:"; of several each in a line */
+  } cases[] = {
+      {"\"load_balancing\": \"hash\"",
+       "19: error: upstream 'a': 'load_balancing' is 'hash', and 'hash_by' is missing "
+       "(\"hash_by\": "
+       "[\"user.id\", \"client_ip\"])\n"},
+      {"\"hash_by\": [\"path\"]",
+       "1: error: upstream 'a': 'hash_by' is there, and 'load_balancing' is not 'hash' (remove it, "
+       "or \"load_balancing\": \"hash\")\n"},
+      {"\"hash_by\": [], \"load_balancing\": \"round_robin\"",
+       "1: error: upstream 'a': 'hash_by' is there, and 'load_balancing' is not 'hash' (remove it, "
+       "or \"load_balancing\": \"hash\")\n"},
+      {"\"load_balancing\": \"hash\", \"hash_by\": \"path\"",
+       "38: error: upstream 'a': 'hash_by' must be a list, not string (\"hash_by\": [\"user.id\", "
+       "\"client_ip\"])\n"},
+      {"\"load_balancing\": \"hash\", \"hash_by\": []",
+       "38: error: upstream 'a': 'hash_by' must have 1 to 8 entries (\"hash_by\": [\"user.id\", "
+       "\"client_ip\"])\n"},
+      {"\"load_balancing\": \"hash\", \"hash_by\": [1,2,3,4,5,6,7,8,9]",
+       "38: error: upstream 'a': 'hash_by' must have 1 to 8 entries (\"hash_by\": [\"user.id\", "
+       "\"client_ip\"])\n"},
+      {"\"load_balancing\": \"hash\", \"hash_by\": [\"user.di\", \"headers.x\", \"header.\", "
+       "\"client_ip\", 7]",
+       "39: error: upstream 'a': 'hash_by': unknown attribute 'user.di' (did you mean 'user.id'?)\n"
+       "50: error: upstream 'a': 'hash_by': unknown attribute 'headers.x' (did you mean "
+       "'header.'?)\n"
+       "63: error: upstream 'a': 'hash_by': unknown attribute 'header.' (a name follows "
+       "the dot, like header.x-tenant)\n"
+       "87: error: upstream 'a': 'hash_by': a name must be a string, not number (\"user.id\")\n"},
+      {"\"load_balancing\": \"hash\", \"hash_by\": [\"now\", \"now.time\", \"born.age\", \"born\"]",
+       "39: error: upstream 'a': 'hash_by': 'now' depends on the time (a key stays the same from "
+       "visit to visit)\n"
+       "46: error: upstream 'a': 'hash_by': 'now.time' depends on the time (a key stays the same "
+       "from visit to visit)\n"
+       "58: error: upstream 'a': 'hash_by': 'born.age' depends on the time (a key stays the same "
+       "from visit to visit)\n"},
+      {"\"load_balancing\": \"hash\", \"hash_by\": [\"header.X-A\", \"cookie.a\", \"cookie.A\", "
+       "\"header.x-a\"]",
+       "77: error: upstream 'a': 'hash_by': 'header.x-a' is there twice (remove one of them)\n"},
+  };
+  enter_folder();
+  for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    char text[1024], wanted[1024];
+    size_t n = 0;
+    const char *said = NULL;
+    snprintf(
+        text, sizeof(text),
+        "{\"listen\": [{\"address\": \"127.0.0.1:0\"}], \"attributes\": {\n\"user.id\": {\"type\": "
+        "\"string\", \"from\": [{\"header\": \"X-User\"}]}, \"born\": {\"type\": \"time\", "
+        "\"from\": [{\"header\": \"X-Born\"}]}},\n\"upstreams\": {\"a\": {\"endpoints\": "
+        "[\"b:1\"],\n%s}}}",
+        cases[i].fragment);
+    struct str rest = str_from_cstr(cases[i].said), line;
+    while (str_split_next(&rest, '\n', &line) && line.n > 0)
+      n += (size_t)snprintf(wanted + n, sizeof(wanted) - n, "adit.json:4:%.*s\n", STR_ARG(line));
+    struct config *config = load_text(text, &said);
+    ck_assert_msg(config == NULL, "%s is taken", cases[i].fragment);
+    ck_assert_str_eq(said, wanted);
+  }
+  leave_folder();
+}
+END_TEST
+
 START_TEST(refuses_files)
 {
   static const struct {
@@ -1004,7 +1085,7 @@ START_TEST(refuses_files)
        "adit.json:4:15: error: upstream 'a': an endpoint: unknown key 'adress' (did you mean "
        "'address'?)\n"
        "adit.json:4:52: error: upstream 'a': 'load_balancing' cannot be 'random' "
-       "(\"least_requests\" or \"round_robin\")\n"},
+       "(\"least_requests\", \"round_robin\" or \"hash\")\n"},
   };
   enter_folder();
   for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -1319,5 +1400,6 @@ END_TEST
 
 UNIT_MAIN("config", reads_lookups, reads_tokens, reads_tokens_with_defaults, refuses_keys_of_tokens,
           has_defaults, reads_the_example, refuses_fragments, shows_mistakes_of_ranges,
-          reads_geography, refuses_health_checks, refuses_addresses, refuses_files, reads_secrets,
-          warns_of_public_secrets, resolves_paths, lists_its_keys, reads_every_key_of_the_table)
+          reads_geography, refuses_health_checks, refuses_keys_to_balance_by, refuses_addresses,
+          refuses_files, reads_secrets, warns_of_public_secrets, resolves_paths, lists_its_keys,
+          reads_every_key_of_the_table)

@@ -14,6 +14,8 @@
   "\"canary\": {\"endpoints\": [\"127.0.0.1:3\", \"127.0.0.1:4\"], \"load_balancing\": "      \
   "\"round_robin\","                                                                          \
   " \"connect_timeout\": \"1s\", \"timeout\": \"5s\"},"                                       \
+  "\"keyed\": {\"endpoints\": [\"127.0.0.1:5\", \"127.0.0.1:6\", \"127.0.0.1:7\"],"           \
+  " \"load_balancing\": \"hash\", \"hash_by\": [\"header.x-key\", \"client_ip\"]},"           \
   "\"patient\": {\"endpoints\": [\"127.0.0.1:5\", \"127.0.0.1:6\"], \"load_balancing\": "     \
   "\"round_robin\", \"timeout\": \"10s\", \"retry\": {\"attempts\": 2, \"statuses\": [503], " \
   "\"try_timeout\": \"2s\", \"body_bytes\": \"3B\"}},"                                        \
@@ -31,6 +33,11 @@
   " \"variants\": {\"v1\": \"stable\", \"canary\": \"canary\"}, \"rules\": ["      \
   "{\"id\": \"to\", \"when\": {\"header.x-to\": \"canary\"}, \"to\": \"canary\"}," \
   "{\"id\": \"draw\", \"when\": {\"header.x-draw\": \"1\"}, \"split\": {\"canary\": 100}}]}"
+
+#define KEYED_RULES_TEXT                                        \
+  "{\"route\": \"keyed\", \"match\": {\"hosts\": [\"keyed\"]}," \
+  " \"variants\": {\"v1\": \"keyed\", \"canary\": \"canary\"}," \
+  " \"rules\": [{\"id\": \"to\", \"when\": {\"header.x-to\": \"canary\"}, \"to\": \"canary\"}]}"
 
 #define GET     "GET / HTTP/1.1\r\nHost: shop\r\n"
 #define AGAIN   "GET / HTTP/1.1\r\nHost: again\r\n"
@@ -59,6 +66,7 @@ static void play_all(const struct walk *walks, size_t n) {
   write_file("adit.json", CONFIG_TEXT);
   write_file("rules/shop.json", RULES_TEXT);
   write_file("rules/again.json", AGAIN_RULES_TEXT);
+  write_file("rules/keyed.json", KEYED_RULES_TEXT);
   struct text said;
   struct policy *policy = load_policy(NULL, NULL, &said);
   ck_assert_msg(policy && text_str(&said).n == 0, "%.*s", STR_ARG(text_str(&said)));
@@ -150,6 +158,32 @@ START_TEST(connect_walks)
        "end; "
        "[answers connect_failures=2]"},
       {"the client leaves", GET, "", "leaves", "connect :1; release; []"},
+  };
+  PLAY(walks);
+}
+END_TEST
+
+/* Which endpoint it is stays so for ever, else an update would move everybody. */
+START_TEST(keyed_walks)
+{
+#define KEYED "GET / HTTP/1.1\r\nHost: keyed\r\n"
+  static const struct walk walks[] = {
+      {"a key", KEYED "X-Key: a\r\n", "", "up head:200,end",
+       "connect :7; send GET / to v1; done; head 200; end; release clean; [responses]"},
+      {"another key", KEYED "X-Key: b\r\n", "", "up head:200,end",
+       "connect :5; send GET / to v1; done; head 200; end; release clean; [responses]"},
+      {"the address", KEYED "X-Key: \r\n", "", "up head:200,end",
+       "connect :5; send GET / to v1; done; head 200; end; release clean; [responses]"},
+      {"the next two are the key's own", KEYED "X-Key: a\r\n", "refused:3", "",
+       "connect :7; connect :5; connect :6; head 502; body adit: the service refused the "
+       "connection; end; [answers connect_failures=3]"},
+      {"once more where it was", KEYED "X-Key: a\r\n", "idle:1", "closed up head:200,end",
+       "reuse :7; send GET / to v1; done; release; connect :7; send GET / to v1; done; head 200; "
+       "end; release clean; [responses retries]"},
+      {"stable's key, when a canary refuses", KEYED CANARY "X-Key: a\r\n", "refused:2",
+       "up head:200,end",
+       "connect :3; connect :4; connect :7; send GET / to v1; done; head 200; end; release clean; "
+       "[responses connect_failures=2 failovers]"},
   };
   PLAY(walks);
 }
@@ -605,6 +639,6 @@ START_TEST(failures_are_logged)
 }
 END_TEST
 
-UNIT_MAIN("exchange", decide_walks, connect_walks, failover_walks, request_walks, interim_walks,
-          retry_walks, option_walks, option_canary_walks, response_walks, tunnel_walks,
-          behind_a_proxy, failures_are_logged)
+UNIT_MAIN("exchange", decide_walks, connect_walks, keyed_walks, failover_walks, request_walks,
+          interim_walks, retry_walks, option_walks, option_canary_walks, response_walks,
+          tunnel_walks, behind_a_proxy, failures_are_logged)
