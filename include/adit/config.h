@@ -180,6 +180,7 @@ struct config {
   size_t key_count; /* 0: a random key is to be made, with a warning */
   struct config_limits limits;
   struct config_timeouts timeouts;
+  int64_t dns_refresh_ms;     /* from one look-up of a host name to the next */
   bool via;                   /* true */
   bool drop_untrusted;        /* false: what is not believed of a client goes on all the same */
   const struct str *upgrades; /* names of protocols that a connection may change to */

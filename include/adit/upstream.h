@@ -25,8 +25,11 @@ struct resolved_name;
 
 enum { RESOLVED_ADDRESSES_MAX = 256 };
 
-/* Starts the thread. NULL: it could not be started. */
-struct resolver *resolver_start(void);
+/* Starts the thread; it looks each name up anew `refresh_ms` after it has been answered, and one
+ * that was not found after a second at the latest. NULL: it could not be started. */
+struct resolver *resolver_start(int64_t refresh_ms);
+/* Another time from look-up to look-up; counts from the last one of each name on. Thread-safe. */
+void resolver_set_refresh(struct resolver *resolver, int64_t refresh_ms);
 /* Ends it. A look-up that hangs is not waited for. */
 void resolver_stop(struct resolver **resolver);
 
@@ -41,8 +44,15 @@ unsigned resolved_name_version(const struct resolved_name *name);
  * has left the last good set in place. */
 size_t resolved_name_read(struct resolver *resolver, struct resolved_name *name,
                           struct ip_address *ret, size_t capacity, unsigned *ret_version);
-/* Waits until every name has been looked up once, at most `timeout_ms`. For the start. */
+/* Waits until every name has been looked up once, at most `timeout_ms`. For the start, and for a
+ * reload. */
 void resolver_wait_first(struct resolver *resolver, int timeout_ms);
+
+/* References to all host names of a configuration's endpoints, so that they are looked up before
+ * pools ask for them; those that there is no memory for are left out. NULL: memory. */
+struct name_set;
+struct name_set *name_set_new(struct resolver *resolver, const struct config *config);
+void name_set_free(struct resolver *resolver, struct name_set **set);
 
 /* ---- targets --------------------------------------------------------------------------------- */
 

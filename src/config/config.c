@@ -67,6 +67,13 @@ static void read_timeouts(struct config_reader *reader, const struct config_scop
   config_read_duration(reader, &scope, "drain_delay", 0, HOUR, &timeouts->drain_delay_ms);
 }
 
+static void read_dns(struct config_reader *reader, const struct config_scope *root) {
+  struct config_scope scope = {.what = "dns", .path = "dns"};
+  const cJSON *node = config_find(root, "dns");
+  if (node) (void)config_open_scope(reader, node, "dns", "dns", &scope);
+  config_read_duration(reader, &scope, "refresh", 100, HOUR, &reader->config->dns_refresh_ms);
+}
+
 static void read_log_format(struct config_reader *reader, const struct config_scope *scope,
                             enum config_log_format *ret) {
   static const char *const formats[] = {
@@ -228,6 +235,7 @@ static void read_all(struct config_reader *reader) {
   config_read_sticky(reader, &root);
   read_limits(reader, &root);
   read_timeouts(reader, &root);
+  read_dns(reader, &root);
   read_access_log(reader, &root);
 }
 

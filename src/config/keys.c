@@ -107,6 +107,8 @@ static const struct config_key_info rows[] = {
     {"upstreams.*.retry.body_bytes", "size", "64KiB", true},
     {"upstreams.*.connect_timeout", "duration", "2s", true},
     {"upstreams.*.timeout", "duration", "30s", true},
+    {"dns", "object", "", true},
+    {"dns.refresh", "duration", "5s", true},
     {"sticky", "object", "", true},
     {"sticky.keys", "list", "", true},
     {"sticky.keys[].id", "string", "required", true},

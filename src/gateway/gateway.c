@@ -31,7 +31,7 @@
 
 enum {
   RESERVED_DESCRIPTORS = 64, /* for files, the log, the resolver */
-  RESOLVE_AT_START_MS = 5000,
+  RESOLVE_FIRST_MS = 5000,   /* at start, and at a reload */
   STOP_POLL_MS = 50,
   TAKEN_WITHIN_S = 1 /* a reload by all workers: one that is slower is not waited for */
 };
@@ -52,7 +52,8 @@ struct gateway {
   struct policy *policy;
   struct listeners listeners; /* until the workers have them */
   struct worker_shared shared;
-  struct keyset *keyset; /* of the policy; NULL: none is fetched */
+  struct keyset *keyset;  /* of the policy; NULL: none is fetched */
+  struct name_set *names; /* of the policy's endpoints, as pools hold them */
   struct worker *workers;
   unsigned worker_count; /* initialised */
   unsigned started;      /* with a running thread */
@@ -238,6 +239,15 @@ static struct keyset *keyset_of(struct gateway *gateway, const struct policy *po
   return keyset;
 }
 
+/* Nobody is to be told that a service has no endpoint only because its name has not been looked up
+ * yet. Names that are known already are not waited for. */
+static void take_names(struct gateway *gateway, const struct config *config) {
+  struct name_set *names = name_set_new(gateway->shared.resolver, config);
+  resolver_wait_first(gateway->shared.resolver, RESOLVE_FIRST_MS);
+  name_set_free(gateway->shared.resolver, &gateway->names);
+  gateway->names = names;
+}
+
 static bool gateway_start(struct gateway *gateway) {
   if (!fill_standard_streams()) return false;
   size_t descriptors = raise_descriptor_limit();
@@ -246,7 +256,7 @@ static bool gateway_start(struct gateway *gateway) {
   const struct config *config = policy_config(gateway->policy);
   unsigned count = config->workers ? config->workers : cpus_usable();
   if (!listeners_open(&gateway->listeners, config, count) || !give_up_rights(gateway)) return false;
-  gateway->shared.resolver = resolver_start();
+  gateway->shared.resolver = resolver_start(config->dns_refresh_ms);
   gateway->shared.keysets = keysets_new();
   gateway->shared.health = health_new();
   if (!gateway->shared.resolver || !gateway->shared.keysets || !gateway->shared.health) {
@@ -254,8 +264,8 @@ static bool gateway_start(struct gateway *gateway) {
     return false;
   }
   gateway->keyset = keyset_of(gateway, gateway->policy);
+  take_names(gateway, config);
   if (!workers_init(gateway, count, clients_per_worker(descriptors, config, count))) return false;
-  resolver_wait_first(gateway->shared.resolver, RESOLVE_AT_START_MS);
   /* Before the workers run: what they own is theirs alone from then on. */
   struct gateway ready = *gateway;
   if (!workers_start(gateway)) return false;
@@ -310,6 +320,8 @@ static void reload(struct gateway *gateway) {
   warn_unserved(policy_config(policy));
   say_what_waits(gateway, policy_config(policy));
   struct keyset *keyset = keyset_of(gateway, policy);
+  resolver_set_refresh(gateway->shared.resolver, policy_config(policy)->dns_refresh_ms);
+  take_names(gateway, policy_config(policy));
   hand_out(gateway, policy);
   keyset_unref(gateway->shared.keysets, &gateway->keyset);
   gateway->keyset = keyset;
@@ -410,6 +422,7 @@ static void gateway_deinit(struct gateway *gateway) {
   keyset_unref(gateway->shared.keysets, &gateway->keyset);
   keysets_free(&gateway->shared.keysets);
   health_free(&gateway->shared.health);
+  name_set_free(gateway->shared.resolver, &gateway->names);
   resolver_stop(&gateway->shared.resolver);
   if (gateway->signals >= 0) (void)close(gateway->signals);
 }

@@ -18,9 +18,7 @@
 #include "adit/upstream.h"
 
 enum {
-  REFRESH_MS =
-      5000,        /* getaddrinfo() tells no TTL; this is what a headless Service's change costs */
-  RETRY_MS = 1000, /* after a failure */
+  RETRY_MS = 1000, /* after a failure, at most */
   STOP_WAIT_MS = 200
 };
 
@@ -30,7 +28,7 @@ struct resolved_name {
   atomic_uint version;
   struct ip_address *addresses;
   size_t address_count;
-  int64_t due_ms;
+  int64_t looked_up_ms, due_ms;
   bool tried;
   bool is_lost; /* the last look-up found nothing */
   bool busy;    /* being looked up: the thread frees it when refs is 0 */
@@ -43,6 +41,8 @@ struct resolver {
   pthread_cond_t wake;  /* for the thread */
   pthread_cond_t tried; /* for resolver_wait_first */
   struct resolved_name *names;
+  int64_t
+      refresh_ms; /* getaddrinfo() tells no TTL; this is what a headless Service's change costs */
   bool stop;
 };
 
@@ -96,9 +96,12 @@ static size_t look_up(const char *host, struct ip_address *ret, const char **ret
 }
 
 /* With the mutex held. An empty answer and one that cannot be kept leave the last good set. */
-static void name_store(struct resolved_name *name, const struct ip_address *addresses, size_t n) {
+static void name_store(struct resolved_name *name, const struct ip_address *addresses, size_t n,
+                       int64_t refresh_ms) {
+  const int64_t retry_ms = refresh_ms < RETRY_MS ? refresh_ms : RETRY_MS;
   name->tried = true;
-  name->due_ms = clock_monotonic_ms() + (n > 0 ? REFRESH_MS : RETRY_MS);
+  name->looked_up_ms = clock_monotonic_ms();
+  name->due_ms = name->looked_up_ms + (n > 0 ? refresh_ms : retry_ms);
   if (n == 0) return;
   if (n == name->address_count && memcmp(name->addresses, addresses, n * sizeof(*addresses)) == 0)
     return;
@@ -165,7 +168,7 @@ static void *resolver_main(void *argument) {
     name_log(name, n > 0, why);
     pthread_mutex_lock(&resolver->mutex);
     name->busy = false;
-    name_store(name, found, n);
+    name_store(name, found, n, resolver->refresh_ms);
     if (name->refs == 0) {
       name_remove(resolver, name);
       name_free(name);
@@ -176,9 +179,10 @@ static void *resolver_main(void *argument) {
   return NULL;
 }
 
-struct resolver *resolver_start(void) {
+struct resolver *resolver_start(int64_t refresh_ms) {
   struct resolver *resolver = calloc(1, sizeof(*resolver));
   if (!resolver) return NULL;
+  resolver->refresh_ms = refresh_ms;
   pthread_condattr_t monotonic;
   pthread_condattr_init(&monotonic);
   pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -191,6 +195,16 @@ struct resolver *resolver_start(void) {
     return NULL;
   }
   return resolver;
+}
+
+void resolver_set_refresh(struct resolver *resolver, int64_t refresh_ms) {
+  pthread_mutex_lock(&resolver->mutex);
+  resolver->refresh_ms = refresh_ms;
+  for (struct resolved_name *name = resolver->names; name; name = name->next)
+    if (name->due_ms > name->looked_up_ms + refresh_ms)
+      name->due_ms = name->looked_up_ms + refresh_ms;
+  pthread_cond_signal(&resolver->wake);
+  pthread_mutex_unlock(&resolver->mutex);
 }
 
 void resolver_stop(struct resolver **resolver) {
@@ -288,4 +302,45 @@ void resolver_wait_first(struct resolver *resolver, int timeout_ms) {
   while (waited == 0 && !all_tried(resolver))
     waited = pthread_cond_timedwait(&resolver->tried, &resolver->mutex, &until);
   pthread_mutex_unlock(&resolver->mutex);
+}
+
+/* ---- names of a configuration ---------------------------------------------------------------- */
+
+struct name_set {
+  size_t n;
+  struct resolved_name *items[];
+};
+
+static bool is_name(const struct config_endpoint *endpoint) {
+  return !endpoint->is_address && !endpoint->is_unix;
+}
+
+static size_t count_names(const struct config *config) {
+  size_t n = 0;
+  for (size_t u = 0; u < config->upstream_count; u++)
+    for (size_t i = 0; i < config->upstreams[u].endpoint_count; i++)
+      n += is_name(&config->upstreams[u].endpoints[i]);
+  return n;
+}
+
+struct name_set *name_set_new(struct resolver *resolver, const struct config *config) {
+  struct name_set *set = calloc(1, sizeof(*set) + count_names(config) * sizeof(*set->items));
+  if (!set) return NULL;
+  for (size_t u = 0; u < config->upstream_count; u++) {
+    const struct config_upstream *upstream = &config->upstreams[u];
+    for (size_t i = 0; i < upstream->endpoint_count; i++) {
+      if (!is_name(&upstream->endpoints[i])) continue;
+      struct resolved_name *name = resolver_name_ref(resolver, upstream->endpoints[i].host);
+      if (name) set->items[set->n++] = name;
+    }
+  }
+  return set;
+}
+
+void name_set_free(struct resolver *resolver, struct name_set **set) {
+  struct name_set *gone = *set;
+  *set = NULL;
+  if (!gone) return;
+  for (size_t i = 0; i < gone->n; i++) resolver_name_unref(resolver, &gone->items[i]);
+  free(gone);
 }

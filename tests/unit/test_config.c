@@ -132,6 +132,7 @@ START_TEST(has_defaults)
   ck_assert_int_eq(config->timeouts.drain_ms, 30000);
   ck_assert_int_eq(config->timeouts.drain_delay_ms, 0);
   ck_assert_int_eq(config->timeouts.tunnel_ms, 3600000);
+  ck_assert_int_eq(config->dns_refresh_ms, 5000);
   ck_assert(config->via && !config->drop_untrusted);
   ck_assert_uint_eq(config->upgrade_count, 1);
   ck_assert_view_eq(config->upgrades[0], "websocket");
@@ -196,6 +197,7 @@ static const char example[] =
     "    \"connections\": 5000, \"connections_per_address\": 20 },\n"
     "  \"timeouts\": { \"header\": \"5s\", \"idle\": \"1m\", \"body\": \"1h\", \"drain\": \"0s\", "
     "\"drain_delay\": \"10s\", \"tunnel\": \"7d\" },\n"
+    "  \"dns\": { \"refresh\": \"1m\" },\n"
     "  \"via\": false, \"drop_untrusted_headers\": true, \"upgrades\": [\"websocket\", "
     "\"x-mux\"],\n"
     "  \"user\": \"adit\",\n"
@@ -332,12 +334,13 @@ START_TEST(reads_the_example)
   ck_assert_int_eq(config->timeouts.drain_ms, 0);
   ck_assert_int_eq(config->timeouts.drain_delay_ms, 10000);
   ck_assert_int_eq(config->timeouts.tunnel_ms, 7 * 24 * 3600000);
+  ck_assert_int_eq(config->dns_refresh_ms, 60000);
   ck_assert_uint_eq(config->upgrade_count, 2);
   ck_assert_view_eq(config->upgrades[1], "x-mux");
   ck_assert(!config->via && config->drop_untrusted);
   ck_assert_str_eq(config->user, "adit");
   ck_assert(!config->sandbox);
-  ck_assert(config->has_access_log && config->access_log_at.line == 33);
+  ck_assert(config->has_access_log && config->access_log_at.line == 34);
   ck_assert_str_eq(config->access_log.path, "etc/log/access");
   ck_assert_int_eq(config->access_log.format, CONFIG_LOG_COMBINED);
   config_free(&config);
@@ -393,6 +396,8 @@ START_TEST(refuses_fragments)
       {"\"timeouts\": {\"idle\": \"-1s\"}",
        "22: error: timeouts: 'idle': '-1s' is not a duration (a whole number and one of ms s m h "
        "d, like \"10s\")"},
+      {"\"dns\": {\"refresh\": \"99ms\"}", "20: error: dns: 'refresh' must be from 100ms to 1h"},
+      {"\"dns\": {\"servers\": []}", "9: error: dns: unknown key 'servers' (known here: refresh)"},
       {"\"timeouts\": {\"header\": \"0s\"}",
        "24: error: timeouts: 'header' must be from 1ms to 1h"},
       {"\"timeouts\": {\"header\": \"2h\"}",

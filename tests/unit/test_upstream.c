@@ -503,7 +503,7 @@ START_TEST(localhost)
 {
   struct bench_upstream upstream;
   table = target_table_new();
-  struct resolver *resolver = resolver_start();
+  struct resolver *resolver = resolver_start(5000);
   ck_assert_ptr_nonnull(resolver);
   bench_upstream("localhost:8080", &upstream);
   struct pool *pool = pool_new(resolver, NULL, table, &upstream.config);
@@ -541,7 +541,7 @@ END_TEST
 
 START_TEST(resolver_without_names)
 {
-  struct resolver *resolver = resolver_start();
+  struct resolver *resolver = resolver_start(5000);
   ck_assert_ptr_nonnull(resolver);
   resolver_wait_first(resolver, 10000); /* for nothing: at once */
   struct resolved_name *name = resolver_name_ref(resolver, STR("localhost"));
