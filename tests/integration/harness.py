@@ -177,9 +177,9 @@ class Bench:
         self.origins.append(origin)
         return origin
 
-    def origin(self, name, path=None):
+    def origin(self, name, path=None, **where):
         """`path`: of a Unix socket, in the gateway's directory."""
-        return self.keep(Origin(name, self.transcript, path=path and f"{self.directory.name}/{path}"))
+        return self.keep(Origin(name, self.transcript, path=path and f"{self.directory.name}/{path}", **where))
 
     def refusing(self, name="refusing"):
         """An address that refuses: the port is taken, and nobody listens."""

@@ -207,16 +207,17 @@ class Origin:
     """A listening socket at a port of the kernel's choice, or at a path. Connections are taken one by
     one with accept(), or all by a thread, after serve()."""
 
-    def __init__(self, name, transcript, backlog=64, path=None):
+    def __init__(self, name, transcript, backlog=64, path=None, host="127.0.0.1", port=0):
         self.name = name
         self.transcript = transcript
         self.peers = []
         self.requests = []  # of serve()
         self.failures = []
-        self.sock = socket.socket(socket.AF_UNIX if path else socket.AF_INET)
-        self.sock.bind(path or ("127.0.0.1", 0))
+        v6 = ":" in host
+        self.sock = socket.socket(socket.AF_UNIX if path else socket.AF_INET6 if v6 else socket.AF_INET)
+        self.sock.bind(path or (host, port))
         self.port = None if path else self.sock.getsockname()[1]
-        self.address = f"unix:{path}" if path else f"127.0.0.1:{self.port}"
+        self.address = f"unix:{path}" if path else f"[{host}]:{self.port}" if v6 else f"{host}:{self.port}"
         if backlog is not None:
             self.sock.listen(backlog)
         self.sock.settimeout(DEADLINE)
