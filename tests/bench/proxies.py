@@ -12,6 +12,7 @@ ratio to it is printed too: what a change costs, before and after it. Absolute t
 mean nothing and are not printed without --absolute.
 """
 import argparse
+import json
 import os
 import pathlib
 import re
@@ -73,42 +74,31 @@ def start(command, core, directory):
         return subprocess.Popen(pinned, stdout=log, stderr=log)
 
 
-def nginx_origin(directory, v1, canary):
-    conf = directory / "origin.conf"
-    servers = "".join(
-        f"server {{ listen 127.0.0.1:{port}; location / {{ return 200 '{BODY}'; }} }}\n"
-        for port in (v1, canary))
-    conf.write_text(f"""daemon off; worker_processes 1; pid {directory}/origin.pid;
-error_log {directory}/origin.err; events {{ worker_connections 4096; }}
+def nginx(directory, name, http):
+    """The command of an nginx with these servers."""
+    conf = directory / f"{name}.conf"
+    temporary = "".join(f"{kind}_temp_path {directory}/{name}-{kind};\n"
+                        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    conf.write_text(f"""daemon off; worker_processes 1; pid {directory}/{name}.pid; worker_rlimit_nofile 65536;
+error_log {directory}/{name}.err; events {{ worker_connections 16384; }}
 http {{ access_log off; keepalive_requests 100000000; keepalive_timeout 600s;
-client_body_temp_path {directory}/ob; proxy_temp_path {directory}/op; fastcgi_temp_path {directory}/of;
-uwsgi_temp_path {directory}/ou; scgi_temp_path {directory}/os;
-{servers} }}""")
+{temporary}{http} }}""")
     return ["nginx", "-c", str(conf)]
 
 
-def nginx_proxy(directory, port, v1, canary):
-    conf = directory / "proxy.conf"
-    conf.write_text(f"""daemon off; worker_processes 1; pid {directory}/proxy.pid;
-error_log {directory}/proxy.err; events {{ worker_connections 4096; }}
-http {{ access_log off; keepalive_requests 100000000; keepalive_timeout 600s;
-client_body_temp_path {directory}/pb; proxy_temp_path {directory}/pp; fastcgi_temp_path {directory}/pf;
-uwsgi_temp_path {directory}/pu; scgi_temp_path {directory}/ps;
-upstream v1 {{ server 127.0.0.1:{v1}; keepalive 256; keepalive_requests 100000000; }}
-upstream canary {{ server 127.0.0.1:{canary}; keepalive 256; keepalive_requests 100000000; }}
-map $http_x_region $version {{ default v1; cn-east canary; }}
-server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://$version; proxy_http_version 1.1;
+# To be completed with the upstream's name: what all three add to a request.
+NGINX_FORWARD = """proxy_http_version 1.1;
 proxy_set_header Connection ""; proxy_set_header Host $http_host;
 proxy_set_header X-Forwarded-For $remote_addr; proxy_set_header X-Forwarded-Proto $scheme;
-proxy_set_header X-Request-Id $request_id; }} }} }}""")
-    return ["nginx", "-c", str(conf)]
+proxy_set_header X-Request-Id $request_id; proxy_pass http://"""
 
 
-def haproxy_proxy(directory, port, v1, canary):
-    conf = directory / "haproxy.cfg"
+def haproxy(directory, name, port, backends, maxconn=4096):
+    """The command of a HAProxy that forwards as these backends (and a choice of one) say."""
+    conf = directory / f"{name}.cfg"
     conf.write_text(f"""global
   nbthread 1
-  maxconn 4096
+  maxconn {maxconn}
 defaults
   mode http
   timeout connect 5s
@@ -121,6 +111,32 @@ frontend in
   http-request set-header X-Forwarded-Proto http
   unique-id-format %{{+X}}o%ci%cp%Ts%rt
   unique-id-header X-Request-Id
+{backends}""")
+    return ["haproxy", "-db", "-f", str(conf)]
+
+
+def adit(directory, name, binary, config, rules):
+    """The command of an Adit with these upstreams (and what else `config` has), by this route."""
+    (directory / f"{name}.json").write_text(json.dumps({"workers": 1, "rules": [f"{name}.rules.json"], **config}))
+    (directory / f"{name}.rules.json").write_text(json.dumps(rules))
+    return [binary, "run", "-c", str(directory / f"{name}.json")]
+
+
+def nginx_origin(directory, v1, canary):
+    return nginx(directory, "origin", "".join(
+        f"server {{ listen 127.0.0.1:{port}; location / {{ return 200 '{BODY}'; }} }}\n" for port in (v1, canary)))
+
+
+def nginx_proxy(directory, port, v1, canary):
+    return nginx(directory, "proxy", f"""
+upstream v1 {{ server 127.0.0.1:{v1}; keepalive 256; keepalive_requests 100000000; }}
+upstream canary {{ server 127.0.0.1:{canary}; keepalive 256; keepalive_requests 100000000; }}
+map $http_x_region $version {{ default v1; cn-east canary; }}
+server {{ listen 127.0.0.1:{port}; location / {{ {NGINX_FORWARD}$version; }} }}""")
+
+
+def haproxy_proxy(directory, port, v1, canary):
+    return haproxy(directory, "haproxy", port, f"""
   use_backend canary if {{ req.hdr(X-Region) cn-east }}
   default_backend v1
 backend v1
@@ -128,30 +144,32 @@ backend v1
 backend canary
   server canary 127.0.0.1:{canary}
 """)
-    return ["haproxy", "-db", "-f", str(conf)]
 
 
 def adit_proxy(directory, port, v1, canary, binary):
-    config = directory / f"adit-{port}.json"
-    config.write_text(f"""{{
-  "listen": [{{ "address": "127.0.0.1:{port}" }}], "workers": 1, "rules": ["bench.rules.json"],
-  "upstreams": {{ "v1": {{ "endpoints": ["127.0.0.1:{v1}"] }},
-                 "canary": {{ "endpoints": ["127.0.0.1:{canary}"] }} }} }}""")
-    (directory / "bench.rules.json").write_text("""{
-  "route": "bench", "variants": { "v1": "v1", "canary": "canary" },
-  "rules": [{ "id": "east", "when": { "header.x-region": "cn-east" }, "to": "canary" }] }""")
-    return [binary, "run", "-c", str(config)]
+    return adit(directory, f"adit-{port}", binary, {
+        "listen": [{"address": f"127.0.0.1:{port}"}],
+        "upstreams": {"v1": {"endpoints": [f"127.0.0.1:{v1}"]}, "canary": {"endpoints": [f"127.0.0.1:{canary}"]}},
+    }, {
+        "route": "bench", "variants": {"v1": "v1", "canary": "canary"},
+        "rules": [{"id": "east", "when": {"header.x-region": "cn-east"}, "to": "canary"}],
+    })
 
 
-def load(port, seconds, connections):
-    """Requests that were answered with 200."""
+def wrk(port, seconds, connections, *options):
+    """What wrk says when all was answered well."""
     out = subprocess.run(
-        ["taskset", "-c", "1", "wrk", "-t1", f"-c{connections}", f"-d{seconds}s",
+        ["taskset", "-c", "1", "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", *options,
          f"http://127.0.0.1:{port}/product/42?colour=red"],
         capture_output=True, text=True, check=True).stdout
     if "Non-2xx" in out or "Socket errors" in out:
         sys.exit(out)
-    return int(re.search(r"(\d+) requests in", out).group(1))
+    return out
+
+
+def load(port, seconds, connections):
+    """Requests that were answered with 200."""
+    return int(re.search(r"(\d+) requests in", wrk(port, seconds, connections)).group(1))
 
 
 def measure(process, port, options):
@@ -168,6 +186,21 @@ def ratios(rounds, base):
     return f"{statistics.median(found):5.3f}  ({min(found):.3f} to {max(found):.3f})"
 
 
+def expect_tools():
+    for tool in ("nginx", "haproxy", "wrk", "taskset"):
+        if not shutil.which(tool):
+            sys.exit(f"{tool} is not installed: docker/deps.sh lists what a benchmark needs")
+    if os.cpu_count() < 2:
+        sys.exit("two cores are needed: one for the proxy, one for origin and load")
+
+
+def stop(running):
+    for process in reversed(running):
+        process.send_signal(signal.SIGTERM)
+    for process in running:
+        process.wait()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("adit")
@@ -177,11 +210,7 @@ def main():
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--absolute", action="store_true", help="also microseconds per request")
     options = parser.parse_args()
-    for tool in ("nginx", "haproxy", "wrk", "taskset"):
-        if not shutil.which(tool):
-            sys.exit(f"{tool} is not installed: docker/deps.sh lists what a benchmark needs")
-    if os.cpu_count() < 2:
-        sys.exit("two cores are needed: one for the proxy, one for origin and load")
+    expect_tools()
 
     makers = {"nginx": nginx_proxy, "haproxy": haproxy_proxy,
               "adit": lambda *where: adit_proxy(*where, options.adit)}
@@ -207,10 +236,7 @@ def main():
                 for name in list(proxies)[::-1 if n % 2 else 1]:
                     figures[name].append(measure(*proxies[name], options))
         finally:
-            for process in reversed(running):
-                process.send_signal(signal.SIGTERM)
-            for process in running:
-                process.wait()
+            stop(running)
 
     print(f"CPU per request beside nginx = 1.00, median of {options.rounds} rounds "
           f"(smallest to largest), {options.connections} connections")
