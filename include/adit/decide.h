@@ -71,8 +71,10 @@ struct decision {
   const struct route *route; /* NULL: REASON_NO_ROUTE, REASON_AMBIGUOUS; all else is meaningless */
   uint16_t variant;
   enum decide_reason reason;
-  const struct rule *rule; /* NULL: none decided */
-  int bucket;              /* -1: the bucket did not choose */
+  const struct rule *rule;           /* NULL: none decided */
+  int bucket;                        /* -1: the bucket did not choose */
+  const struct route_mirror *mirror; /* by which a copy of the request may go to another variant;
+                                        the share is for the caller to draw. NULL: none */
   enum cookie_verdict cookie;
   bool forced_by_cookie;    /* REASON_FORCED: the cookie counted, not the header */
   unsigned cookies_refused; /* forged, expired or malformed ones that were looked at */

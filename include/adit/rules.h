@@ -21,6 +21,7 @@ struct leaf;
 struct rule_index; /* private to src/rules */
 
 enum { BUCKETS = 10000, VARIANT_NONE = 0xFFFF, VARIANTS_MAX = 64, RULES_MAX = 100000 };
+enum { MIRROR_BODY_BYTES = 64 << 10, MIRROR_BODY_BYTES_MAX = 1 << 20 };
 
 /* bucket = (murmur3_x86_32(salt + ":" + key, seed 0) × 10000) >> 32; 0..9999. */
 unsigned rules_bucket(struct str salt, struct str key);
@@ -53,12 +54,21 @@ uint16_t split_variant(const struct split *split, unsigned bucket, uint16_t stab
 /* The canary that has all 10000 buckets, or VARIANT_NONE: needs no key. */
 uint16_t split_whole(const struct split *split);
 
+/* A share of requests of which a copy goes to another variant, whose answer nobody sees. */
+struct route_mirror {
+  uint16_t to;
+  uint16_t buckets;    /* the share, of BUCKETS; drawn for each request */
+  uint32_t methods;    /* bits, by enum http_method */
+  uint32_t body_bytes; /* of a request that has more no copy goes */
+};
+
 struct rule {
   struct str id;
   const struct condition *when; /* NULL: matches everything */
   uint16_t to;                  /* VARIANT_NONE: split holds */
   struct split split;
-  unsigned line, column; /* in the file */
+  const struct route_mirror *mirror; /* the rule's own, else the route's; NULL: none */
+  unsigned line, column;             /* in the file */
 };
 
 struct force_value {
@@ -112,7 +122,8 @@ struct route {
   const struct rule_index *index; /* NULL: the rules are asked one by one */
   bool has_default_split;
   struct split default_split;
-  bool has_split; /* any */
+  bool has_split;                    /* any */
+  const struct route_mirror *mirror; /* for the default, and for rules without one; NULL: none */
   bool expose_decision;
   bool vary;
   /* For Vary when `vary`: what rules, split keys and force can read, Cookie where there is a split;

@@ -132,6 +132,17 @@ static void format_force_refused(const struct explanation *shown, struct text *o
                    attr_reader_cookie(shown->reader, force->cookie, 1, &second), out);
 }
 
+static void format_mirror(const struct explanation *shown, struct text *out) {
+  const struct decision *decision = shown->decision;
+  const struct route_mirror *mirror = decision->mirror;
+  const enum http_method method = http_method_id(shown->request->attr.method);
+  if (!mirror || mirror->to == decision->variant || !(mirror->methods >> method & 1)) return;
+  explanation_label(out, "mirror");
+  explanation_format_percent(mirror->buckets, out);
+  struct str to = decision->route->variants[mirror->to].name;
+  text_printf(out, " of such requests, drawn one by one, are copied to %.*s\n", STR_ARG(to));
+}
+
 /* A --pin that stands for no pin of this route. */
 static void format_pin(const struct explanation *shown, struct text *out) {
   const struct route *route = shown->decision->route;
@@ -204,6 +215,7 @@ void explanation_format(const struct explanation *shown, struct text *out) {
   text_printf(out, "%.*s (%s), state %s\n", STR_ARG(route->name), route->file,
               route_state_name(route->state));
   explanation_format_draw(shown, out);
+  format_mirror(shown, out);
   format_token(shown, out);
   format_cookie(shown, out);
   format_force_refused(shown, out);

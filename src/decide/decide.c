@@ -135,6 +135,27 @@ static bool decide_route(struct decider *decider, const struct decide_request *r
   return true;
 }
 
+/* By which mirror the request may be copied. Who forces a variant wants that one and no other, a
+ * route that is off is in trouble, and what a limit ended is suspicious: nothing of these is. */
+static const struct route_mirror *find_mirror(const struct decision *decision) {
+  switch (decision->reason) {
+    case REASON_RULE:
+    case REASON_PINNED:
+    case REASON_DEFAULT:
+      return decision->rule ? decision->rule->mirror : decision->route->mirror;
+    case REASON_FULL:
+      return decision->route->mirror;
+    case REASON_NO_ROUTE:
+    case REASON_AMBIGUOUS:
+    case REASON_OFF:
+    case REASON_FORCED:
+    case REASON_LIMIT:
+    case REASON_FAILOVER:
+      break;
+  }
+  return NULL;
+}
+
 /* Finds the route, and decides by it. Whether the rules were asked. */
 static bool decide_request(struct decider *decider, const struct decide_request *request,
                            struct decision *ret) {
@@ -143,6 +164,7 @@ static bool decide_request(struct decider *decider, const struct decide_request 
   if (!ret->route) return false;
   attr_reader_begin(decider->reader, ret->route->table, &request->attr);
   bool asked = decide_route(decider, request, ret);
+  ret->mirror = find_mirror(ret);
   /* What was pending matters only where it left something undecided. */
   ret->pending = ret->reason == REASON_LIMIT && attr_reader_is_pending(decider->reader);
   return asked;

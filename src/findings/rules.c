@@ -239,17 +239,19 @@ static void report_shadowed(struct inquiry *inquiry) {
 
 /* ---- is it felt? ----------------------------------------------------------------------------- */
 
-/* What a decision gives: `to`, or a split. */
+/* What a decision gives: `to`, or a split; and who gets a copy. */
 struct outcome {
   uint16_t to;
   const struct split *split; /* NULL: to */
+  const struct route_mirror *mirror;
 };
 
 static struct outcome outcome_of(const struct route *route, const struct rule *rule) {
-  if (rule && rule->to != VARIANT_NONE) return (struct outcome){rule->to, NULL};
-  if (rule) return (struct outcome){VARIANT_NONE, &rule->split};
-  if (route->has_default_split) return (struct outcome){VARIANT_NONE, &route->default_split};
-  return (struct outcome){route->stable, NULL};
+  if (rule && rule->to != VARIANT_NONE) return (struct outcome){rule->to, NULL, rule->mirror};
+  if (rule) return (struct outcome){VARIANT_NONE, &rule->split, rule->mirror};
+  if (route->has_default_split)
+    return (struct outcome){VARIANT_NONE, &route->default_split, route->mirror};
+  return (struct outcome){route->stable, NULL, route->mirror};
 }
 
 static bool is_same_split(const struct split *a, const struct split *b) {
@@ -264,6 +266,7 @@ static bool is_same_split(const struct split *a, const struct split *b) {
 }
 
 static bool is_same(struct outcome a, struct outcome b) {
+  if (a.mirror != b.mirror) return false; /* a rule's own, even where it says the same */
   if (!a.split || !b.split) return !a.split && !b.split && a.to == b.to;
   return is_same_split(a.split, b.split);
 }

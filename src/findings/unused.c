@@ -92,14 +92,19 @@ static bool is_forced(const struct route *route, uint16_t variant) {
   return false;
 }
 
+static bool is_copied_to(const struct route_mirror *mirror, uint16_t variant) {
+  return mirror && mirror->to == variant;
+}
+
 static bool is_used(const struct analysis *analysis, uint16_t variant, const char *name) {
   const struct route *route = analysis->route;
   const cJSON *root = json_root(analysis->doc);
   bool is_first = route->canary_count > 0 && route->canaries[0] == variant;
   if (variant == route->stable || is_forced(route, variant)) return true;
   if (is_first && route->state == ROUTE_FULL) return true;
+  if (is_copied_to(route->mirror, variant)) return true;
   for (size_t i = 0; i < route->rule_count; i++)
-    if (route->rules[i].to == variant) return true;
+    if (route->rules[i].to == variant || is_copied_to(route->rules[i].mirror, variant)) return true;
   const cJSON *rule;
   cJSON_ArrayForEach(rule, member(root, "rules")) {
     if (is_in_split(rule, name)) return true;
@@ -118,7 +123,7 @@ static void find_variants(struct analysis *analysis, const cJSON *root) {
   uint16_t variant = 0;
   cJSON_ArrayForEach(node, member(root, "variants")) {
     if (variant < analysis->route->variant_count && !is_used(analysis, variant, node->string))
-      report_unused(analysis, node, "variant", "no rule, split or force gives it");
+      report_unused(analysis, node, "variant", "no rule, split, force or mirror gives it");
     variant++;
   }
 }

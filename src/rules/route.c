@@ -52,9 +52,9 @@ static struct route *new_route(void) {
 /* ---- top level ------------------------------------------------------------------------------- */
 
 static const char *const top_keys[] = {
-    "$schema", "route", "match",  "variants",        "stable",    "canaries",
-    "state",   "force", "sticky", "attributes",      "segments",  "rules",
-    "default", "tests", "vary",   "expose_decision", "time_zone", NULL};
+    "$schema", "route",           "match",      "variants", "stable", "canaries", "state",
+    "force",   "sticky",          "attributes", "segments", "rules",  "default",  "tests",
+    "vary",    "expose_decision", "time_zone",  "mirror",   NULL};
 
 static void compile_name(struct route_compiler *compiler) {
   struct route *route = compiler->route;
@@ -110,6 +110,7 @@ static bool compile_parts(struct route_compiler *compiler) {
   route_compile_sticky(compiler);
   route_compile_force(compiler);
   route_compile_zone(compiler);
+  route_compile_mirror(compiler);
   route_compile_rules(compiler);
   size_t rule_slots = attr_table_size(compiler->table);
   route_compile_sticky_by(compiler);

@@ -43,6 +43,7 @@ void route_compile_state(struct route_compiler *compiler);
 void route_compile_sticky(struct route_compiler *compiler); /* without `by` */
 void route_compile_zone(struct route_compiler *compiler);   /* before rules: of now.time */
 void route_compile_force(struct route_compiler *compiler);  /* after sticky: the cookies differ */
+void route_compile_mirror(struct route_compiler *compiler); /* before rules, which inherit it */
 void route_compile_rules(struct route_compiler *compiler);  /* segments, rules, default */
 /* sticky.by comes last, so that its slots are told from those that rules read. */
 void route_compile_sticky_by(struct route_compiler *compiler);
@@ -91,6 +92,11 @@ bool route_host_covers(struct str claim, struct str pattern);
 /* A list of attribute names; `ret_names` may be NULL. On errors what was good is returned. */
 void route_compile_keys(struct route_compiler *compiler, const struct cJSON *node, const char *what,
                         const uint16_t **ret_slots, size_t *ret_n, const struct str **ret_names);
+
+/* `mirror` of a rule. `what` begins messages; `to` is the variant that all of the rule's requests
+ * get, or VARIANT_NONE. NULL: false, or an error was added. */
+const struct route_mirror *mirror_compile(struct route_compiler *compiler, const struct cJSON *node,
+                                          const char *what, uint16_t to);
 
 /* `split` and the optional `by` beside it. `what` begins messages. */
 void split_compile(struct route_compiler *compiler, const struct cJSON *split,

@@ -10,7 +10,8 @@ enum { WHAT_MAX = 96 };
 
 /* ---- one rule -------------------------------------------------------------------------------- */
 
-static const char *const rule_keys[] = {"id", "when", "window", "to", "split", "by", NULL};
+static const char *const rule_keys[] = {"id",    "when", "window", "to",
+                                        "split", "by",   "mirror", NULL};
 
 /* Fills in the id, and how messages call the rule. */
 static void compile_id(struct route_compiler *compiler, const struct cJSON *node, size_t index,
@@ -79,6 +80,9 @@ static void compile_rule(struct condition_compiler *conditions, struct route_com
   const struct cJSON *window = route_member(node, "window");
   if (when || window) rule->when = condition_compile(conditions, when, window, what);
   compile_outcome(compiler, node, what, rule);
+  const struct cJSON *mirror = route_member(node, "mirror");
+  rule->mirror =
+      mirror ? mirror_compile(compiler, mirror, what, rule->to) : compiler->route->mirror;
 }
 
 static void compile_list(struct condition_compiler *conditions, struct route_compiler *compiler,

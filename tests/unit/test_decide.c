@@ -478,7 +478,53 @@ START_TEST(test_time_was_read)
 }
 END_TEST
 
+/* ---- mirror ---------------------------------------------------------------------------------- */
+
+/* A rule's own, else the route's; none where somebody forced, the route is off, or a limit ended
+ * it.
+ */
+START_TEST(test_mirror)
+{
+  static const struct {
+    const char *state, *region, *force, *copied_to;
+  } cases[] = {
+      {"on", NULL, NULL, "canary"},      {"on", "east", NULL, "canary"},
+      {"on", "west", NULL, "second"},    {"on", "north", NULL, NULL},
+      {"on", "costly", NULL, NULL},      {"on", NULL, "never", NULL},
+      {"drain", "west", NULL, "second"}, {"off", "west", NULL, NULL},
+      {"full", "west", NULL, "canary"},  {"full", "west", "always", NULL},
+  };
+  for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    char members[1024];
+    snprintf(
+        members, sizeof(members),
+        "\"state\": \"%s\", \"mirror\": {\"to\": \"canary\"}, \"rules\": ["
+        "{\"id\": \"a\", \"when\": {\"region\": \"east\"}, \"to\": \"v1\"},"
+        "{\"id\": \"b\", \"when\": {\"region\": \"west\"}, \"split\": {\"canary\": 5},"
+        " \"mirror\": {\"to\": \"second\"}},"
+        "{\"id\": \"c\", \"when\": {\"region\": \"north\"}, \"to\": \"v1\", \"mirror\": false},"
+        "{\"id\": \"d\", \"when\": {\"user.id\": {\"matches\": \"^(a+)+$\"}}, \"to\": \"v1\"}]",
+        cases[i].state);
+    struct bench bench;
+    bench_init(&bench, members);
+    struct http_field fields[3];
+    size_t n = 0;
+    if (cases[i].region) fields[n++] = field("X-Region", str_from_cstr(cases[i].region));
+    if (cases[i].force) fields[n++] = field("X-Canary", str_from_cstr(cases[i].force));
+    if (cases[i].region && strcmp(cases[i].region, "costly") == 0)
+      fields[n++] = field("X-User-Id", STR("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab"));
+    struct decide_request request = request_of(fields, n);
+    struct decision decision;
+    decide(bench.decider, &request, &decision, NULL, NULL);
+    const struct route_mirror *mirror = decision.mirror;
+    struct str to = mirror ? bench.route->variants[mirror->to].name : STR("");
+    ck_assert_msg(str_eq(to, str_from_cstr(cases[i].copied_to)), "case %zu: %.*s", i, STR_ARG(to));
+    bench_deinit(&bench);
+  }
+}
+END_TEST
+
 UNIT_MAIN("decide", test_order_of_decision, test_default_without_split_reads_no_cookie,
           test_no_route, test_names, test_force, test_force_token, test_keys,
           test_split_by_goes_before_sticky_by, test_limit, test_budget_is_not_shared_with_trace,
-          test_time_was_read)
+          test_time_was_read, test_mirror)

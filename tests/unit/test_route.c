@@ -379,7 +379,8 @@ END_TEST
 UNIT_MAIN("route", test_defaults, test_everything_said, test_references, test_top_level_mistakes,
           test_state_names, test_variant_mistakes, test_variants_have_a_limit, test_prefixes,
           test_hosts, test_match_mistakes, test_claims, test_claim_messages, test_force_forms,
-          test_force_mistakes, test_token_file, test_sticky_forms, test_sticky_mistakes,
-          test_rule_mistakes, test_rules_have_a_limit, test_placement, test_split_mistakes,
-          test_shares_are_exact, test_raising_a_weight_moves_from_stable_only, test_vary_fields,
-          test_finding, test_finding_many_as_the_contract_says, test_conflicts, test_many_routes)
+          test_force_mistakes, test_token_file, test_mirror_forms, test_sticky_forms,
+          test_sticky_mistakes, test_rule_mistakes, test_rules_have_a_limit, test_placement,
+          test_split_mistakes, test_shares_are_exact, test_raising_a_weight_moves_from_stable_only,
+          test_vary_fields, test_finding, test_finding_many_as_the_contract_says, test_conflicts,
+          test_many_routes)

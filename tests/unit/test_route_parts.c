@@ -420,3 +420,43 @@ START_TEST(test_sticky_mistakes)
   CHECK_SAID(cases);
 }
 END_TEST
+
+/* ---- mirror ---------------------------------------------------------------------------------- */
+
+static bool copies(const struct route_mirror *mirror, enum http_method method) {
+  return mirror->methods >> method & 1;
+}
+
+START_TEST(test_mirror_forms)
+{
+  struct fixture fixture;
+  fixture_init(&fixture, NULL);
+  struct route *route =
+      compile(&fixture, SHOP
+              ", 'mirror': {'to': 'canary'}, 'rules': ["
+              "{'id': 'a', 'to': 'v1'}, {'id': 'b', 'to': 'v1', 'mirror': false},"
+              "{'id': 'c', 'split': {'canary': 1}, 'mirror': {'to': 'v1', 'percent': 0.29,"
+              " 'methods': ['DELETE', 'GET'], 'body_bytes': '1MiB'}}]}");
+  const struct route_mirror *mirror = route->mirror;
+  ck_assert_uint_eq(mirror->to, route_find_variant(route, STR("canary")));
+  ck_assert_uint_eq(mirror->buckets, BUCKETS);
+  ck_assert_uint_eq(mirror->body_bytes, 65536);
+  for (int method = HTTP_METHOD_OTHER; method <= HTTP_METHOD_PATCH; method++) {
+    const bool is_safe =
+        method == HTTP_METHOD_GET || method == HTTP_METHOD_HEAD || method == HTTP_METHOD_OPTIONS;
+    ck_assert_msg(copies(mirror, (enum http_method)method) == is_safe, "method %d", method);
+  }
+  ck_assert_ptr_eq(route->rules[0].mirror, mirror);
+  ck_assert_ptr_null(route->rules[1].mirror);
+  mirror = route->rules[2].mirror;
+  ck_assert(mirror->to == route->stable && mirror->buckets == 29);
+  ck_assert(mirror->body_bytes == MIRROR_BODY_BYTES_MAX);
+  ck_assert(copies(mirror, HTTP_METHOD_DELETE) && copies(mirror, HTTP_METHOD_GET));
+  ck_assert(!copies(mirror, HTTP_METHOD_HEAD));
+  route_unref(&route);
+  route = compile(&fixture, SHOP ", 'mirror': false, 'rules': [{'id': 'a', 'to': 'v1'}]}");
+  ck_assert(!route->mirror && !route->rules[0].mirror);
+  route_unref(&route);
+  fixture_deinit(&fixture);
+}
+END_TEST
