@@ -113,6 +113,7 @@ struct config_limits {
   uint64_t trailer_bytes;
   unsigned connections;             /* of a worker; 0: as many as there are descriptors for */
   unsigned connections_per_address; /* 0: a half of those */
+  unsigned mirrors;                 /* of a worker, under way at the same time */
 };
 
 enum config_log_format { CONFIG_LOG_JSON, CONFIG_LOG_COMBINED };

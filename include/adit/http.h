@@ -37,6 +37,7 @@ enum http_field_id {
   HTTP_FIELD_UPGRADE,
   HTTP_FIELD_VARY,
   HTTP_FIELD_VIA,
+  HTTP_FIELD_X_ADIT_MIRROR,  /* with '_' taken as '-' */
   HTTP_FIELD_X_ADIT_RULE,    /* with '_' taken as '-' */
   HTTP_FIELD_X_ADIT_VARIANT, /* with '_' taken as '-' */
   HTTP_FIELD_X_FORWARDED_FOR,

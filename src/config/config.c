@@ -27,6 +27,7 @@ enum {
   EXTENSION_BYTES_MAX = 1024 * 1024,
   BODY_RATE_MAX = 1024 * 1024,
   CONNECTIONS_MAX = 1 << 20,
+  MIRRORS_MAX = 1 << 16,
 };
 enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
 
@@ -52,6 +53,7 @@ static void read_limits(struct config_reader *reader, const struct config_scope 
   config_read_number(reader, &scope, "connections", 0, CONNECTIONS_MAX, &limits->connections);
   config_read_number(reader, &scope, "connections_per_address", 0, CONNECTIONS_MAX,
                      &limits->connections_per_address);
+  config_read_number(reader, &scope, "mirrors", 0, MIRRORS_MAX, &limits->mirrors);
 }
 
 static void read_timeouts(struct config_reader *reader, const struct config_scope *root) {

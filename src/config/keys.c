@@ -123,6 +123,7 @@ static const struct config_key_info rows[] = {
     {"limits.trailer_bytes", "size", "8KiB", true},
     {"limits.connections", "number", "0", true},
     {"limits.connections_per_address", "number", "0", true},
+    {"limits.mirrors", "number", "256", true},
     {"timeouts", "object", "", true},
     {"timeouts.header", "duration", "10s", true},
     {"timeouts.idle", "duration", "60s", true},

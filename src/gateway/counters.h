@@ -42,6 +42,18 @@
   X(retries_refused, "requests not sent again: over the retry budget")                \
   X(failovers, "canary requests given to stable")                                     \
   X(bad_responses, "responses that broke the protocol")                               \
+  X(mirrors_sent, "copies of requests that were sent to another variant")             \
+  X(mirrors_same, "requests not copied: that variant had them already")               \
+  X(mirrors_large, "requests not copied: a body over mirror.body_bytes")              \
+  X(mirrors_busy, "requests not copied: limits.mirrors, or no memory")                \
+  X(mirrors_unfinished, "requests not copied: never whole at an endpoint, or a stop") \
+  X(mirrors_agreed, "copies answered with a status of the original's class")          \
+  X(mirrors_differed, "copies answered with a status of another class")               \
+  X(mirrors_alone, "copies answered where the original was not")                      \
+  X(mirrors_failed, "copies without an answer: no endpoint, a bad or late answer")    \
+  X(mirrors_stopped, "copies given up because the gateway stops")                     \
+  X(mirrors_original_us, "microseconds to the heads that answered those originals")   \
+  X(mirrors_copy_us, "microseconds to the heads that answered those copies")          \
   X(lookups_asked, "questions to directories")                                        \
   X(lookups_joined, "requests that waited for a question of another one")             \
   X(lookups_hits, "answers of directories that were known already")                   \
@@ -83,9 +95,10 @@ struct counters {
 #undef X
 };
 
-#define COUNT(counters, name)                                                              \
-  atomic_store_explicit(&(counters)->name,                                                 \
-                        atomic_load_explicit(&(counters)->name, memory_order_relaxed) + 1, \
+#define COUNT_ADD(counters, name, n)                                                         \
+  atomic_store_explicit(&(counters)->name,                                                   \
+                        atomic_load_explicit(&(counters)->name, memory_order_relaxed) + (n), \
                         memory_order_relaxed)
+#define COUNT(counters, name) COUNT_ADD(counters, name, 1)
 
 #endif

@@ -64,6 +64,7 @@ void exchange_drop_origin(struct exchange *exchange, bool clean) {
 
 static void exchange_finish(struct exchange *exchange) {
   struct worker *worker = exchange->worker;
+  if (exchange->mirror) mirror_exchange_over(exchange);
   lookup_cancel(&exchange->lookup);
   exchange_drop_origin(exchange, false);
   exchange_keep_no_body(exchange);
@@ -102,7 +103,7 @@ static enum step send_answer(struct exchange *exchange, struct str body) {
 enum step exchange_answer(struct exchange *exchange, int status, struct str why) {
   struct worker *worker = exchange->worker;
   exchange_drop_origin(exchange, false);
-  if (exchange->response_begun) {
+  if (exchange->response_begun || exchange->is_mirror) {
     exchange->state = EXCHANGE_OVER;
     COUNT(exchange_counters(exchange), cut);
     exchange->client->operations->cut(exchange->client);
@@ -146,7 +147,8 @@ enum step exchange_answer_as_last(struct exchange *exchange) {
 enum step exchange_answer_and_log(struct exchange *exchange, int status, const char *why) {
   char buffer[48];
   struct str peer = ip_format(&exchange->client_ip, buffer, sizeof(buffer));
-  worker_log_peer(exchange->worker, "%d to %.*s: %s", status, STR_ARG(peer), why);
+  if (!exchange->is_mirror)
+    worker_log_peer(exchange->worker, "%d to %.*s: %s", status, STR_ARG(peer), why);
   return exchange_answer(exchange, status, str_from_cstr(why));
 }
 
@@ -176,15 +178,39 @@ void exchange_run(struct exchange *exchange) {
   exchange_finish(exchange);
 }
 
-void exchange_start(struct exchange *exchange, struct worker *worker,
-                    struct client_stream *client) {
+static void exchange_init(struct exchange *exchange, struct worker *worker,
+                          struct worker_policy *policy, struct client_stream *client) {
   memset(exchange, 0, offsetof(struct exchange, request));
   exchange->worker = worker;
   exchange->client = client;
-  exchange->policy = worker->policy;
+  exchange->counters = &worker->counters;
+  exchange->policy = policy;
   exchange->policy->refs++;
   timer_init(&exchange->timer, exchange_fire);
+}
+
+void exchange_start(struct exchange *exchange, struct worker *worker,
+                    struct client_stream *client) {
+  exchange_init(exchange, worker, worker->policy, client);
   exchange_run(exchange);
+}
+
+void exchange_begin_copy(struct exchange *copy, const struct exchange *original,
+                         struct mirror *mirror) {
+  exchange_init(copy, original->worker, original->policy, &mirror->stream);
+  copy->counters = &original->worker->mirrors.uncounted;
+  copy->mirror = mirror;
+  copy->is_mirror = true;
+  copy->client_ip = original->client_ip;
+  copy->trusted = original->trusted;
+  copy->https = original->https;
+  memcpy(copy->request_id, original->request_id, sizeof(copy->request_id));
+  copy->decision = original->decision;
+  copy->decision.variant = original->decision.mirror->to;
+  copy->decision.set_cookie = (struct str){0};
+  copy->kept.lost = true; /* so that it is never sent again */
+  copy->request_read = mirror_body_is_empty(mirror);
+  copy->state = EXCHANGE_PICK;
 }
 
 void exchange_abandon(struct exchange *exchange) {

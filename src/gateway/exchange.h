@@ -17,6 +17,7 @@
 #define ADIT_GATEWAY_EXCHANGE_H
 
 #include "buffer.h"
+#include "mirror.h"
 #include "stream.h"
 #include "worker.h"
 
@@ -52,6 +53,9 @@ struct exchange {
   struct origin_stream *origin; /* NULL: none */
   struct target *target;        /* that `origin` goes to, and holds the reference of */
   enum exchange_state state;
+  struct counters *counters;
+  struct mirror *mirror; /* NULL: no copy of this request is made, and it is none */
+  bool is_mirror;        /* it is the copy: nobody waits for the answer, and nobody may suffer */
 
   /* The decision, and what it says of both heads. */
   struct decision decision;
@@ -102,6 +106,10 @@ void exchange_release(struct worker *worker, struct exchange *exchange);
 /* Begins: `exchange->request` is parsed and its views hold until the stream's end() or cut(). Then
  * runs it; it may be over on return. */
 void exchange_start(struct exchange *exchange, struct worker *worker, struct client_stream *client);
+/* Begins a copy of the request of `original`, decided as that was, for `mirror->to`; it runs when
+ * exchange_run() is called. `copy->request` is made already. */
+void exchange_begin_copy(struct exchange *copy, const struct exchange *original,
+                         struct mirror *mirror);
 /* Something has changed on one of its streams: goes as far as it can. */
 void exchange_run(struct exchange *exchange);
 /* The client has gone: nothing more is written to it, the origin's connection is closed. The stream

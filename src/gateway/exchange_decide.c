@@ -120,6 +120,7 @@ static enum step decide_now(struct exchange *exchange) {
   if (!exchange->decision.route)
     return exchange_answer(exchange, 404, STR("no route for this host and path"));
   note_decision(exchange);
+  if (exchange->decision.mirror) mirror_begin(exchange);
   exchange->state = EXCHANGE_PICK;
   return STEP_NEXT;
 }

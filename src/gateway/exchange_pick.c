@@ -36,11 +36,13 @@ static bool shed_idle_origin(struct worker *worker) {
   return true;
 }
 
-/* A new connection, for which an idle one gives its descriptor where none is left. */
+/* A new connection, for which an idle one gives its descriptor where none is left, or a copy's. */
 static struct origin_stream *connect_to(struct exchange *exchange, struct target *target,
                                         int *ret_error) {
   struct origin_stream *origin = origin_connect(exchange, target, ret_error);
-  if (!origin && *ret_error == EMFILE && shed_idle_origin(exchange->worker))
+  const bool may_shed = *ret_error == EMFILE && !exchange->is_mirror;
+  if (!origin && may_shed &&
+      (shed_idle_origin(exchange->worker) || mirrors_give_up_one(exchange->worker)))
     origin = origin_connect(exchange, target, ret_error);
   return origin;
 }
@@ -96,6 +98,7 @@ static struct pool *pool_of(const struct exchange *exchange) {
 
 static void note(struct exchange *exchange, struct target *target, bool failed) {
   struct pool *pool = exchange->pool;
+  if (exchange->is_mirror) return; /* what only copies meet must not take it from users */
   int64_t ejected_ms = pool_note(pool, target, failed, exchange->worker->now_ms);
   if (ejected_ms == 0) return;
   COUNT(exchange_counters(exchange), ejections);
@@ -109,13 +112,22 @@ void exchange_note_result(struct exchange *exchange, bool failed) {
   if (exchange->target) note(exchange, exchange->target, failed);
 }
 
+static const char *consequence_of_failure(const struct exchange *exchange) {
+  if (exchange->is_mirror) return "; copies of requests get no answer";
+  if (exchange_has_stable_left(exchange)) return "; its users get stable when no endpoint accepts";
+  return "";
+}
+
 static void connect_failed(struct exchange *exchange, struct target *target, int error) {
   exchange->connect_error = error;
   COUNT(exchange_counters(exchange), connect_failures);
-  exchange_log_endpoint(
-      exchange, target, strerror(error),
-      exchange_has_stable_left(exchange) ? "; its users get stable when no endpoint accepts" : "");
+  exchange_log_endpoint(exchange, target, strerror(error), consequence_of_failure(exchange));
   if (!is_own_shortage(error)) note(exchange, target, true);
+}
+
+/* A copy is no reason to bother those who are not well. */
+static bool is_desperate(const struct exchange *exchange) {
+  return !exchange_has_stable_left(exchange) && !exchange->is_mirror;
 }
 
 enum step exchange_step_pick(struct exchange *exchange) {
@@ -127,7 +139,7 @@ enum step exchange_step_pick(struct exchange *exchange) {
   }
   struct pool *pool = exchange->pool;
   struct target *target =
-      pool_next(pool, &exchange->attempt, worker->now_ms, !exchange_has_stable_left(exchange));
+      pool_next(pool, &exchange->attempt, worker->now_ms, is_desperate(exchange));
   if (!target) return out_of_endpoints(exchange);
   exchange->head_sent = false;
   exchange->request_sent = false;
@@ -161,7 +173,8 @@ enum step exchange_step_connect(struct exchange *exchange) {
     return STEP_NEXT;
   }
   if (!origin->failed && !exchange->timed_out) return STEP_WAIT;
-  if (exchange->timed_out) target_note_timeout(exchange->target, exchange->worker->now_ms);
+  if (exchange->timed_out && !exchange->is_mirror)
+    target_note_timeout(exchange->target, exchange->worker->now_ms);
   connect_failed(exchange, exchange->target, exchange->timed_out ? ETIMEDOUT : origin->error);
   exchange_drop_origin(exchange, false);
   exchange->state = EXCHANGE_PICK;

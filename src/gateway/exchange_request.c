@@ -9,7 +9,7 @@
 #include "forward.h"
 #include "upgrade.h"
 
-/* One id for all attempts: an origin that sees the request twice can tell that it is the same. */
+/* One id for all attempts and the copy: who sees the request twice can tell that it is the same. */
 static struct str request_id(struct exchange *exchange) {
   static const char hex[] = "0123456789abcdef";
   char *id = exchange->request_id;
@@ -35,6 +35,7 @@ static bool send_head(struct exchange *exchange) {
       .rule = decision->rule ? decision->rule->id : (struct str){0},
       .request_id = request_id(exchange),
       .upgrade = exchange->upgrade,
+      .is_mirror = exchange->is_mirror,
       .is_dropped_context = exchange->policy->policy,
   };
   if (input.config->drop_untrusted && !exchange->trusted) input.is_dropped = policy_drops_field;
@@ -138,6 +139,7 @@ enum step exchange_step_request(struct exchange *exchange) {
     return exchange_answer_shortage(exchange, "out of memory");
   enum pump pumped = exchange_pump_request(exchange);
   if (pumped == PUMP_ENDED) return STEP_NEXT;
+  if (exchange->mirror && exchange->request_sent) mirror_note_sent(exchange);
   struct origin_stream *origin = exchange->origin;
   const char *why = "";
   switch (origin->operations->read_head(origin, &exchange->response, &why)) {

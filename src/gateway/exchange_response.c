@@ -42,6 +42,7 @@ enum step exchange_begin_response(struct exchange *exchange) {
     return exchange_answer_shortage(exchange, "out of memory");
   exchange->response_begun = true;
   exchange_keep_no_body(exchange);
+  if (exchange->mirror) mirror_note_head(exchange);
   exchange_note_result(exchange, is_failure(exchange->response.status));
   if (decision->set_cookie.p) COUNT(exchange_counters(exchange), cookies_set);
   exchange_wait_no_more(exchange);
@@ -55,7 +56,9 @@ static enum step cut(struct exchange *exchange, const char *why) {
   if (why) {
     exchange_note_result(exchange, true);
     const struct route *route = exchange->decision.route;
-    worker_log_peer(exchange->worker, "route '%.*s': response cut: %s", STR_ARG(route->name), why);
+    if (!exchange->is_mirror)
+      worker_log_peer(exchange->worker, "route '%.*s': response cut: %s", STR_ARG(route->name),
+                      why);
   }
   return exchange_answer(exchange, 502, STR(""));
 }

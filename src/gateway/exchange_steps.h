@@ -34,7 +34,7 @@ static inline const struct config *exchange_config(const struct exchange *exchan
 }
 
 static inline struct counters *exchange_counters(const struct exchange *exchange) {
-  return &exchange->worker->counters;
+  return exchange->counters;
 }
 
 /* Whether a request's body of so many bytes is over limits.body_bytes. */
@@ -94,7 +94,8 @@ enum step exchange_answer_as_last(struct exchange *exchange);
 /* Whether the request is a canary's, and not forced to be: stable can have it. */
 static inline bool exchange_has_stable_left(const struct exchange *exchange) {
   const struct decision *decision = &exchange->decision;
-  return decision->variant != decision->route->stable && decision->reason != REASON_FORCED;
+  return decision->variant != decision->route->stable && decision->reason != REASON_FORCED &&
+         !exchange->is_mirror;
 }
 /* The canary, which has stable left, has failed: PICK is to look for one of stable's endpoints. */
 void exchange_fail_over(struct exchange *exchange);

@@ -60,6 +60,7 @@ static void run_taken(struct exchange *exchange, struct str data) {
     return;
   }
   if (data.n == 0) return;
+  if (exchange->mirror) mirror_copy_body(exchange, data);
   keep(exchange, data);
   client->operations->consume_body(client, data.n);
   exchange->body_bytes += data.n;

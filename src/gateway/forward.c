@@ -165,6 +165,7 @@ static bool request_field_passes(const struct forward_request_input *input,
                                  const struct http_field *field) {
   const bool trusted = input->trusted;
   switch (field->id) {
+    case HTTP_FIELD_X_ADIT_MIRROR:
     case HTTP_FIELD_X_ADIT_VARIANT:
     case HTTP_FIELD_X_ADIT_RULE:
     case HTTP_FIELD_X_FORWARDED_FOR:
@@ -257,6 +258,7 @@ void forward_request(const struct forward_request_input *input, struct scratch *
     fields_add(list, STR("Via"), request->version_minor == 0 ? STR("1.0 adit") : STR("1.1 adit"));
   fields_add(list, STR("X-Adit-Variant"), input->variant);
   if (input->rule.p) fields_add(list, STR("X-Adit-Rule"), input->rule);
+  if (input->is_mirror) fields_add(list, STR("X-Adit-Mirror"), STR("1"));
 }
 
 /* ---- response -------------------------------------------------------------------------------- */

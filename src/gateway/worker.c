@@ -24,6 +24,7 @@
 #include "client.h"
 #include "exchange.h"
 #include "lookups.h"
+#include "mirror.h"
 #include "origin.h"
 #include "tokens.h"
 
@@ -172,6 +173,7 @@ static void close_idle_origins(struct worker *worker) {
 static void stop_now(struct worker *worker) {
   worker->stop = STOP_NOW;
   while (worker->clients) client_close_now(worker->clients);
+  mirrors_stop(worker);
   close_idle_origins(worker);
 }
 
@@ -190,6 +192,7 @@ static void take_stop(struct worker *worker) {
   if (worker->stop == STOP_NONE) {
     accept_stop(worker);
     worker->stop = STOP_DRAIN;
+    mirrors_stop(worker);
     close_idle_origins(worker);
     for (struct client *client = worker->clients; client; client = client->next)
       client_drain(client);
@@ -282,7 +285,8 @@ static void *worker_main(void *argument) {
   struct epoll_event events[EVENTS_A_TURN];
   begin_turn(worker);
   while (!is_done(worker)) {
-    bool more = worker->runnable != NULL || worker->closed_clients != NULL;
+    bool more = worker->runnable != NULL || worker->closed_clients != NULL ||
+                !TAILQ_EMPTY(&worker->mirrors.ready);
     int wait_ms = more ? 0 : timer_wheel_wait(&worker->timers, worker->now_ms);
     int n = epoll_wait(worker->epoll, events, EVENTS_A_TURN, wait_ms);
     begin_turn(worker);
@@ -291,6 +295,7 @@ static void *worker_main(void *argument) {
     note_idle_origins(events, n);
     for (int i = 0; i < n; i++) dispatch(worker, events[i].data.ptr, events[i].events);
     run_clients(worker);
+    mirrors_run(worker);
     worker_lookups_turn(worker);
     timer_wheel_advance(&worker->timers, worker->now_ms);
     free_closed(worker);
@@ -321,6 +326,7 @@ bool worker_init(struct worker *worker, unsigned number, struct policy *policy,
   timer_wheel_init(&worker->timers, worker->now_ms);
   timer_init(&worker->stop_timer, drain_is_over);
   worker_lookups_init(worker);
+  mirrors_init(worker);
   worker->epoll = epoll_create1(EPOLL_CLOEXEC);
   worker->targets = target_table_new();
   worker->response_out = malloc(sizeof(*worker->response_out));

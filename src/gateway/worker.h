@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
+#include <sys/queue.h>
 
 #include "adit/policy.h"
 #include "adit/upstream.h"
@@ -22,6 +23,7 @@
 struct client;
 struct exchange;
 struct listening;
+struct mirror;
 struct origin;
 struct peers;
 
@@ -60,6 +62,15 @@ struct worker_lookups {
   struct timer timer;
   struct lookup_waiter
       *waiter; /* who waits if a decision that is being made must; NULL: nobody can */
+};
+
+/* Copies of requests (mirror.h). */
+struct worker_mirrors {
+  LIST_HEAD(, mirror) all;                /* that hold memory */
+  TAILQ_HEAD(mirror_queue, mirror) ready; /* that can go on, when everybody else has */
+  size_t count;
+  size_t body_bytes;         /* of all their bodies */
+  struct counters uncounted; /* where their exchanges count what is counted of requests of users */
 };
 
 /* How far a stop has come. Only ever grows. */
@@ -110,6 +121,7 @@ struct worker {
   struct target_table *targets;
 
   struct worker_lookups lookups;
+  struct worker_mirrors mirrors;
 
   struct client *clients; /* all, linked */
   size_t client_count;

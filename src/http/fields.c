@@ -31,6 +31,7 @@ static const struct str field_names[] = {
     [HTTP_FIELD_UPGRADE] = STR_INIT("upgrade"),
     [HTTP_FIELD_VARY] = STR_INIT("vary"),
     [HTTP_FIELD_VIA] = STR_INIT("via"),
+    [HTTP_FIELD_X_ADIT_MIRROR] = STR_INIT("x-adit-mirror"),
     [HTTP_FIELD_X_ADIT_RULE] = STR_INIT("x-adit-rule"),
     [HTTP_FIELD_X_ADIT_VARIANT] = STR_INIT("x-adit-variant"),
     [HTTP_FIELD_X_FORWARDED_FOR] = STR_INIT("x-forwarded-for"),
@@ -64,6 +65,7 @@ static const uint8_t field_candidates[FIELD_NAME_MAX + 1][32] = {
     [12][LETTER('x')] = HTTP_FIELD_X_REQUEST_ID,
     [13][LETTER('a')] = HTTP_FIELD_AUTHORIZATION,
     [13][LETTER('c')] = HTTP_FIELD_CACHE_CONTROL,
+    [13][LETTER('x')] = HTTP_FIELD_X_ADIT_MIRROR,
     [14][LETTER('c')] = HTTP_FIELD_CONTENT_LENGTH,
     [14][LETTER('h')] = HTTP_FIELD_HTTP2_SETTINGS,
     [14][LETTER('x')] = HTTP_FIELD_X_ADIT_VARIANT,
@@ -89,7 +91,8 @@ enum http_field_id http_field_id(struct str name) {
   if (name.n == 0 || name.n > FIELD_NAME_MAX) return HTTP_FIELD_OTHER;
   const enum http_field_id id = (enum http_field_id)field_candidates[name.n][LETTER(name.p[0])];
   if (id == HTTP_FIELD_OTHER) return HTTP_FIELD_OTHER;
-  const bool ours = id == HTTP_FIELD_X_ADIT_RULE || id == HTTP_FIELD_X_ADIT_VARIANT;
+  const bool ours = id == HTTP_FIELD_X_ADIT_RULE || id == HTTP_FIELD_X_ADIT_VARIANT ||
+                    id == HTTP_FIELD_X_ADIT_MIRROR;
   const struct str lower = field_names[id];
   const bool is = ours ? is_adit_name(name, lower) : str_eq_nocase(name, lower);
   return is ? id : HTTP_FIELD_OTHER;

@@ -128,7 +128,7 @@ static const struct {
     {"proxy-redirect-*", USE_LOST, "Adit passes Location on as it is"},
     {"connection-proxy-header", USE_LOST, "Adit keeps connections as HTTP/1.1 says"},
     {"custom-headers", USE_LOST, "Adit adds no response headers of yours"},
-    {"mirror-*", USE_LOST, "Adit sends a request to one service"},
+    {"mirror-*", USE_LOST, "\"mirror\" in the rule file copies requests to another variant"},
     {"enable-access-log", USE_LOST, "this version of Adit writes no access log"},
     {"enable-rewrite-log", USE_NOTHING, NULL},
     {"enable-opentracing", USE_LOST, "Adit makes no traces"},

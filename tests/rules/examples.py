@@ -29,7 +29,8 @@ import mmdb  # noqa: E402
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "rules"
 USES = ("qa-force", "region", "new-users", "ramp", "several-canaries", "app-version", "staff", "employees",
         "beta", "tenants", "api-only", "experiments", "hold-out", "drain", "reads-first", "devices",
-        "robots", "basket-web", "basket-api", "from-ingress", "office-hours", "directory", "geography", "tokens")
+        "robots", "basket-web", "basket-api", "from-ingress", "office-hours", "directory", "geography", "tokens",
+        "rehearsal")
 KEY = '{ "sticky": { "keys": [{ "id": "test", "file": "sticky.key" }] },'
 KEY_WARNING = "rules/adit.json: warning: no sticky keys: "
 TIMEOUT_SECONDS = 60

@@ -126,6 +126,7 @@ START_TEST(has_defaults)
   ck_assert(config->limits.chunk_extension_bytes == 4 * 1024);
   ck_assert(config->limits.trailer_bytes == 8 * 1024);
   ck_assert(config->limits.connections == 0 && config->limits.connections_per_address == 0);
+  ck_assert_uint_eq(config->limits.mirrors, 256);
   ck_assert_int_eq(config->timeouts.header_ms, 10000);
   ck_assert_int_eq(config->timeouts.idle_ms, 60000);
   ck_assert_int_eq(config->timeouts.body_ms, 30000);
@@ -194,7 +195,7 @@ static const char example[] =
     "  \"limits\": { \"header_bytes\": \"64KiB\", \"body_bytes\": \"10MiB\" /* 0: no limit */,\n"
     "    \"header_fields\": 50, \"request_line_bytes\": \"16KiB\", \"body_rate\": \"1KiB\",\n"
     "    \"chunk_extension_bytes\": \"0B\", \"trailer_bytes\": \"1KiB\",\n"
-    "    \"connections\": 5000, \"connections_per_address\": 20 },\n"
+    "    \"connections\": 5000, \"connections_per_address\": 20, \"mirrors\": 30 },\n"
     "  \"timeouts\": { \"header\": \"5s\", \"idle\": \"1m\", \"body\": \"1h\", \"drain\": \"0s\", "
     "\"drain_delay\": \"10s\", \"tunnel\": \"7d\" },\n"
     "  \"dns\": { \"refresh\": \"1m\" },\n"
@@ -327,7 +328,7 @@ START_TEST(reads_the_example)
   ck_assert(limits->header_fields == 50 && limits->request_line_bytes == 16384);
   ck_assert(limits->body_rate == 1024 && limits->chunk_extension_bytes == 0);
   ck_assert(limits->trailer_bytes == 1024 && limits->connections == 5000);
-  ck_assert(limits->connections_per_address == 20);
+  ck_assert(limits->connections_per_address == 20 && limits->mirrors == 30);
   ck_assert_int_eq(config->timeouts.header_ms, 5000);
   ck_assert_int_eq(config->timeouts.idle_ms, 60000);
   ck_assert_int_eq(config->timeouts.body_ms, 3600000);
@@ -444,6 +445,8 @@ START_TEST(refuses_fragments)
        "29: error: limits: 'trailer_bytes' must be from 64B to 64KiB"},
       {"\"limits\": {\"connections\": -1}",
        "27: error: limits: 'connections' must be a whole number from 0 to 1048576"},
+      {"\"limits\": {\"mirrors\": 65537}",
+       "23: error: limits: 'mirrors' must be a whole number from 0 to 65536"},
       /* Admin. */
       {"\"admin\": {}",
        "1: error: admin: 'address' is missing (add \"address\": \"127.0.0.1:9901\")"},

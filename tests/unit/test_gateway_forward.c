@@ -212,7 +212,7 @@ END_TEST
 
 /* ---- the head that goes on ------------------------------------------------------------------- */
 
-enum { TRUSTED = 1, SECURE = 2, NO_RULE = 4, NO_VIA = 8, CHUNKED = 16 };
+enum { TRUSTED = 1, SECURE = 2, NO_RULE = 4, NO_VIA = 8, CHUNKED = 16, COPY = 32 };
 
 static const struct head_case {
   const char *name;
@@ -259,10 +259,14 @@ static const struct head_case {
          "X-Forwarded-Host: shop\r\nX-Request-Id: made\r\nX-Adit-Variant: canary\r\n"},
     {"nobody else speaks for us, nor gets the token", TRUSTED | NO_VIA,
      GET "X-Adit-Variant: v1\r\nx-adit-rule: a\r\nX_Adit_Variant: v1\r\nX-Adit_Rule: b\r\n"
+         "X-Adit-Mirror: 1\r\nX_Adit_Mirror: 1\r\n"
          "X-Canary-Token: secret\r\nx-canary-token: secret\r\nX-Canary: always\r\n",
      GET "X-Canary: always\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\n"
          "X-Forwarded-Host: shop\r\nX-Request-Id: made\r\nX-Adit-Variant: canary\r\n"
          "X-Adit-Rule: east\r\n"},
+    {"a copy says so", NO_RULE | NO_VIA | COPY, GET,
+     GET "X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: shop\r\n"
+         "X-Request-Id: made\r\nX-Adit-Variant: canary\r\nX-Adit-Mirror: 1\r\n"},
     {"Via is added behind others", NO_RULE, GET "Via: 1.0 fred\r\n",
      GET "Via: 1.0 fred\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\n"
          "X-Forwarded-Host: shop\r\nX-Request-Id: made\r\nVia: 1.1 adit\r\n"
@@ -313,6 +317,7 @@ static void forward(int flags, struct scratch *scratch) {
       .variant = STR("canary"),
       .rule = flags & NO_RULE ? (struct str){0} : STR("east"),
       .request_id = STR("made"),
+      .is_mirror = flags & COPY,
   };
   forward_request(&input, scratch, &out);
 }

@@ -196,6 +196,8 @@ static struct policy *policy_begin(void) {
              " \"variants\": {\"v1\": \"a\", \"canary\": \"a\"}, \"rules\": ["
              "{\"id\": \"list\", \"when\": {\"query.a\": [\"x\", \"y\"], \"user.id\": \"u 1\"},"
              " \"to\": \"canary\"},"
+             "{\"id\": \"copied\", \"when\": {\"path\": \"/copied\"}, \"to\": \"v1\","
+             " \"mirror\": {\"to\": \"canary\", \"methods\": [\"GET\", \"PUT\"]}},"
              "{\"id\": \"draw\", \"when\": {\"header.x-draw\": \"1\"}, \"split\": {\"canary\": 50}}"
              "]}");
   struct policy *policy = load_policy(NULL, NULL, &said);
@@ -281,6 +283,10 @@ static const struct way ways[] = {
     {"an interim response", PLAIN, 0, "", "HTTP/1.1 103 Early Hints\r\n\r\n" ANSWER, 1, false, 5},
     {"until close", PLAIN, 0, "",
      "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc", 1, false, 5},
+    {"copied", "GET /copied HTTP/1.1\r\n" CLOSE, 0, "", ANSWER, 1, false, 7},
+    {"copied with a body",
+     "PUT /copied HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" CLOSE "9c40\r\n", 40000,
+     "\r\n0\r\n\r\n", ANSWER, 1, false, 9},
     {"no route", "GET / HTTP/1.1\r\nHost: other\r\nConnection: close\r\n\r\n", 0, "", ANSWER, 0,
      false, 3},
     {"refused", "nonsense\r\n\r\n", 0, "", ANSWER, 0, false, 3},

@@ -33,6 +33,7 @@ START_TEST(field_ids)
       {"upgrade", HTTP_FIELD_UPGRADE},
       {"vary", HTTP_FIELD_VARY},
       {"via", HTTP_FIELD_VIA},
+      {"x-adit-mirror", HTTP_FIELD_X_ADIT_MIRROR},
       {"x-adit-rule", HTTP_FIELD_X_ADIT_RULE},
       {"x-adit-variant", HTTP_FIELD_X_ADIT_VARIANT},
       {"x-forwarded-for", HTTP_FIELD_X_FORWARDED_FOR},

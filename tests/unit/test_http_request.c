@@ -192,7 +192,7 @@ START_TEST(fields)
   static const struct str head = STR_INIT(
       "GET / HTTP/1.1\r\nHost: a\r\nX-Empty:\r\nX-Blank: \t \r\ncookie:a=1\r\n"
       "X-Text: \t a \t b \t\r\nx_adit_rule: z\r\nX-High: \x80\xff\r\n!#$%&'*+-.^_`|~: :\r\n"
-      "X-Empty: again\r\n\r\nGET /next HTTP/1.1\r\n");
+      "X-Empty: again\r\nX_Adit-mirror: 1\r\n\r\nGET /next HTTP/1.1\r\n");
   static const struct {
     const char *name;
     const char *value;
@@ -202,7 +202,7 @@ START_TEST(fields)
       {"X-Blank", "", HTTP_FIELD_OTHER},        {"cookie", "a=1", HTTP_FIELD_COOKIE},
       {"X-Text", "a \t b", HTTP_FIELD_OTHER},   {"x_adit_rule", "z", HTTP_FIELD_X_ADIT_RULE},
       {"X-High", "\x80\xff", HTTP_FIELD_OTHER}, {"!#$%&'*+-.^_`|~", ":", HTTP_FIELD_OTHER},
-      {"X-Empty", "again", HTTP_FIELD_OTHER},
+      {"X-Empty", "again", HTTP_FIELD_OTHER},   {"X_Adit-mirror", "1", HTTP_FIELD_X_ADIT_MIRROR},
   };
   struct http_head_scan scan = {0};
   struct http_request request;
