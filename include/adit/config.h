@@ -72,6 +72,15 @@ struct config_retry {
   uint64_t body_bytes;     /* of a request's body that are kept for it, `enabled` or not */
 };
 
+/* How much an upstream is given at once by the whole process. 0: no limit. */
+struct config_breaker {
+  bool enabled;
+  unsigned max_connections; /* that are open, idle ones too */
+  unsigned max_requests;    /* that run */
+  unsigned max_pending;     /* that wait to run; 0: none waits */
+  int64_t pending_timeout_ms;
+};
+
 struct config_upstream {
   struct str name;
   const struct config_endpoint *endpoints;
@@ -83,6 +92,7 @@ struct config_upstream {
   const struct health_spec *health; /* NULL: endpoints are not checked */
   struct config_outliers outliers;
   struct config_retry retry;
+  struct config_breaker breaker;
   int64_t connect_timeout_ms;
   int64_t timeout_ms; /* to the first byte of the response */
 };

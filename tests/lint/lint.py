@@ -38,7 +38,7 @@ LAYERS = {
     "import": "base json regex http",
     "cli": "base zone json crypto http config attrs rules decide findings policy client lookup jwt keyset import gateway",
 }
-OTHER_HEADERS = {"conditions": "rules", "prober": "findings"}  # of modules that have more than the one of their name
+OTHER_HEADERS = {"breaker": "upstream", "conditions": "rules", "prober": "findings"}  # of modules that have more than the one of their name
 BASE_HEADERS = {"arena", "cache", "diag", "hash", "ip", "log", "str", "text", "units"}
 LIBRARIES = {
     "microhttpd.h": {"cli"},
