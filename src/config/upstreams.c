@@ -5,6 +5,7 @@
 #include "reader.h"
 
 enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
+enum { BREAKER_MAX = 1000000 };
 
 /* ---- upstreams ------------------------------------------------------------------------------- */
 
@@ -102,6 +103,23 @@ static void read_outliers(struct config_reader *reader, const struct config_scop
                "%s: 'max_ejection_time' is shorter than 'ejection_time'", what);
 }
 
+static void read_breaker(struct config_reader *reader, const struct config_scope *scope,
+                         struct config_breaker *breaker) {
+  const cJSON *node = config_find(scope, "circuit_breaker");
+  const char *what = config_printf(reader, "%s: 'circuit_breaker'", scope->what);
+  struct config_scope own;
+  if (!node || !config_open_scope(reader, node, "upstreams.*.circuit_breaker", what, &own)) return;
+  breaker->enabled = true;
+  config_read_number(reader, &own, "max_connections", 0, BREAKER_MAX, &breaker->max_connections);
+  config_read_number(reader, &own, "max_requests", 0, BREAKER_MAX, &breaker->max_requests);
+  config_read_number(reader, &own, "max_pending", 0, BREAKER_MAX, &breaker->max_pending);
+  config_read_duration(reader, &own, "pending_timeout", 1, 10 * MINUTE,
+                       &breaker->pending_timeout_ms);
+  if (!config_find(&own, "max_connections") && !config_find(&own, "max_requests"))
+    json_error(reader->doc, node, reader->diags, "\"max_requests\": 100",
+               "%s limits nothing: it has neither 'max_connections' nor 'max_requests'", what);
+}
+
 static void read_upstream(struct config_reader *reader, const cJSON *node,
                           struct config_upstream *upstream) {
   const char *what = config_printf(reader, "upstream '%s'", node->string);
@@ -118,6 +136,7 @@ static void read_upstream(struct config_reader *reader, const cJSON *node,
   config_read_health_check(reader, &scope, &upstream->health);
   read_outliers(reader, &scope, &upstream->outliers);
   config_read_retry(reader, &scope, &upstream->retry);
+  read_breaker(reader, &scope, &upstream->breaker);
   config_read_duration(reader, &scope, "connect_timeout", 1, 10 * MINUTE,
                        &upstream->connect_timeout_ms);
   config_read_duration(reader, &scope, "timeout", 1, 24 * HOUR, &upstream->timeout_ms);

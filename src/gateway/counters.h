@@ -54,6 +54,10 @@
   X(mirrors_stopped, "copies given up because the gateway stops")                     \
   X(mirrors_original_us, "microseconds to the heads that answered those originals")   \
   X(mirrors_copy_us, "microseconds to the heads that answered those copies")          \
+  X(queued, "times that a request waited: its upstream was at its limits")            \
+  X(queue_overflows, "requests that an upstream had no place for, not even to wait")  \
+  X(queue_timeouts, "requests that waited for an upstream for too long")              \
+  X(overloads, "requests answered 503: their upstream was over its limits")           \
   X(lookups_asked, "questions to directories")                                        \
   X(lookups_joined, "requests that waited for a question of another one")             \
   X(lookups_hits, "answers of directories that were known already")                   \

@@ -69,6 +69,7 @@ static void exchange_finish(struct exchange *exchange) {
   exchange_drop_origin(exchange, false);
   exchange_keep_no_body(exchange);
   exchange_leave_retry_budget(exchange);
+  if (exchange_has_places(exchange)) exchange_leave_upstream(exchange);
   worker_policy_unref(worker, &exchange->policy);
   exchange_release(worker, exchange);
 }
@@ -100,22 +101,34 @@ static enum step send_answer(struct exchange *exchange, struct str body) {
   return STEP_NEXT;
 }
 
-enum step exchange_answer(struct exchange *exchange, int status, struct str why) {
+/* `busy`: it is worth while to come again soon. */
+static enum step answer(struct exchange *exchange, int status, struct str why, bool busy) {
   struct worker *worker = exchange->worker;
-  exchange_drop_origin(exchange, false);
-  if (exchange->response_begun || exchange->is_mirror) {
-    exchange->state = EXCHANGE_OVER;
-    COUNT(exchange_counters(exchange), cut);
-    exchange->client->operations->cut(exchange->client);
-    return STEP_NEXT;
-  }
   struct scratch scratch = {.p = worker->scratch, .capacity = worker->scratch_bytes};
   struct str body;
   forward_answer(status, why, must_close(exchange, status), worker_date(worker), &scratch,
                  worker->response_out, &body);
+  if (busy) forward_retry_after(&worker->response_out->fields);
   if (exchange_shows_decision(exchange))
     forward_decision(&exchange->decision, &scratch, &worker->response_out->fields);
   return send_answer(exchange, body);
+}
+
+enum step exchange_answer(struct exchange *exchange, int status, struct str why) {
+  exchange_drop_origin(exchange, false);
+  const bool is_heard = !exchange->response_begun && !exchange->is_mirror;
+  if (is_heard) return answer(exchange, status, why, false);
+  exchange->state = EXCHANGE_OVER;
+  COUNT(exchange_counters(exchange), cut);
+  exchange->client->operations->cut(exchange->client);
+  return STEP_NEXT;
+}
+
+enum step exchange_answer_overload(struct exchange *exchange) {
+  static const struct str why = STR_INIT("the service has too much to do: try again soon");
+  if (exchange->is_mirror) return exchange_answer(exchange, 503, why);
+  COUNT(exchange_counters(exchange), overloads);
+  return answer(exchange, 503, why, true);
 }
 
 enum step exchange_answer_challenge(struct exchange *exchange, enum jwt_outcome outcome) {
@@ -165,10 +178,15 @@ static enum step step_over(struct exchange *exchange) {
 }
 
 static enum step (*const steps[])(struct exchange *exchange) = {
-    [EXCHANGE_DECIDE] = exchange_step_decide,   [EXCHANGE_LOOKUP] = exchange_step_lookup,
-    [EXCHANGE_PICK] = exchange_step_pick,       [EXCHANGE_CONNECT] = exchange_step_connect,
-    [EXCHANGE_REQUEST] = exchange_step_request, [EXCHANGE_RESPONSE] = exchange_step_response,
-    [EXCHANGE_TUNNEL] = exchange_step_tunnel,   [EXCHANGE_OVER] = step_over,
+    [EXCHANGE_DECIDE] = exchange_step_decide,
+    [EXCHANGE_LOOKUP] = exchange_step_lookup,
+    [EXCHANGE_PICK] = exchange_step_pick,
+    [EXCHANGE_QUEUE] = exchange_step_queue,
+    [EXCHANGE_CONNECT] = exchange_step_connect,
+    [EXCHANGE_REQUEST] = exchange_step_request,
+    [EXCHANGE_RESPONSE] = exchange_step_response,
+    [EXCHANGE_TUNNEL] = exchange_step_tunnel,
+    [EXCHANGE_OVER] = step_over,
 };
 
 void exchange_run(struct exchange *exchange) {
@@ -181,6 +199,7 @@ void exchange_run(struct exchange *exchange) {
 static void exchange_init(struct exchange *exchange, struct worker *worker,
                           struct worker_policy *policy, struct client_stream *client) {
   memset(exchange, 0, offsetof(struct exchange, request));
+  exchange->waiter.breaker = NULL;
   exchange->worker = worker;
   exchange->client = client;
   exchange->counters = &worker->counters;

@@ -4,7 +4,8 @@
  *     ┌─► LOOKUP
  *     ▼   │
  *   DECIDE ──► PICK ──► CONNECT ──► REQUEST ──┬─► RESPONSE ──┬─► OVER
- *                ▲         │           │        └─► TUNNEL ────┘
+ *              ▲ ▲ │       │           │        └─► TUNNEL ────┘
+ *         QUEUE◄─│─┘       │           │
  *                └─────────┴───────────┘
  *          next endpoint, stable, or once more
  *
@@ -26,6 +27,7 @@ enum exchange_state {
   EXCHANGE_LOOKUP,   /* a directory is asked for what a rule needs */
   EXCHANGE_PICK,     /* the next endpoint: an idle connection or a new one; a directory may be asked
                         for what the upstream balances by */
+  EXCHANGE_QUEUE,    /* the upstream is at its limits: a place is waited for */
   EXCHANGE_CONNECT,  /* a connect is under way */
   EXCHANGE_REQUEST,  /* head and body go to the origin; its head is awaited */
   EXCHANGE_RESPONSE, /* the response goes to the client; the rest of the request to the origin */
@@ -72,12 +74,16 @@ struct exchange {
   /* The way to an endpoint. */
   struct pool *pool; /* of the variant that an endpoint is picked of; NULL before */
   struct pool_attempt attempt;
-  int connect_error; /* why the last connect failed; 0: none was tried */
-  bool retried;      /* an idle connection was dead: once is enough */
-  bool only_fresh;   /* no idle connection, therefore */
-  unsigned tries;    /* how often it was sent once more, of the upstream's `retry.attempts` */
-  bool has_budget;   /* ... and counts in the pool's retry budget */
-  bool started_over; /* there was no other endpoint for the last of them */
+  struct breaker *breaker; /* of the pool; NULL: it has no limits */
+  struct breaker *place;   /* that the exchange is one of the running requests of; NULL: none */
+  bool has_connection;     /* a place among its connections that origin_connect() is to take over */
+  struct target *awaited;  /* with a reference: it goes there when it may connect */
+  int connect_error;       /* why the last connect failed; 0: none was tried */
+  bool retried;            /* an idle connection was dead: once is enough */
+  bool only_fresh;         /* no idle connection, therefore */
+  unsigned tries;          /* how often it was sent once more, of the upstream's `retry.attempts` */
+  bool has_budget;         /* ... and counts in the pool's retry budget */
+  bool started_over;       /* there was no other endpoint for the last of them */
 
   /* Progress. */
   bool head_sent;      /* the request's head was given to the origin's codec */
@@ -97,6 +103,8 @@ struct exchange {
   struct exchange *next_spare;
   struct http_request request;
   struct http_response response;
+  struct breaker_waiter
+      waiter; /* in EXCHANGE_QUEUE; else only its `breaker` counts, which is NULL */
 };
 
 /* From the worker's spares. NULL: memory. Only `request` may be used until exchange_start. */
@@ -112,6 +120,12 @@ void exchange_begin_copy(struct exchange *copy, const struct exchange *original,
                          struct mirror *mirror);
 /* Something has changed on one of its streams: goes as far as it can. */
 void exchange_run(struct exchange *exchange);
+/* Runs the worker's exchanges that were granted what they waited for in EXCHANGE_QUEUE, and closes
+ * idle connections whose places other workers wait for. */
+void exchange_queue_run(struct worker *worker);
+static inline void exchange_queue_turn(struct worker *worker) {
+  if (breaker_party_has_news(&worker->party)) exchange_queue_run(worker);
+}
 /* The client has gone: nothing more is written to it, the origin's connection is closed. The stream
  * is not called again. */
 void exchange_abandon(struct exchange *exchange);

@@ -90,10 +90,13 @@ static enum step out_of_endpoints(struct exchange *exchange) {
   return exchange_answer(exchange, 502, STR("the service refused the connection"));
 }
 
-static struct pool *pool_of(const struct exchange *exchange) {
+/* An attempt begins: which upstream it is at. */
+static void note_upstream(struct exchange *exchange) {
   const struct decision *decision = &exchange->decision;
-  return exchange->policy
-      ->pools[policy_upstream(exchange->policy->policy, decision->route, decision->variant)];
+  const struct worker_policy *policy = exchange->policy;
+  const size_t upstream = policy_upstream(policy->policy, decision->route, decision->variant);
+  exchange->pool = policy->pools[upstream];
+  exchange->breaker = policy->breakers[upstream];
 }
 
 static void note(struct exchange *exchange, struct target *target, bool failed) {
@@ -133,25 +136,30 @@ static bool is_desperate(const struct exchange *exchange) {
 enum step exchange_step_pick(struct exchange *exchange) {
   struct worker *worker = exchange->worker;
   if (!exchange->attempt.started) {
-    exchange->pool = pool_of(exchange);
+    note_upstream(exchange);
     exchange->attempt.random = worker_random(worker);
     if (!exchange_find_key(exchange)) return STEP_WAIT;
   }
+  if (exchange->place != exchange->breaker) return exchange_enter_upstream(exchange);
   struct pool *pool = exchange->pool;
-  struct target *target =
-      pool_next(pool, &exchange->attempt, worker->now_ms, is_desperate(exchange));
+  struct target *target = exchange->awaited;
+  exchange->awaited = NULL;
+  if (!target) target = pool_next(pool, &exchange->attempt, worker->now_ms, is_desperate(exchange));
   if (!target) return out_of_endpoints(exchange);
   exchange->head_sent = false;
   exchange->request_sent = false;
   if (!exchange->only_fresh) {
     exchange->origin = origin_reuse(exchange, target);
     if (exchange->origin) {
+      if (exchange->has_connection) exchange_spare_connection(exchange);
       exchange->target = target;
       target_unref(worker->targets, &target); /* the connection holds its own */
       exchange->state = EXCHANGE_REQUEST;
       return STEP_NEXT;
     }
   }
+  if (exchange->breaker && !exchange->has_connection)
+    return exchange_enter_connections(exchange, target);
   int error = 0;
   exchange->origin = connect_to(exchange, target, &error);
   if (!exchange->origin) {

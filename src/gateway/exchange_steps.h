@@ -5,6 +5,7 @@
  *   exchange_decide.c    DECIDE, LOOKUP: who is asking, which variant; what is refused
  *   exchange_pick.c      PICK, CONNECT: endpoints in turn, idle connections first, then stable
  *   exchange_key.c       PICK: what an upstream that balances by hash goes by
+ *   exchange_queue.c     QUEUE: an upstream's limits, and the wait for a place
  *   exchange_request.c   REQUEST: head and body to the origin, until its head comes
  *   exchange_upload.c    the request's body, in either of these two; what is kept of it
  *   exchange_retry.c     sending a request once more
@@ -24,6 +25,7 @@ enum step { STEP_NEXT, STEP_WAIT };
 enum step exchange_step_decide(struct exchange *exchange);
 enum step exchange_step_lookup(struct exchange *exchange);
 enum step exchange_step_pick(struct exchange *exchange);
+enum step exchange_step_queue(struct exchange *exchange);
 enum step exchange_step_connect(struct exchange *exchange);
 enum step exchange_step_request(struct exchange *exchange);
 enum step exchange_step_response(struct exchange *exchange);
@@ -80,8 +82,26 @@ void exchange_log_endpoint(struct exchange *exchange, struct target *target, con
 /* Gives the origin's stream back (origin_stream.release) and stops the clock. */
 void exchange_drop_origin(struct exchange *exchange, bool clean);
 
+/* In EXCHANGE_PICK, where `place` is not `breaker`: gives back what the exchange has of another
+ * upstream's limits, and takes a place among the requests of this one. Else it waits in
+ * EXCHANGE_QUEUE, or the upstream is over its limits: stable, or 503. */
+enum step exchange_enter_upstream(struct exchange *exchange);
+/* The same for a connection to `target`, whose reference the exchange keeps in `awaited`. An idle
+ * one of the same upstream gives its place. */
+enum step exchange_enter_connections(struct exchange *exchange, struct target *target);
+/* The place for a connection was not needed. */
+void exchange_spare_connection(struct exchange *exchange);
+/* Whether it has, or waits for, anything of this. */
+static inline bool exchange_has_places(const struct exchange *exchange) {
+  return exchange->place || exchange->waiter.breaker;
+}
+/* Gives all of this back, wherever the exchange stands. */
+void exchange_leave_upstream(struct exchange *exchange);
+
 /* Ends the exchange with a response of our own, or by a cut when another has begun. */
 enum step exchange_answer(struct exchange *exchange, int status, struct str why);
+/* The same with 503 and Retry-After: the upstream is over its limits. Counted. */
+enum step exchange_answer_overload(struct exchange *exchange);
 /* The same with 503: something of the gateway's own runs short. */
 enum step exchange_answer_shortage(struct exchange *exchange, const char *why);
 /* The same, with a line in the log. */

@@ -397,6 +397,10 @@ void forward_answer(int status, struct str why, bool close, struct str date,
   if (status == 405 || status == 200) fields_add(&ret->fields, STR("Allow"), allowed_methods);
 }
 
+void forward_retry_after(struct field_list *list) {
+  fields_add(list, STR("Retry-After"), STR("1"));
+}
+
 void forward_challenge(struct str why, struct scratch *scratch, struct field_list *list) {
   struct str parts[] = {STR("Bearer realm=\"adit\", error=\"invalid_token\", error_description=\""),
                         why, STR("\"")};

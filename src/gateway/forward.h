@@ -89,6 +89,9 @@ void forward_trace(const struct http_request *request, http_protected_fn *is_sec
                    bool close, struct str date, struct scratch *scratch, struct response_out *ret,
                    struct str *ret_body);
 
+/* Adds that it is worth while to come again soon. */
+void forward_retry_after(struct field_list *list);
+
 /* Adds what a 401 must say (RFC 6750 3). `why` is for people; p == NULL: there was no token, and
  * nothing is wrong with it. */
 void forward_challenge(struct str why, struct scratch *scratch, struct field_list *list);

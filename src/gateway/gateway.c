@@ -259,7 +259,9 @@ static bool gateway_start(struct gateway *gateway) {
   gateway->shared.resolver = resolver_start(config->dns_refresh_ms);
   gateway->shared.keysets = keysets_new();
   gateway->shared.health = health_new();
-  if (!gateway->shared.resolver || !gateway->shared.keysets || !gateway->shared.health) {
+  gateway->shared.breakers = breakers_new();
+  if (!gateway->shared.resolver || !gateway->shared.keysets || !gateway->shared.health ||
+      !gateway->shared.breakers) {
     log_write(LOG_ERROR, "out of memory, or the resolver's thread cannot be started");
     return false;
   }
@@ -423,6 +425,7 @@ static void gateway_deinit(struct gateway *gateway) {
   keysets_free(&gateway->shared.keysets);
   health_free(&gateway->shared.health);
   name_set_free(gateway->shared.resolver, &gateway->names);
+  breakers_free(&gateway->shared.breakers);
   resolver_stop(&gateway->shared.resolver);
   if (gateway->signals >= 0) (void)close(gateway->signals);
 }

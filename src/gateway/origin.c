@@ -30,6 +30,13 @@ static struct origin *origin_of(struct origin_stream *stream) {
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
+/* Behind the close: the place is given to a connection that is opened then. */
+static void leave_breaker(struct origin *origin) {
+  if (!origin->breaker) return;
+  breaker_leave(origin->breaker, BREAKER_CONNECTIONS);
+  breaker_unref(&origin->breaker);
+}
+
 static void origin_dispose(struct origin *origin) {
   struct worker *worker = origin->worker;
   assert(origin->state != ORIGIN_CLOSED);
@@ -37,6 +44,7 @@ static void origin_dispose(struct origin *origin) {
   if (origin->exchange) origin->target->active--;
   origin->exchange = NULL;
   transport_close(&origin->transport);
+  leave_breaker(origin);
   timer_stop(&worker->timers, &origin->timer);
   buffer_release(&worker->blocks, &origin->in);
   buffer_release(&worker->blocks, &origin->out);
@@ -139,6 +147,8 @@ struct origin_stream *origin_connect(struct exchange *exchange, struct target *t
     return NULL;
   }
   origin->target = target;
+  if (exchange->has_connection) origin->breaker = breaker_ref_again(exchange->place);
+  exchange->has_connection = false;
   origin->state = ORIGIN_CONNECTING;
   origin_begin(origin, exchange);
   COUNT(&worker->counters, connects);
@@ -201,13 +211,17 @@ static void origin_rest(struct origin *origin) {
   timer_set(&worker->timers, &origin->timer, worker->now_ms + config->timeouts.idle_ms);
 }
 
+static bool is_wanted(const struct origin *origin) {
+  return origin->breaker && breaker_wants_connections(origin->breaker);
+}
+
 static void origin_release(struct origin_stream *stream, bool clean) {
   struct origin *origin = origin_of(stream);
   bool reusable = clean && origin->keep_alive && !stream->failed &&
                   origin->state == ORIGIN_ACTIVE && origin->worker->stop == STOP_NONE &&
                   buffer_size(&origin->in) == 0 && buffer_size(&origin->out) == 0 &&
                   !origin->transport.peer_ended && origin->target->idle_count < TARGET_IDLE_MAX &&
-                  is_silent(origin);
+                  !is_wanted(origin) && is_silent(origin);
   if (reusable)
     origin_rest(origin);
   else

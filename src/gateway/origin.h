@@ -25,6 +25,7 @@ struct origin {
   struct worker *worker;
   struct target *target;     /* with a reference */
   struct exchange *exchange; /* NULL when idle */
+  struct breaker *breaker;   /* with a reference: it has a place among its connections; or NULL */
   enum origin_state state;
   struct idle_link idle;
   struct timer timer;             /* of an idle one, and of a tunnel's outflow */
@@ -43,7 +44,8 @@ struct origin {
   struct h1_body body;
 };
 
-/* A new connection for an exchange; takes one reference to `target`. On failure NULL, *ret_error is
+/* A new connection for an exchange; takes one reference to `target`, and over the place for a
+ * connection that the exchange may have. On failure NULL, *ret_error is
  * the errno, and the reference stays with the caller. */
 struct origin_stream *origin_connect(struct exchange *exchange, struct target *target,
                                      int *ret_error);

@@ -2,6 +2,7 @@
  * worker: one thread, one loop.
  *
  *   helpers     dates, random numbers, lines in the log
+ *   waking      from other threads
  *   policy      taking over a new one
  *   stopping    drain, then the end
  *   loop        worker_main(): the order of its steps is the one of docs/architecture.md
@@ -92,7 +93,44 @@ bool worker_watch(struct worker *worker, int fd, struct watch *watch) {
   return epoll_ctl(worker->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
+/* ---- waking ---------------------------------------------------------------------------------- */
+
+static __thread const struct worker *own_worker; /* whose thread this is */
+
+static void ring(struct worker *worker) {
+  uint64_t one = 1;
+  /* It fails only when the counter is at its limit, and then the worker is being woken anyway. */
+  ssize_t n = write(worker->mailbox.fd, &one, sizeof(one));
+  (void)n;
+}
+
+/* struct breaker_party.notify: in its own thread the worker looks before it sleeps. */
+static void note_places(void *context) {
+  struct worker *worker = context;
+  if (own_worker != worker) ring(worker);
+}
+
 /* ---- policy ---------------------------------------------------------------------------------- */
+
+static void breakers_drop(struct worker_policy *policy) {
+  const size_t n = policy_config(policy->policy)->upstream_count;
+  for (size_t i = 0; policy->breakers && i < n; i++) breaker_unref(&policy->breakers[i]);
+  free(policy->breakers);
+}
+
+/* False: memory. */
+static bool breakers_take(struct worker *worker, struct worker_policy *policy) {
+  const struct config *config = policy_config(policy->policy);
+  policy->breakers = calloc(config->upstream_count, sizeof(struct breaker *));
+  if (!policy->breakers) return false;
+  for (size_t i = 0; i < config->upstream_count; i++) {
+    const struct config_upstream *upstream = &config->upstreams[i];
+    if (!upstream->breaker.enabled) continue;
+    policy->breakers[i] = breaker_ref(worker->shared.breakers, upstream->name, &upstream->breaker);
+    if (!policy->breakers[i]) return false;
+  }
+  return true;
+}
 
 static void worker_policy_free(struct worker_policy *policy) {
   for (size_t i = 0; i < policy->lookup_count; i++) lookup_unref(&policy->lookups[i]);
@@ -100,6 +138,7 @@ static void worker_policy_free(struct worker_policy *policy) {
   worker_tokens_drop(policy);
   for (size_t i = 0; policy->pools && i < policy->pool_count; i++) pool_free(&policy->pools[i]);
   free(policy->pools);
+  breakers_drop(policy);
   decider_free(&policy->decider);
   policy_unref(&policy->policy);
   free(policy);
@@ -138,7 +177,8 @@ static struct worker_policy *worker_policy_new(struct worker *worker, struct pol
   made->worker = worker;
   made->pools = calloc(config->upstream_count, sizeof(struct pool *));
   bool ok = made->decider && made->pools && scratch_reserve(worker, config) &&
-            worker_lookups_take(worker, made) && worker_tokens_take(worker, made);
+            worker_lookups_take(worker, made) && worker_tokens_take(worker, made) &&
+            breakers_take(worker, made);
   for (size_t i = 0; ok && i < config->upstream_count; i++) {
     made->pools[i] = pool_new(worker->shared.resolver, worker->shared.health, worker->targets,
                               &config->upstreams[i]);
@@ -283,10 +323,12 @@ static bool is_done(const struct worker *worker) {
 static void *worker_main(void *argument) {
   struct worker *worker = argument;
   struct epoll_event events[EVENTS_A_TURN];
+  own_worker = worker;
   begin_turn(worker);
   while (!is_done(worker)) {
     bool more = worker->runnable != NULL || worker->closed_clients != NULL ||
-                !TAILQ_EMPTY(&worker->mirrors.ready);
+                !TAILQ_EMPTY(&worker->mirrors.ready) ||
+                breaker_party_has_news(&worker->party);
     int wait_ms = more ? 0 : timer_wheel_wait(&worker->timers, worker->now_ms);
     int n = epoll_wait(worker->epoll, events, EVENTS_A_TURN, wait_ms);
     begin_turn(worker);
@@ -297,6 +339,7 @@ static void *worker_main(void *argument) {
     run_clients(worker);
     mirrors_run(worker);
     worker_lookups_turn(worker);
+    exchange_queue_turn(worker);
     timer_wheel_advance(&worker->timers, worker->now_ms);
     free_closed(worker);
   }
@@ -327,6 +370,8 @@ bool worker_init(struct worker *worker, unsigned number, struct policy *policy,
   timer_init(&worker->stop_timer, drain_is_over);
   worker_lookups_init(worker);
   mirrors_init(worker);
+  worker->party = (struct breaker_party){.notify = note_places, .context = worker};
+  if (shared->breakers) breakers_join(shared->breakers, &worker->party);
   worker->epoll = epoll_create1(EPOLL_CLOEXEC);
   worker->targets = target_table_new();
   worker->response_out = malloc(sizeof(*worker->response_out));
@@ -357,6 +402,7 @@ void worker_deinit(struct worker *worker) {
   accept_deinit(worker);
   worker_policy_unref(worker, &worker->policy);
   worker_lookups_deinit(worker);
+  if (worker->shared.breakers) breakers_leave(worker->shared.breakers, &worker->party);
   struct policy *unread = atomic_exchange(&worker->mailbox.policy, NULL);
   policy_unref(&unread);
   target_table_free(&worker->targets);
@@ -375,13 +421,6 @@ bool worker_start(struct worker *worker) {
   if (error == 0) return true;
   log_write(LOG_ERROR, "worker %u cannot be started: %s", worker->number, strerror(error));
   return false;
-}
-
-static void ring(struct worker *worker) {
-  uint64_t one = 1;
-  /* It fails only when the counter is at its limit, and then the worker is being woken anyway. */
-  ssize_t n = write(worker->mailbox.fd, &one, sizeof(one));
-  (void)n;
 }
 
 void worker_send_policy(struct worker *worker, struct policy *policy) {

@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <sys/queue.h>
 
+#include "adit/breaker.h"
 #include "adit/policy.h"
 #include "adit/upstream.h"
 #include "buffer.h"
@@ -46,7 +47,8 @@ struct worker_policy {
   struct decider *decider;
   struct pool **pools; /* as config->upstreams */
   size_t pool_count;
-  struct lookup **lookups; /* as config->lookups */
+  struct breaker **breakers; /* as config->upstreams; NULL: it has no limits */
+  struct lookup **lookups;   /* as config->lookups */
   size_t lookup_count;
   struct jwt_verifier *tokens; /* NULL: adit.json has no tokens */
   struct keyset *keyset;       /* NULL: their keys are not fetched */
@@ -93,6 +95,7 @@ struct mailbox {
 struct worker_shared {
   struct resolver *resolver;
   struct health *health;
+  struct breakers *breakers;
   struct keysets *keysets;
 };
 
@@ -122,6 +125,7 @@ struct worker {
 
   struct worker_lookups lookups;
   struct worker_mirrors mirrors;
+  struct breaker_party party; /* its exchanges that wait for places */
 
   struct client *clients; /* all, linked */
   size_t client_count;

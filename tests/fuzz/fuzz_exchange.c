@@ -35,11 +35,25 @@
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { CLIENTS_AT_ONCE = 6 };
+enum { CLIENTS_AT_ONCE = 6, BREAKERS_MAX = 4 };
 
 static struct policy *policy;
+static struct breakers *breakers;
+static struct breaker *held[BREAKERS_MAX]; /* those of the policy's upstreams, from run to run */
+static size_t held_count;
 static struct worker worker;
 static bool shows;
+
+static void hold_breakers(void) {
+  const struct config *config = policy_config(policy);
+  breakers = breakers_new();
+  for (size_t i = 0; i < config->upstream_count; i++) {
+    const struct config_upstream *upstream = &config->upstreams[i];
+    if (!upstream->breaker.enabled) continue;
+    if (held_count == BREAKERS_MAX || !breakers) abort();
+    held[held_count++] = breaker_ref(breakers, upstream->name, &upstream->breaker);
+  }
+}
 
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
   (void)argc, (void)argv;
@@ -56,20 +70,32 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
     abort();
   }
   diags_free(&diags);
+  hold_breakers();
   return 0;
+}
+
+/* A place that was not given back would be missing for ever. */
+static void check_places(void) {
+  for (size_t i = 0; i < held_count; i++) {
+    for (unsigned gate = 0; gate < BREAKER_GATES; gate++) {
+      const struct breaker_load load = breaker_load(held[i], gate);
+      if (load.used > 0 || load.waiting > 0) check_failed(NULL, "a place is left at an upstream");
+    }
+  }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct listening listening = {.fd = KERNEL_LISTENER};
+  const struct worker_shared shared = {.breakers = breakers};
   kernel_reset();
   script_begin(str_make((const char *)data, size), &worker, policy);
-  if (!worker_init(&worker, 0, policy, &(struct worker_shared){0}, &listening, 1, CLIENTS_AT_ONCE))
-    return 0;
+  if (!worker_init(&worker, 0, policy, &shared, &listening, 1, CLIENTS_AT_ONCE)) return 0;
   if (!worker_start(&worker)) abort();
   (void)kernel.thread(&worker);
   worker_deinit(&worker);
   if (shows) check_print();
   if (kernel.open != 0) check_failed(NULL, "a descriptor is left");
+  check_places();
   check_lines();
   return 0;
 }

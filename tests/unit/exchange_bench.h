@@ -33,8 +33,12 @@ struct bench_origin {
   struct target *target;
 };
 
+enum { BENCH_UPSTREAMS_MAX = 8 };
+
 static struct bench {
   struct worker worker;
+  struct breakers *breakers;
+  unsigned busy[BENCH_UPSTREAMS_MAX]; /* places at each upstream that the script has taken */
   struct exchange *exchange;
   struct client_stream client;
   char transcript[4096];
@@ -449,6 +453,26 @@ static inline void say_origin_write_failed(struct str text) {
   bench.origin->stream.error = EPIPE;
 }
 
+/* Requests of others come and go: "busy:canary", "free:canary". */
+static inline struct breaker *breaker_named(struct str name, unsigned **ret_busy) {
+  const struct worker_policy *policy = bench.worker.policy;
+  const size_t i = config_find_upstream(policy_config(policy->policy), name);
+  ck_assert_msg(i < BENCH_UPSTREAMS_MAX && policy->breakers[i], "'%.*s'", STR_ARG(name));
+  *ret_busy = &bench.busy[i];
+  return policy->breakers[i];
+}
+static inline void say_busy(struct str text) {
+  unsigned *busy;
+  struct breaker *breaker = breaker_named(text, &busy);
+  ck_assert_int_eq(breaker_enter(breaker, BREAKER_REQUESTS, NULL, NULL), BREAKER_PASSED);
+  ++*busy;
+}
+static inline void say_free(struct str text) {
+  unsigned *busy;
+  breaker_leave(breaker_named(text, &busy), BREAKER_REQUESTS);
+  --*busy;
+}
+
 static const struct {
   const char *word;
   void (*say)(struct str text);
@@ -467,6 +491,7 @@ static const struct {
     /* the way to an origin */
     {"refused", say_refused},
     {"idle", say_idle},
+    {"busy", say_busy},
     {"up", say_up},
     {"down", say_down},
     /* the origin: its head, its body, its room */
@@ -503,7 +528,9 @@ static inline bool bench_is_over(void) {
   return bench.worker.spare_exchange_count == 1;
 }
 
-/* One word of a script. "+2000": so many milliseconds go by. "leaves": the client closes. */
+/* One word of a script. "+2000": so many milliseconds go by. "leaves": the client closes.
+ * "free:shop": a place of an upstream is given back; with "at-last:shop" the worker has not looked
+ * yet what came of it. */
 static inline void bench_step(struct str word) {
   ck_assert_msg(!bench_is_over(), "'%.*s' after the end: %s", STR_ARG(word), bench.transcript);
   if (str_starts_with(word, STR("+"))) {
@@ -511,6 +538,11 @@ static inline void bench_step(struct str word) {
     timer_wheel_advance(&bench.worker.timers, bench.worker.now_ms);
   } else if (str_eq(word, STR("leaves"))) {
     exchange_abandon(bench.exchange);
+  } else if (str_starts_with(word, STR("free:"))) {
+    say_free(str_skip(word, 5));
+    exchange_queue_turn(&bench.worker);
+  } else if (str_starts_with(word, STR("at-last:"))) {
+    say_free(str_skip(word, 8));
   } else {
     say_all(word);
     exchange_run(bench.exchange);
@@ -521,7 +553,9 @@ static inline void bench_step(struct str word) {
 
 static inline void bench_begin(struct policy *policy, const char *peer) {
   memset(&bench, 0, sizeof(bench));
-  ck_assert(worker_init(&bench.worker, 0, policy, &(struct worker_shared){0}, NULL, 0, 16));
+  bench.breakers = breakers_new();
+  const struct worker_shared shared = {.breakers = bench.breakers};
+  ck_assert(bench.breakers && worker_init(&bench.worker, 0, policy, &shared, NULL, 0, 16));
   bench.worker.now_ms = BENCH_START_MS;
   timer_wheel_init(&bench.worker.timers, BENCH_START_MS);
   bench.client = (struct client_stream){.operations = &bench_client_operations};
@@ -566,14 +600,30 @@ static inline void bench_note_counters(void) {
   note("%s", *separator == '[' ? "[]" : "]");
 }
 
-/* Everything was given back: memory, the origin, the timer, the policy. */
+/* The exchange has no place at any upstream any more, nor waits for one. */
+static inline void bench_expect_places(const char *name) {
+  const struct worker_policy *policy = bench.worker.policy;
+  for (size_t i = 0; i < policy->pool_count; i++) {
+    if (!policy->breakers[i]) continue;
+    for (; bench.busy[i] > 0; bench.busy[i]--) breaker_leave(policy->breakers[i], BREAKER_REQUESTS);
+    for (unsigned gate = 0; gate < BREAKER_GATES; gate++) {
+      const struct breaker_load load = breaker_load(policy->breakers[i], gate);
+      ck_assert_msg(load.used == 0 && load.waiting == 0, "%s: a place is left", name);
+    }
+  }
+  ck_assert_msg(!breaker_party_has_news(&bench.worker.party), "%s: a waiter is left", name);
+}
+
+/* Everything was given back: memory, the origin, the timer, places, the policy. */
 static inline void bench_end(const char *name) {
   ck_assert_msg(bench_is_over(), "%s: not over: %s", name, bench.transcript);
   ck_assert_msg(!bench.origin, "%s: an origin is left", name);
   ck_assert_msg(timer_wheel_wait(&bench.worker.timers, bench.worker.now_ms) == -1,
                 "%s: a timer is left", name);
+  bench_expect_places(name);
   ck_assert_msg(bench.worker.policy->refs == 1, "%s: a policy is left", name);
   worker_deinit(&bench.worker);
+  breakers_free(&bench.breakers);
 }
 
 #endif

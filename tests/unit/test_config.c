@@ -180,6 +180,9 @@ static const char example[] =
     "\"minimum_requests\": 5, \"interval\": \"1s\", \"ejection_time\": \"2s\", "
     "\"max_ejection_time\": \"1m\", "
     "\"max_ejected_percent\": 0 },\n"
+    "      \"circuit_breaker\": { \"max_connections\": 60, \"max_requests\": 50, \"max_pending\": "
+    "0, "
+    "\"pending_timeout\": \"250ms\" },\n"
     "      \"health_check\": { \"path\": \"/healthz?full=1\", \"host\": \"shop.internal:80\", "
     "\"status\": [200, \"204-299\"], \"body\": \"ok\", \"interval\": \"1s\", \"timeout\": "
     "\"500ms\", \"healthy\": 1, \"unhealthy\": 5, \"slow_start\": \"30s\" },\n"
@@ -258,6 +261,10 @@ static void check_example_upstreams(const struct config *config) {
   ck_assert(retry->body_bytes == 16384);
   retry = &config->upstreams[0].retry;
   ck_assert(!retry->enabled && retry->body_bytes == 65536);
+  const struct config_breaker *breaker = &upstream->breaker;
+  ck_assert(breaker->enabled && breaker->max_requests == 50 && breaker->max_connections == 60);
+  ck_assert(breaker->max_pending == 0 && breaker->pending_timeout_ms == 250);
+  ck_assert(!config->upstreams[0].breaker.enabled);
   ck_assert(upstream->endpoints[0].weight == 7 && upstream->endpoints[0].port == 9002);
   ck_assert(upstream->endpoints[1].is_unix && upstream->endpoints[1].drains);
   ck_assert_view_eq(upstream->endpoints[1].host, "/run/canary.sock");
@@ -1069,6 +1076,21 @@ START_TEST(refuses_files)
        "than 'ejection_time' (make it as long at least)\n"
        "adit.json:2:65: error: upstream 'a': 'outlier_detection': 'failure_percent' must be a "
        "whole number from 1 to 100\n"},
+      {"{\"listen\": [{\"address\": \"[::1]:80\"}], \"upstreams\": {\"a\": {\"endpoints\": "
+       "[\"b:1\"],\n"
+       "\"circuit_breaker\": {\"max_pending\": 1000001}}, \"b\": {\"endpoints\": [\"b:1\"],\n"
+       "\"circuit_breaker\": {\"max_requests\": -1, \"pending_timeout\": \"0s\", "
+       "\"max_conns\": 1}}}}",
+       "adit.json:2:20: error: upstream 'a': 'circuit_breaker' limits nothing: it has neither "
+       "'max_connections' nor 'max_requests' (\"max_requests\": 100)\n"
+       "adit.json:2:36: error: upstream 'a': 'circuit_breaker': 'max_pending' must be a whole "
+       "number from 0 to 1000000\n"
+       "adit.json:3:37: error: upstream 'b': 'circuit_breaker': 'max_requests' must be a whole "
+       "number from 0 to 1000000\n"
+       "adit.json:3:60: error: upstream 'b': 'circuit_breaker': 'pending_timeout' must be from 1ms "
+       "to 10m\n"
+       "adit.json:3:66: error: upstream 'b': 'circuit_breaker': unknown key 'max_conns' (known "
+       "here: max_connections max_requests max_pending pending_timeout)\n"},
       {"{\"listen\": [{\"address\": \"[::1]:80\"}],\n"
        "\"upstreams\": {\"a\": {\"endpoints\": [\"unix:/a\", {\"address\": \"unix:/a\"}, "
        "{\"weight\": 1},"

@@ -21,7 +21,12 @@
   "\"try_timeout\": \"2s\", \"body_bytes\": \"3B\"}},"                                        \
   "\"sick\": {\"endpoints\": [\"127.0.0.1:7\", \"127.0.0.1:8\"], \"load_balancing\": "        \
   "\"round_robin\", \"timeout\": \"5s\", \"retry\": {\"statuses\": [503], \"try_timeout\": "  \
-  "\"1s\"}}},"                                                                                \
+  "\"1s\"}},"                                                                                 \
+  "\"full\": {\"endpoints\": [\"127.0.0.1:9\"], \"timeout\": \"5s\","                         \
+  " \"circuit_breaker\": {\"max_requests\": 1, \"max_pending\": 0}},"                         \
+  "\"narrow\": {\"endpoints\": [\"127.0.0.1:10\", \"127.0.0.1:11\"], \"load_balancing\": "    \
+  "\"round_robin\", \"circuit_breaker\": {\"max_connections\": 1, \"max_pending\": 1,"        \
+  " \"pending_timeout\": \"3s\"}}},"                                                          \
   " \"sticky\": {\"keys\": [{\"id\": \"k\", \"file\": \"sticky.key\"}]}}"
 #define AGAIN_RULES_TEXT                                                            \
   "{\"route\": \"again\", \"match\": {\"hosts\": [\"again\"]}, \"stable\": \"v1\"," \
@@ -38,6 +43,11 @@
   "{\"route\": \"keyed\", \"match\": {\"hosts\": [\"keyed\"]}," \
   " \"variants\": {\"v1\": \"keyed\", \"canary\": \"canary\"}," \
   " \"rules\": [{\"id\": \"to\", \"when\": {\"header.x-to\": \"canary\"}, \"to\": \"canary\"}]}"
+#define BUSY_TEXT                                                                  \
+  "{\"route\": \"busy\", \"match\": {\"hosts\": [\"busy\"]}, \"stable\": \"v1\","  \
+  " \"variants\": {\"v1\": \"full\", \"canary\": \"narrow\"}, \"rules\": ["        \
+  "{\"id\": \"to\", \"when\": {\"header.x-to\": \"canary\"}, \"to\": \"canary\"}," \
+  "{\"id\": \"draw\", \"when\": {\"header.x-draw\": \"1\"}, \"split\": {\"canary\": 100}}]}"
 
 #define GET     "GET / HTTP/1.1\r\nHost: shop\r\n"
 #define AGAIN   "GET / HTTP/1.1\r\nHost: again\r\n"
@@ -67,6 +77,7 @@ static void play_all(const struct walk *walks, size_t n) {
   write_file("rules/shop.json", RULES_TEXT);
   write_file("rules/again.json", AGAIN_RULES_TEXT);
   write_file("rules/keyed.json", KEYED_RULES_TEXT);
+  write_file("rules/busy.json", BUSY_TEXT);
   struct text said;
   struct policy *policy = load_policy(NULL, NULL, &said);
   ck_assert_msg(policy && text_str(&said).n == 0, "%.*s", STR_ARG(text_str(&said)));
@@ -594,11 +605,62 @@ START_TEST(tunnel_walks)
 }
 END_TEST
 
+/* ---- an upstream's limits -------------------------------------------------------------------- */
+
+#define BUSY     "GET / HTTP/1.1\r\nHost: busy\r\n"
+#define TO_FULL  "connect :9; send GET / to v1; done; "
+#define ANSWERED "head 200; body hi; end; release clean; "
+#define REFUSED  "body adit: the service has too much to do: try again soon; end; "
+
+START_TEST(limit_walks)
+{
+  static const struct walk walks[] = {
+      {"there is room", BUSY, "", "up head:200,data:hi,end", TO_FULL ANSWERED "[responses]"},
+      {"there is none, nor to wait", BUSY, "busy:full", "",
+       "head 503; " REFUSED "[answers queue_overflows overloads]"},
+      {"a canary's user waits", BUSY CANARY, "busy:narrow", "free:narrow up head:200,data:hi,end",
+       "connect :10; send GET / to canary; done; " ANSWERED "[responses queued]"},
+      {"too long: stable", BUSY CANARY, "busy:narrow", "+2900 +116 up head:200,data:hi,end",
+       TO_FULL ANSWERED "[responses failovers queued queue_timeouts]"},
+      {"stable, and no cookie", BUSY DRAWN, "busy:narrow", "+3016 up head:200,data:hi,end",
+       TO_FULL ANSWERED "[responses failovers queued queue_timeouts]"},
+      {"stable has no room either", BUSY CANARY, "busy:narrow,busy:full", "+3016",
+       "head 503; " REFUSED "[answers failovers queued queue_overflows queue_timeouts overloads]"},
+      {"a forced one has no other way", BUSY FORCED, "busy:narrow", "+3016",
+       "head 503 (variant=canary; reason=forced); " REFUSED
+       "[answers queued queue_timeouts overloads forced]"},
+      {"room in the last moment", BUSY CANARY, "busy:narrow",
+       "at-last:narrow +3016 up head:200,data:hi,end",
+       "connect :10; send GET / to canary; done; " ANSWERED "[responses queued]"},
+      {"the client leaves", BUSY CANARY, "busy:narrow", "leaves", "[queued]"},
+      {"the client leaves with a place", BUSY CANARY, "busy:narrow", "at-last:narrow leaves",
+       "[queued]"},
+      {"the client leaves later", BUSY CANARY, "", "leaves", "connect :10; release; []"},
+      {"the endpoints refuse: stable's place", BUSY CANARY, "refused:2", "up head:200,data:hi,end",
+       "connect :10; connect :11; " TO_FULL ANSWERED "[responses connect_failures=2 failovers]"},
+      {"they refuse later", BUSY CANARY, "", "down down up head:200,data:hi,end",
+       "connect :10; release; connect :11; release; " TO_FULL ANSWERED
+       "[responses connect_failures=2 failovers]"},
+      {"an idle connection takes no place", BUSY CANARY, "idle:1", "head:200,data:hi,end",
+       "reuse :10; send GET / to canary; done; " ANSWERED "[responses]"},
+      {"sent again, in the same place", BUSY CANARY, "idle:1", "closed up head:200,data:hi,end",
+       "reuse :10; send GET / to canary; done; release; connect :11; send GET / to canary; "
+       "done; " ANSWERED "[responses retries]"},
+      {"no answer in time", BUSY, "", "up +5016",
+       TO_FULL "release; head 504; body adit: the service did not respond in time; end; [answers]"},
+      {"cut", BUSY, "", "up head:200,data:hi,bad",
+       TO_FULL "head 200; body hi; release; cut; [cut]"},
+  };
+  PLAY(walks);
+}
+END_TEST
+
 START_TEST(behind_a_proxy)
 {
   bench_open();
   write_file("adit.json", CONFIG_TEXT);
   write_file("rules/shop.json", RULES_TEXT);
+  write_file("rules/busy.json", BUSY_TEXT);
   struct text said;
   char buffer[48];
   struct policy *policy = load_policy(NULL, NULL, &said);
@@ -621,6 +683,7 @@ START_TEST(failures_are_logged)
   bench_open();
   write_file("adit.json", CONFIG_TEXT);
   write_file("rules/shop.json", RULES_TEXT);
+  write_file("rules/busy.json", BUSY_TEXT);
   struct text said;
   struct policy *policy = load_policy(NULL, NULL, &said);
   bench_begin(policy, "192.0.2.1");
@@ -641,4 +704,4 @@ END_TEST
 
 UNIT_MAIN("exchange", decide_walks, connect_walks, keyed_walks, failover_walks, request_walks,
           interim_walks, retry_walks, option_walks, option_canary_walks, response_walks,
-          tunnel_walks, behind_a_proxy, failures_are_logged)
+          tunnel_walks, limit_walks, behind_a_proxy, failures_are_logged)

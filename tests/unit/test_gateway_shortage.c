@@ -161,10 +161,13 @@ static size_t count_of(struct str text, const char *part) {
 /* ---- the worker ------------------------------------------------------------------------------ */
 
 static struct worker worker;
+static struct breakers *breakers;
 
 static void worker_begin(struct policy *policy) {
+  breakers = breakers_new();
+  const struct worker_shared shared = {.breakers = breakers};
   struct listening listening = {.fd = listen_somewhere(&wire.port)};
-  ck_assert(worker_init(&worker, 0, policy, &(struct worker_shared){0}, &listening, 1, 16));
+  ck_assert(worker_init(&worker, 0, policy, &shared, &listening, 1, 16));
   ck_assert(worker_start(&worker));
 }
 
@@ -172,6 +175,7 @@ static void worker_end(void) {
   worker_send_stop(&worker, STOP_NOW);
   ck_assert_int_eq(pthread_join(worker.thread, NULL), 0);
   worker_deinit(&worker);
+  breakers_free(&breakers);
   for (size_t i = 0; i < wire.origin_count; i++)
     if (wire.origins[i].fd >= 0) (void)close(wire.origins[i].fd);
   wire.origin_count = 0;
@@ -187,7 +191,8 @@ static struct policy *policy_begin(void) {
            "{\"listen\": [{\"address\": \"127.0.0.1:0\"}], \"rules\": [\"rules/*.json\"],"
            " \"attributes\": {\"user.id\": {\"type\": \"string\","
            " \"from\": [{\"query\": \"u\", \"trust\": \"anyone\"}]}},"
-           " \"upstreams\": {\"a\": {\"endpoints\": [\"127.0.0.1:%u\"]}},"
+           " \"upstreams\": {\"a\": {\"endpoints\": [\"127.0.0.1:%u\"],"
+           " \"circuit_breaker\": {\"max_connections\": 2}}},"
            " \"sticky\": {\"keys\": [{\"id\": \"k\", \"file\": \"sticky.key\"}]}}",
            wire.origin_port);
   write_file("adit.json", config);
