@@ -47,7 +47,8 @@ static void keep(struct exchange *exchange, struct str data) {
 static enum stream_read next_run(struct exchange *exchange, struct str *ret_data) {
   struct client_stream *client = exchange->client;
   const struct kept_body *kept = &exchange->kept;
-  *ret_data = str_skip(buffer_str(&kept->bytes), kept->sent);
+  /* Where nothing is kept there is no memory to count from. */
+  *ret_data = kept->bytes.p ? str_skip(buffer_str(&kept->bytes), kept->sent) : STR("");
   if (ret_data->n > 0) return STREAM_READ_DATA;
   return exchange->request_read ? STREAM_READ_END : client->operations->read_body(client, ret_data);
 }
