@@ -16,6 +16,8 @@ packages() {
       ;;
     test)
       echo check clang clang-format clang-tidy curl git haproxy libclang-rt-14-dev llvm nginx-light procps python3 redis-server
+      # promtool, which checks what /metrics says.
+      echo prometheus
       echo python3-cryptography python3-jsonschema python3-jwt python3-websockets systemd
       ;;
     demo)

@@ -1,11 +1,38 @@
 /*
  * gateway: the data plane: listeners, workers, exchanges.
+ *
+ * Whoever watches and steers it (the admin server) lies above this module, and is called through
+ * struct gateway_admin. What it may ask stands below; it asks from a thread of its own.
  */
 #ifndef ADIT_GATEWAY_H
 #define ADIT_GATEWAY_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct diags;
+struct policy;
+
+/* A gateway that runs. */
+struct gateway;
+
+/* A server beside the data plane. Its functions are called on the main thread. */
+struct gateway_admin {
+  size_t descriptors; /* that it may need at once, beside its listening socket */
+  /* Takes over the listening socket (non-blocking) of adit.json's "admin" and serves on it in a
+   * thread of its own, which may call what stands below. The process has given its rights up
+   * already; workers do not run yet. NULL: it cannot; logged, and the socket is closed. */
+  void *(*start)(struct gateway *gateway, int fd);
+  /* A load has ended, or the gateway drains: answers that wait for it can be given. */
+  void (*notify)(void *admin);
+  /* Ends its thread. The workers have ended, or are about to; what it has asked of them is gone. */
+  void (*stop)(void *admin);
+};
+
 struct gateway_options {
-  const char *config_path; /* adit.json */
+  const char *config_path;           /* adit.json */
+  const struct gateway_admin *admin; /* NULL: "admin" is not served */
 };
 
 /*
@@ -15,5 +42,55 @@ struct gateway_options {
  * logged). Takes over the process's signals; to be called once, from the main thread.
  */
 int gateway_run(const struct gateway_options *options);
+
+/* ---- for the admin server -------------------------------------------------------------------- */
+
+enum gateway_stage {
+  GATEWAY_STARTING, /* workers do not run yet */
+  GATEWAY_SERVING,
+  GATEWAY_DRAINING /* from the first signal to stop on, drain_delay included */
+};
+enum gateway_stage gateway_stage(const struct gateway *gateway);
+
+/* The policy that counts for new requests, with a reference for the caller. */
+struct policy *gateway_policy_ref(struct gateway *gateway);
+
+/* What came of reading the files. */
+enum gateway_outcome {
+  GATEWAY_LOADED,
+  GATEWAY_LOADED_IN_PART, /* some rule files stay as they were */
+  GATEWAY_REFUSED         /* everything stays as it was */
+};
+enum { GATEWAY_OUTCOMES = 3 };
+const char *gateway_outcome_name(enum gateway_outcome outcome); /* "loaded", "in_part", "refused" */
+
+struct gateway_load {
+  enum gateway_outcome outcome;
+  int64_t at_ms;       /* wall clock, of its end */
+  struct diags *diags; /* what was said; never NULL, not to be changed */
+};
+/* The last load, the start's at first, with a reference. */
+struct gateway_load *gateway_load_ref(struct gateway *gateway);
+void gateway_load_unref(struct gateway_load **load);
+/* How many loads have ended in each way, the start's included. */
+void gateway_load_counts(struct gateway *gateway, uint64_t ret[GATEWAY_OUTCOMES]);
+
+/* Asks for a reload, as SIGHUP does. A number for gateway_reload_is_over(): there is no need to ask
+ * again while others wait for one that has not begun. */
+uint64_t gateway_ask_reload(struct gateway *gateway);
+/* Whether a reload that began after that was asked has ended, or none will come since it drains. */
+bool gateway_reload_is_over(struct gateway *gateway, uint64_t asked);
+
+/* Every counter of src/gateway/counters.h in its order, summed over workers. */
+typedef void (*gateway_counter_fn)(void *context, const char *name, const char *meaning,
+                                   uint64_t value);
+void gateway_visit_counters(const struct gateway *gateway, gateway_counter_fn visit, void *context);
+
+struct gateway_gauges {
+  unsigned workers;
+  uint64_t clients; /* connections that are open, as each worker's last turn has left them */
+  int64_t uptime_ms;
+};
+struct gateway_gauges gateway_gauges(const struct gateway *gateway);
 
 #endif

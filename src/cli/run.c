@@ -1,10 +1,11 @@
 /* run: the gateway itself. */
+#include "adit/admin.h"
 #include "adit/gateway.h"
 #include "cli/cli.h"
 
 static int run_run(const struct cli_command *command, int argc, char **argv) {
   static const struct option names[] = {{"config", required_argument, NULL, 'c'}, {0}};
-  struct gateway_options options = {0};
+  struct gateway_options options = {.admin = &admin_server};
   int option;
   while ((option = cli_next_option(command, argc, argv, ":c:", names)) != -1) {
     if (option == '?') return CLI_USAGE;

@@ -3,12 +3,11 @@
  *
  *   machine     descriptors, CPUs
  *   fixed       what a reload cannot change
- *   start       policy, listeners, giving up rights, resolver, workers, the ready line
- *   signals     SIGHUP, SIGTERM, SIGINT
+ *   start       policy, listeners, giving up rights, resolver, the admin server, workers, the ready
+ *               line
+ *   signals     SIGHUP, SIGTERM, SIGINT, and what the admin server asks for
  *   stop        drain, join, sum
  */
-#include "adit/gateway.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -23,11 +22,9 @@
 
 #include "adit/log.h"
 #include "adit/sandbox.h"
-#include "adit/text.h"
 #include "adit/units.h"
 #include "cpus.h"
-#include "listeners.h"
-#include "worker.h"
+#include "gateway_private.h"
 
 enum {
   RESERVED_DESCRIPTORS = 64, /* for files, the log, the resolver */
@@ -36,32 +33,8 @@ enum {
   TAKEN_WITHIN_S = 1 /* a reload by all workers: one that is slower is not waited for */
 };
 
-enum { FIXED_LISTEN, FIXED_WORKERS, FIXED_ADMIN, FIXED_USER, FIXED_SANDBOX, FIXED_COUNT };
-
 static const char *const fixed_keys[FIXED_COUNT] = {"listen", "workers", "admin", "user",
                                                     "sandbox"};
-
-/* What a reload cannot change, as texts to be compared. */
-struct fixed {
-  struct text values[FIXED_COUNT];
-};
-
-struct gateway {
-  const char *config_path;
-  struct fixed fixed; /* as it was at start */
-  struct policy *policy;
-  struct listeners listeners; /* until the workers have them */
-  struct worker_shared shared;
-  struct keyset *keyset;  /* of the policy; NULL: none is fetched */
-  struct name_set *names; /* of the policy's endpoints, as pools hold them */
-  struct worker *workers;
-  unsigned worker_count; /* initialised */
-  unsigned started;      /* with a running thread */
-  sem_t taken;           /* by a worker: the policy of a reload */
-  int signals;           /* signalfd */
-  enum stop_stage stop;
-  int64_t drain_at_ms; /* when drain_delay is over; 0: not asked to stop */
-};
 
 /* ---- machine --------------------------------------------------------------------------------- */
 
@@ -77,11 +50,15 @@ static size_t raise_descriptor_limit(void) {
 }
 
 /* Each client may need an origin's connection beside its own. */
-static size_t clients_per_worker(size_t descriptors, const struct config *config,
+static size_t clients_per_worker(size_t descriptors, const struct gateway *gateway,
                                  unsigned workers) {
+  const struct config *config = policy_config(gateway->policy);
   size_t reserved = RESERVED_DESCRIPTORS;
-  for (size_t i = 0; i < config->upstream_count && reserved == RESERVED_DESCRIPTORS; i++)
-    if (config->upstreams[i].health) reserved += HEALTH_CHECKS_AT_ONCE;
+  bool has_checks = false;
+  for (size_t i = 0; i < config->upstream_count && !has_checks; i++)
+    has_checks = config->upstreams[i].health != NULL;
+  if (has_checks) reserved += HEALTH_CHECKS_AT_ONCE;
+  if (gateway->admin_fd >= 0) reserved += gateway->admin->descriptors;
   size_t usable = descriptors > reserved + 16 ? descriptors - reserved : 16;
   size_t each = usable / 2 / workers;
   return each > 8 ? each : 8;
@@ -113,8 +90,6 @@ static void fixed_deinit(struct fixed *fixed) {
 /* ---- start ----------------------------------------------------------------------------------- */
 
 static void warn_unserved(const struct config *config) {
-  if (config->has_admin)
-    log_write(LOG_WARNING, "%s: 'admin' is read but not served by this version", config->path);
   if (config->watch)
     log_write(LOG_WARNING, "%s: 'watch' is not served by this version: send SIGHUP to reload",
               config->path);
@@ -128,13 +103,14 @@ static bool load_first(struct gateway *gateway) {
   struct policy_options options = {.config_path = gateway->config_path,
                                    .findings = POLICY_FINDINGS_WARNINGS,
                                    .now_ms = clock_wall_ms()};
-  gateway->policy = policy_load(&options, diags);
+  struct policy *policy = policy_load(&options, diags);
   log_diags(diags);
-  diags_free(&diags);
-  if (!gateway->policy) {
+  if (!policy) {
+    diags_free(&diags);
     log_write(LOG_ERROR, "nothing is served: mend the errors above");
     return false;
   }
+  control_publish(gateway, policy, GATEWAY_LOADED, diags);
   warn_unserved(policy_config(gateway->policy));
   fixed_init(&gateway->fixed, policy_config(gateway->policy));
   return true;
@@ -212,17 +188,20 @@ static bool workers_start(struct gateway *gateway) {
   return true;
 }
 
+/* With the port that the kernel has chosen. */
+static void add_address(struct text *line, const struct ip_address *ip, int fd) {
+  char buffer[48];
+  text_printf(line, ip_is_v4(ip) ? "%.*s:%u" : "[%.*s]:%u",
+              STR_ARG(ip_format(ip, buffer, sizeof(buffer))), listener_port(fd));
+}
+
 static void log_ready(const struct gateway *gateway) {
   const struct config *config = policy_config(gateway->policy);
   struct text line;
   text_init(&line, 4096);
   for (size_t i = 0; i < config->listen_count; i++) {
-    char buffer[48];
-    const struct ip_address *ip = &config->listens[i].ip;
-    uint16_t port = listener_port(gateway->workers[0].listeners[i].fd);
-    struct str address = ip_format(ip, buffer, sizeof(buffer));
-    text_printf(&line, ip_is_v4(ip) ? "%s%.*s:%u" : "%s[%.*s]:%u", i > 0 ? ", " : "",
-                STR_ARG(address), port);
+    if (i > 0) text_add(&line, STR(", "));
+    add_address(&line, &config->listens[i].ip, gateway->workers[0].listeners[i].fd);
   }
   log_write(LOG_INFO, "ready, %zu routes, %u workers, listening on %.*s",
             policy_route_count(gateway->policy), gateway->worker_count, STR_ARG(text_str(&line)));
@@ -248,14 +227,42 @@ static void take_names(struct gateway *gateway, const struct config *config) {
   gateway->names = names;
 }
 
+/* With the rights that there are at the start. */
+static bool open_admin(struct gateway *gateway) {
+  const struct config *config = policy_config(gateway->policy);
+  if (!config->has_admin || !gateway->admin) return true;
+  gateway->admin_fd = listener_open_alone(&config->admin);
+  return gateway->admin_fd >= 0;
+}
+
+static bool start_admin(struct gateway *gateway) {
+  if (gateway->admin_fd < 0) return true;
+  struct text line;
+  text_init(&line, 256);
+  add_address(&line, &policy_config(gateway->policy)->admin.ip, gateway->admin_fd);
+  gateway->admin_server = gateway->admin->start(gateway, gateway->admin_fd);
+  gateway->admin_fd = -1;
+  if (gateway->admin_server) log_write(LOG_INFO, "admin server on %.*s", STR_ARG(text_str(&line)));
+  text_deinit(&line);
+  return gateway->admin_server != NULL;
+}
+
+static void stop_admin(struct gateway *gateway) {
+  void *server = gateway->admin_server;
+  gateway->admin_server = NULL;
+  if (server) gateway->admin->stop(server);
+}
+
 static bool gateway_start(struct gateway *gateway) {
-  if (!fill_standard_streams()) return false;
+  if (!fill_standard_streams() || !control_init(gateway)) return false;
   size_t descriptors = raise_descriptor_limit();
   gateway->signals = signals_open();
   if (gateway->signals < 0 || !load_first(gateway)) return false;
   const struct config *config = policy_config(gateway->policy);
   unsigned count = config->workers ? config->workers : cpus_usable();
-  if (!listeners_open(&gateway->listeners, config, count) || !give_up_rights(gateway)) return false;
+  if (!listeners_open(&gateway->listeners, config, count) || !open_admin(gateway) ||
+      !give_up_rights(gateway))
+    return false;
   gateway->shared.resolver = resolver_start(config->dns_refresh_ms);
   gateway->shared.keysets = keysets_new();
   gateway->shared.health = health_new();
@@ -267,11 +274,14 @@ static bool gateway_start(struct gateway *gateway) {
   }
   gateway->keyset = keyset_of(gateway, gateway->policy);
   take_names(gateway, config);
-  if (!workers_init(gateway, count, clients_per_worker(descriptors, config, count))) return false;
+  if (!workers_init(gateway, count, clients_per_worker(descriptors, gateway, count)) ||
+      !start_admin(gateway))
+    return false;
   /* Before the workers run: what they own is theirs alone from then on. */
   struct gateway ready = *gateway;
   if (!workers_start(gateway)) return false;
   log_stop_waiting();
+  control_set_stage(gateway, GATEWAY_SERVING);
   log_ready(&ready);
   return true;
 }
@@ -304,21 +314,10 @@ static void hand_out(struct gateway *gateway, struct policy *policy) {
     while (sem_timedwait(&gateway->taken, &until) != 0 && errno == EINTR) continue;
 }
 
-static void reload(struct gateway *gateway) {
-  struct diags *diags = diags_new();
-  if (!diags) return;
-  struct policy_options options = {.config_path = gateway->config_path,
-                                   .previous = gateway->policy,
-                                   .findings = POLICY_FINDINGS_WARNINGS,
-                                   .now_ms = clock_wall_ms()};
-  struct policy *policy = policy_load(&options, diags);
-  log_diags(diags);
-  size_t errors = diags_count(diags, DIAG_ERROR);
-  diags_free(&diags);
-  if (!policy) {
-    log_write(LOG_ERROR, "reload refused: the running configuration goes on as it was");
-    return;
-  }
+/* The new policy counts from now on for all workers. */
+static void take_over(struct gateway *gateway, struct policy *policy, bool whole,
+                      struct diags *diags) {
+  size_t routes = policy_route_count(policy);
   warn_unserved(policy_config(policy));
   say_what_waits(gateway, policy_config(policy));
   struct keyset *keyset = keyset_of(gateway, policy);
@@ -327,14 +326,30 @@ static void reload(struct gateway *gateway) {
   hand_out(gateway, policy);
   keyset_unref(gateway->shared.keysets, &gateway->keyset);
   gateway->keyset = keyset;
-  policy_unref(&gateway->policy);
-  gateway->policy = policy;
-  if (errors > 0)
-    log_write(LOG_WARNING,
-              "reloaded in part: %zu routes; those with errors above stay as they were",
-              policy_route_count(policy));
+  control_publish(gateway, policy, whole ? GATEWAY_LOADED : GATEWAY_LOADED_IN_PART, diags);
+  if (whole)
+    log_write(LOG_INFO, "reloaded: %zu routes", routes);
   else
-    log_write(LOG_INFO, "reloaded: %zu routes", policy_route_count(policy));
+    log_write(LOG_WARNING,
+              "reloaded in part: %zu routes; those with errors above stay as they were", routes);
+}
+
+static void reload(struct gateway *gateway) {
+  const uint64_t asked = control_asked(gateway);
+  struct diags *diags = diags_new();
+  struct policy_options options = {.config_path = gateway->config_path,
+                                   .previous = gateway->policy,
+                                   .findings = POLICY_FINDINGS_WARNINGS,
+                                   .now_ms = clock_wall_ms()};
+  struct policy *policy = diags ? policy_load(&options, diags) : NULL;
+  if (diags) log_diags(diags);
+  if (policy) {
+    take_over(gateway, policy, diags_count(diags, DIAG_ERROR) == 0, diags);
+  } else {
+    control_publish(gateway, NULL, GATEWAY_REFUSED, diags);
+    log_write(LOG_ERROR, "reload refused: the running configuration goes on as it was");
+  }
+  control_answer(gateway, asked);
 }
 
 static void send_stop(struct gateway *gateway, enum stop_stage stage) {
@@ -351,6 +366,7 @@ static void asked_to_stop(struct gateway *gateway) {
   }
   int64_t delay_ms = policy_config(gateway->policy)->timeouts.drain_delay_ms;
   gateway->drain_at_ms = clock_monotonic_ms() + delay_ms;
+  control_set_stage(gateway, GATEWAY_DRAINING);
   log_write(LOG_INFO, "draining");
 }
 
@@ -360,6 +376,14 @@ static void take_signals(struct gateway *gateway) {
     if (info.ssi_signo == SIGHUP && gateway->drain_at_ms == 0) reload(gateway);
     if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) asked_to_stop(gateway);
   }
+}
+
+static void take_wishes(struct gateway *gateway) {
+  if (!control_wants_reload(gateway)) return;
+  if (gateway->drain_at_ms == 0)
+    reload(gateway);
+  else
+    control_answer(gateway, control_asked(gateway));
 }
 
 /* ---- stop ------------------------------------------------------------------------------------ */
@@ -386,34 +410,30 @@ static void serve(struct gateway *gateway) {
       if (workers_are_done(gateway)) return;
       wait_ms = STOP_POLL_MS;
     }
-    struct pollfd watched = {.fd = gateway->signals, .events = POLLIN};
-    (void)poll(&watched, 1, wait_ms);
+    struct pollfd watched[] = {{.fd = gateway->signals, .events = POLLIN},
+                               {.fd = gateway->control.fd, .events = POLLIN}};
+    (void)poll(watched, 2, wait_ms);
     take_signals(gateway);
+    take_wishes(gateway);
   }
+}
+
+static void add_counter(void *line, const char *name, const char *meaning, uint64_t value) {
+  (void)meaning;
+  if (value > 0) text_printf(line, " %s=%llu", name, (unsigned long long)value);
 }
 
 static void log_counters(const struct gateway *gateway) {
   struct text line;
   text_init(&line, 4096);
-#define X(name, meaning)                                                                     \
-  {                                                                                          \
-    uint64_t sum = 0;                                                                        \
-    for (unsigned w = 0; w < gateway->worker_count; w++)                                     \
-      sum += atomic_load_explicit(&gateway->workers[w].counters.name, memory_order_relaxed); \
-    if (sum > 0) text_printf(&line, " %s=%llu", #name, (unsigned long long)sum);             \
-  }
-  COUNTERS(X)
-#undef X
-  const struct health_counts checks = health_counts(gateway->shared.health);
-#define X(name, meaning) \
-  if (checks.name > 0) text_printf(&line, " %s=%llu", #name, (unsigned long long)checks.name);
-  HEALTH_COUNTERS(X)
-#undef X
+  gateway_visit_counters(gateway, add_counter, &line);
   log_write(LOG_INFO, "stopped:%.*s", STR_ARG(text_str(&line)));
   text_deinit(&line);
 }
 
 static void gateway_deinit(struct gateway *gateway) {
+  stop_admin(gateway);
+  if (gateway->admin_fd >= 0) (void)close(gateway->admin_fd);
   send_stop(gateway, STOP_NOW);
   while (!workers_are_done(gateway)) (void)poll(NULL, 0, 1);
   for (unsigned w = 0; w < gateway->worker_count; w++) worker_deinit(&gateway->workers[w]);
@@ -431,14 +451,20 @@ static void gateway_deinit(struct gateway *gateway) {
 }
 
 int gateway_run(const struct gateway_options *options) {
-  struct gateway gateway = {.config_path = options->config_path, .signals = -1};
+  struct gateway gateway = {.config_path = options->config_path,
+                            .admin = options->admin,
+                            .control = {.fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER},
+                            .admin_fd = -1,
+                            .signals = -1};
   (void)sem_init(&gateway.taken, 0, 0);
   bool started = gateway_start(&gateway);
   if (started) {
     serve(&gateway);
+    stop_admin(&gateway);
     log_counters(&gateway);
   }
   gateway_deinit(&gateway);
+  control_deinit(&gateway);
   (void)sem_destroy(&gateway.taken);
   return started ? 0 : 1;
 }

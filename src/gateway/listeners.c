@@ -64,6 +64,13 @@ static void log_listen_error(const struct config_listen *listen_at, int error) {
             hint);
 }
 
+int listener_open_alone(const struct config_listen *listen_at) {
+  int fd = listener_open(&listen_at->ip, listen_at->port, false);
+  if (fd >= 0) return fd;
+  log_listen_error(listen_at, -fd);
+  return -1;
+}
+
 static struct listening *item(const struct listeners *listeners, unsigned worker, size_t address) {
   return &listeners->items[worker * listeners->address_count + address];
 }

@@ -29,6 +29,8 @@ bool listeners_open(struct listeners *listeners, const struct config *config, un
 /* Closes what no worker has taken over. */
 void listeners_close(struct listeners *listeners);
 
+/* A non-blocking socket that nobody shares, closed on exec; the caller's. -1: logged. */
+int listener_open_alone(const struct config_listen *listen_at);
 /* The port of a listening socket; 0: it has none. */
 uint16_t listener_port(int fd);
 /* An address as the kernel has it; returns its length. */

@@ -316,6 +316,11 @@ static void free_closed(struct worker *worker) {
   }
 }
 
+/* What others may know of it: one store a turn, none a request. */
+static void publish(struct worker *worker) {
+  atomic_store_explicit(&worker->open_clients, worker->client_count, memory_order_relaxed);
+}
+
 static bool is_done(const struct worker *worker) {
   return worker->stop != STOP_NONE && worker->client_count == 0 && !worker->closed_clients;
 }
@@ -342,6 +347,7 @@ static void *worker_main(void *argument) {
     exchange_queue_turn(worker);
     timer_wheel_advance(&worker->timers, worker->now_ms);
     free_closed(worker);
+    publish(worker);
   }
   return NULL;
 }

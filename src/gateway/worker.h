@@ -152,6 +152,7 @@ struct worker {
   enum stop_stage stop;
   struct timer stop_timer;
   struct counters counters;
+  _Atomic uint64_t open_clients; /* client_count after the last turn, for other threads */
 };
 
 /* Prepares a worker (not its thread); takes the descriptors over, copies `shared`. False: logged.

@@ -12,6 +12,7 @@
 
 #include "adit/crypto.h"
 #include "adit/json.h"
+#include "adit/text.h"
 #include "policy_private.h"
 
 enum {
@@ -181,10 +182,32 @@ static bool settle(struct loader *loader) {
   return true;
 }
 
+/* The files stand in the order of their names, whatever directories say. */
+static bool make_hash(struct loader *loader) {
+  static const char digits[] = "0123456789abcdef";
+  struct policy *policy = loader->policy;
+  uint8_t digest[DIGEST_BYTES];
+  struct text all;
+  text_init(&all, POLICY_BYTES_MAX);
+  bool ok = crypto_sha256(json_text(policy->config->doc), digest);
+  text_add(&all, str_make((const char *)digest, sizeof(digest)));
+  for (size_t i = 0; i < policy->file_count; i++) {
+    const struct policy_file *file = &policy->files[i];
+    if (file->route) text_add(&all, str_make((const char *)file->digest, DIGEST_BYTES));
+  }
+  ok = ok && !text_failed(&all) && crypto_sha256(text_str(&all), digest);
+  text_deinit(&all);
+  for (size_t i = 0; i < DIGEST_BYTES; i++) {
+    policy->hash[2 * i] = digits[digest[i] >> 4];
+    policy->hash[2 * i + 1] = digits[digest[i] & 15];
+  }
+  return ok || fail_memory(loader);
+}
+
 static bool load(struct loader *loader) {
   if (!load_config(loader) || !files_find(loader)) return false;
   load_files(loader);
-  return settle(loader);
+  return settle(loader) && make_hash(loader);
 }
 
 static struct policy *policy_new(void) {

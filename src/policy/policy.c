@@ -52,6 +52,10 @@ size_t policy_upstream(const struct policy *policy, const struct route *route, u
   return policy->by_route[low]->upstreams[variant];
 }
 
+struct str policy_hash(const struct policy *policy) {
+  return str_make(policy->hash, sizeof(policy->hash));
+}
+
 const struct sticky_key *policy_keys(const struct policy *policy, size_t *ret_n) {
   *ret_n = policy->key_count;
   return policy->keys;

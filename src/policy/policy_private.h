@@ -57,6 +57,7 @@ struct policy {
   size_t route_count;
   const struct policy_file **by_route; /* the same, by the route's address */
   struct router *router;
+  char hash[2 * DIGEST_BYTES]; /* see policy_hash() */
   struct protected_names *protected_names;
   struct str_set *dropped_names; /* of untrusted clients; NULL: none */
   struct sticky_key *keys;

@@ -39,7 +39,7 @@ A table after the line <!-- columns of: COMMAND --> has the rows that the comman
 
 Each document has a folder of its own: a copy of docs/examples with key files made for it, a copy of
 rules/ for a document that shows parts of it (from=rules/…), or an empty one for a document that writes its own adit.json; the databases of tests/support/mmdb.py are in geo/. Its commands are run there by one shell; `adit` is
-the program under test. The ports 8080 and 9001 to 9003 are replaced by free ones everywhere. After a
+the program under test. The ports 8080, 9001 to 9003 and 9901 are replaced by free ones everywhere. After a
 command that ends in & the ports that it names (for `adit run` the ready line) are waited for. A
 wrapped example is a route with the variants v1 and canary, and canary-b where it speaks of that.
 The last line is "N passed, N failed".
@@ -62,7 +62,7 @@ from shell import TIMEOUT_SECONDS, Shell, compare
 EXAMPLES = ROOT / "docs/examples"
 CHECKED = ("adit", "rules", "part", "rule", "when")
 SILENT = {"text", "mermaid"}
-PORTS = ("8080", "9001", "9002", "9003")
+PORTS = ("8080", "9001", "9002", "9003", "9901")
 
 
 def free_ports(count):

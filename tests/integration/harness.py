@@ -242,15 +242,15 @@ class Bench:
         self.port = self.gateway.wait_ready()
         return self
 
-    def client(self, receive_buffer=None, source=None):
-        """A connection to the gateway. All of 127.0.0.0/8 may be its source."""
+    def client(self, receive_buffer=None, source=None, port=None):
+        """A connection to the gateway, or to another port of its. All of 127.0.0.0/8 may be its source."""
         sock = socket.socket()
         if source:
             sock.bind((source, 0))
         if receive_buffer:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         sock.settimeout(DEADLINE)
-        sock.connect(("127.0.0.1", self.port))
+        sock.connect(("127.0.0.1", port or self.port))
         client = Peer(sock, f"client#{len(self.clients) + 1}", self.transcript)
         self.clients.append(client)
         return client

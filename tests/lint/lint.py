@@ -35,13 +35,14 @@ LAYERS = {
     "policy": "base json crypto http config attrs geo rules decide findings",
     "upstream": "base config http transport client health attrs",
     "gateway": "base crypto http transport config attrs rules decide policy upstream health lookup jwt keyset sandbox",
+    "admin": "base crypto http config policy gateway",
     "import": "base json regex http",
-    "cli": "base zone json crypto http config attrs rules decide findings policy client lookup jwt keyset import gateway",
+    "cli": "base zone json crypto http config attrs rules decide findings policy client lookup jwt keyset import gateway admin",
 }
 OTHER_HEADERS = {"breaker": "upstream", "conditions": "rules", "prober": "findings"}  # of modules that have more than the one of their name
 BASE_HEADERS = {"arena", "cache", "diag", "hash", "ip", "log", "str", "text", "units"}
 LIBRARIES = {
-    "microhttpd.h": {"cli"},
+    "microhttpd.h": {"admin", "cli"},
     "hiredis/": {"lookup"},
     "curl/curl.h": {"client", "health", "lookup"},
     "pcre2.h": {"regex"},

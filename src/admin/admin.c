@@ -1,0 +1,125 @@
+/*
+ * admin: the server's life. libmicrohttpd has no thread here: ours drives it, so that a connection
+ * has a time for its whole request (libmicrohttpd only knows how long nothing came) and an answer
+ * can wait for the main thread.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "adit/config.h"
+#include "adit/log.h"
+#include "adit/policy.h"
+#include "adit/units.h"
+#include "admin_private.h"
+
+static void ring(struct admin *admin) {
+  uint64_t one = 1;
+  /* It fails only when the counter is at its limit, and then the thread is being woken anyway. */
+  ssize_t n = write(admin->wake, &one, sizeof(one));
+  (void)n;
+}
+
+/* ---- the thread ------------------------------------------------------------------------------ */
+
+static int wait_ms(const struct admin *admin) {
+  MHD_UNSIGNED_LONG_LONG daemon_ms;
+  int64_t wait_ms = connections_deadline_ms(admin);
+  /* A full daemon looks at its listening socket again only in the run after the one that has made
+   * room: without this, nobody who waits there would wake it. */
+  if (admin->has_closed) return 0;
+  if (wait_ms != INT64_MAX) wait_ms -= admin->now_ms;
+  if (MHD_get_timeout(admin->daemon, &daemon_ms) == MHD_YES && (int64_t)daemon_ms < wait_ms)
+    wait_ms = (int64_t)daemon_ms;
+  if (wait_ms < 0) return 0;
+  return wait_ms > 60000 ? 60000 : (int)wait_ms;
+}
+
+static void *serve(void *argument) {
+  struct admin *admin = argument;
+  while (!atomic_load(&admin->stopping)) {
+    struct pollfd watched[] = {{.fd = admin->epoll, .events = POLLIN},
+                               {.fd = admin->wake, .events = POLLIN}};
+    (void)poll(watched, 2, wait_ms(admin));
+    uint64_t count;
+    while (read(admin->wake, &count, sizeof(count)) > 0) continue;
+    admin->now_ms = clock_monotonic_ms();
+    admin->has_closed = false;
+    connections_resume(admin, false);
+    (void)MHD_run(admin->daemon);
+    connections_expire(admin);
+  }
+  /* The daemon cannot be stopped while it has suspended connections. */
+  connections_resume(admin, true);
+  (void)MHD_run(admin->daemon);
+  return NULL;
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static bool start_daemon(struct admin *admin, int fd) {
+  const unsigned per_address = admin->loopback ? 0 : ADMIN_CONNECTIONS_PER_ADDRESS_MAX;
+  admin->daemon = MHD_start_daemon(
+      MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, connection_handle, admin,
+      MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_CONNECTION, connection_notify, admin,
+      MHD_OPTION_CONNECTION_LIMIT, (unsigned)ADMIN_CONNECTIONS_MAX,
+      MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_address, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+      (size_t)ADMIN_HEAD_BYTES_MAX, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+  if (!admin->daemon) return false;
+  const union MHD_DaemonInfo *info = MHD_get_daemon_info(admin->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+  if (info) admin->epoll = info->epoll_fd;
+  return info != NULL;
+}
+
+static void stop_daemon(struct admin *admin) {
+  if (admin->daemon) MHD_stop_daemon(admin->daemon); /* closes the listening socket */
+  if (admin->wake >= 0) (void)close(admin->wake);
+  free(admin);
+}
+
+static bool serves_loopback(struct gateway *gateway) {
+  struct policy *policy = gateway_policy_ref(gateway);
+  bool loopback = ip_is_loopback(&policy_config(policy)->admin.ip);
+  policy_unref(&policy);
+  return loopback;
+}
+
+static void *admin_start(struct gateway *gateway, int fd) {
+  int error = ENOMEM;
+  struct admin *admin = calloc(1, sizeof(*admin));
+  if (admin) {
+    admin->gateway = gateway;
+    admin->loopback = serves_loopback(gateway);
+    admin->now_ms = clock_monotonic_ms();
+    admin->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (admin->wake >= 0 && start_daemon(admin, fd)) {
+      error = pthread_create(&admin->thread, NULL, serve, admin);
+      if (error == 0) return admin;
+    }
+    if (!admin->daemon) (void)close(fd);
+    stop_daemon(admin);
+  } else {
+    (void)close(fd);
+  }
+  log_write(LOG_ERROR, "the admin server cannot be started: %s", strerror(error));
+  return NULL;
+}
+
+static void admin_notify(void *context) {
+  ring(context);
+}
+
+static void admin_stop(void *context) {
+  struct admin *admin = context;
+  atomic_store(&admin->stopping, true);
+  ring(admin);
+  (void)pthread_join(admin->thread, NULL);
+  stop_daemon(admin);
+}
+
+const struct gateway_admin admin_server = {.descriptors = ADMIN_CONNECTIONS_MAX + 4,
+                                           .start = admin_start,
+                                           .notify = admin_notify,
+                                           .stop = admin_stop};

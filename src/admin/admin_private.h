@@ -1,0 +1,84 @@
+/*
+ * admin_private: the admin server, for the files of src/admin.
+ *
+ *   admin.c       life: start, the thread, stop
+ *   connection.c  one request: libmicrohttpd's callbacks, limits, the answer
+ *   guard.c       who may ask
+ *   resources.c   what there is: paths, methods, small answers
+ *   metrics.c     GET /metrics
+ */
+#ifndef ADIT_ADMIN_ADMIN_PRIVATE_H
+#define ADIT_ADMIN_ADMIN_PRIVATE_H
+
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "adit/admin.h"
+#include "adit/str.h"
+#include "adit/text.h"
+
+struct connection;
+
+struct admin {
+  struct gateway *gateway;
+  bool loopback; /* the address that it serves on */
+  pthread_t thread;
+  atomic_bool stopping;
+  int wake; /* eventfd: the main thread has news */
+  struct MHD_Daemon *daemon;
+  int epoll; /* the daemon's */
+  int64_t now_ms;
+  bool has_closed;                /* a connection, in the last run of the daemon */
+  struct connection *connections; /* all, linked */
+};
+
+/* ---- what a resource is asked, and answers --------------------------------------------------- */
+
+struct request {
+  struct str name; /* the part of the path that stands for a name; n == 0: none */
+  struct str body;
+  bool trace; /* ?trace=1 */
+};
+
+struct answer {
+  int status;
+  const char *type;  /* of the body; static */
+  const char *allow; /* for 405: the methods; NULL: none */
+  struct text body;
+  uint64_t reload; /* the answer waits for the reload of this number; 0: it stands here */
+};
+
+/* Why something is not to be had: {"error": …}. */
+void answer_error(struct answer *answer, int status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void answer_text(struct answer *answer, int status, struct str text);
+void answer_json(struct answer *answer, int status);
+
+struct resource;
+/* The resource of a path, with the name in it; NULL: *answer says why there is none, or that it
+ * does not take the method. */
+const struct resource *resource_find(struct str method, struct str path, struct str *ret_name,
+                                     struct answer *answer);
+bool resource_takes_body(const struct resource *resource);
+void resource_ask(const struct resource *resource, struct admin *admin,
+                  const struct request *request, struct answer *answer);
+
+void metrics_write(struct admin *admin, struct text *out);
+
+/* ---- connections ----------------------------------------------------------------------------- */
+
+/* libmicrohttpd's callbacks; their context is the struct admin. */
+enum MHD_Result connection_handle(void *context, struct MHD_Connection *mhd, const char *path,
+                                  const char *method, const char *version, const char *data,
+                                  size_t *data_n, void **state);
+void connection_notify(void *context, struct MHD_Connection *mhd, void **socket_context,
+                       enum MHD_ConnectionNotificationCode code);
+/* Those whose time is over end. */
+void connections_expire(struct admin *admin);
+/* Those whose answer can be given by now go on; `all`: the others, too. */
+void connections_resume(struct admin *admin, bool all);
+/* When the next one's time is over; INT64_MAX: none. */
+int64_t connections_deadline_ms(const struct admin *admin);
+
+#endif

@@ -1,0 +1,296 @@
+"""The admin server: who may ask, what a client may hold, health and readiness, metrics."""
+import json
+import re
+import signal
+import subprocess
+import time
+
+from harness import DEADLINE, chunked, message, request, response
+
+ADMIN = {"admin": {"address": "127.0.0.1:0"}}
+# ADMIN_CONNECTIONS_MAX and ADMIN_BODY_BYTES_MAX of include/adit/admin.h.
+CONNECTIONS, BODY_BYTES = 128, 256 << 10
+
+
+def admin_port(bench):
+    return int(bench.gateway.wait_line(r"^adit: admin server on \S+:(\d+)$")[1])
+
+
+def admin_client(bench):
+    return bench.client(port=admin_port(bench))
+
+
+def send(bench, raw, answers="GET"):
+    """The answer to bytes, behind which the connection ends."""
+    client = admin_client(bench)
+    client.send(raw)
+    answer = client.read_response(answers)
+    client.expect_end()
+    assert answer.one("Connection").lower() == b"close"
+    return answer
+
+
+def ask(bench, line, *fields, host="localhost", body=None):
+    method = line.split()[0]
+    return send(bench, request(line + " HTTP/1.1", f"Host: {host}", *fields, body=body), method)
+
+
+def error_of(answer):
+    assert answer.one("Content-Type") == b"application/json"
+    said = json.loads(answer.body)
+    assert list(said) == ["error"] and said["error"], said
+    return said["error"]
+
+
+# ---- what there is
+
+
+def test_what_there_is(bench):
+    bench.start(config=ADMIN)
+    answer = ask(bench, "GET /healthz")
+    assert (answer.status, answer.body) == (200, b"alive\n")
+    answer = ask(bench, "GET /readyz")
+    assert (answer.status, answer.body) == (200, b"ready\n")
+    assert ask(bench, "HEAD /readyz").status == 200
+    for line in ("GET /", "GET /nothing", "GET /healthz/", "POST /metric", "GET //healthz"):
+        answer = ask(bench, line)
+        assert answer.status == 404, line
+        assert "nothing" in error_of(answer)
+    for line in ("POST /healthz", "DELETE /metrics", "OPTIONS /readyz"):
+        answer = ask(bench, line)
+        assert (answer.status, answer.one("Allow")) == (405, b"GET, HEAD"), line
+        error_of(answer)
+
+
+def test_not_there_unless_asked_for(bench):
+    bench.start()
+    assert not [line for line in bench.gateway.lines if "admin" in line]
+
+
+def test_port_in_use_ends_the_start(bench):
+    bench.write_files(config={"admin": {"address": bench.v1.address}})
+    ran = subprocess.run([bench.binary, "run", "-c", "adit.json"], cwd=bench.directory.name,
+                         capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 1
+    assert f"cannot listen on {bench.v1.address}: Address already in use" in ran.stderr, ran.stderr
+
+
+# ---- who may ask
+
+
+def test_host_and_origin(bench):
+    bench.start(config=ADMIN)
+    port = admin_port(bench)
+    for host in ("localhost", "LOCALHOST:1", "127.0.0.1", f"127.0.0.1:{port}", "127.9.9.9", "[::1]", f"[::1]:{port}"):
+        assert ask(bench, "GET /readyz", host=host).status == 200, host
+    for host in ("evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1", "[::2]", "",
+                 "localhost@evil.example", "localhost.", "2130706433"):
+        answer = ask(bench, "GET /readyz", host=host)
+        assert answer.status == 403 and "Host" in error_of(answer), host
+    assert ask(bench, "GET /readyz", f"Origin: http://127.0.0.1:{port}", host=f"127.0.0.1:{port}").status == 200
+    for origin in ("http://evil.example", "null", "http://localhost:3000", "https://localhost", "http://localhost.evil.example", ""):
+        answer = ask(bench, "GET /readyz", f"Origin: {origin}")
+        assert answer.status == 403 and "origin" in error_of(answer), origin
+    assert ask(bench, "POST /nothing", "Origin: http://evil.example", body=b"{}").status == 403
+
+
+def test_ambiguous_heads(bench):
+    """What libmicrohttpd would read in its own way is answered, and nothing behind it is read."""
+    bench.start(config=ADMIN)
+    hidden = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    for fields in (["Host: localhost"], ["Content-Length: 0", f"Content-Length: {len(hidden)}"],
+                   ["Content-Length: 5", "Transfer-Encoding: chunked"],
+                   ["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"],
+                   ["Authorization: a", "Authorization: b"], ["Origin: null", "Origin: null"]):
+        body = chunked(hidden) if "Transfer-Encoding: chunked" in fields else hidden
+        answer = send(bench, message("POST /readyz HTTP/1.1", "Host: localhost", *fields, body=body))
+        assert answer.status == 400, fields
+    # A pipeline's second request is not answered: expect_end() in send().
+    assert send(bench, hidden * 2).body == b"alive\n"
+
+
+def test_token(bench):
+    """On an address that others can reach; the file's token counts anew with each reload."""
+    config = {"admin": {"address": "0.0.0.0:0", "token_file": "admin.token"}}
+    bench.write("admin.token", "first token\n")
+    bench.start(config=config)
+
+    def status(*fields, line="GET /readyz"):
+        answer = ask(bench, line, *fields, host="gateway.example:9901")
+        if answer.status == 401:
+            assert answer.one("WWW-Authenticate") == b"Bearer"
+        return answer.status
+    for line in ("GET /readyz", "GET /healthz", "GET /metrics", "GET /nothing"):
+        assert status(line=line) == 401
+    for wrong in ("Bearer", "Bearer ", "Bearer first", "Bearer first token2", "Bearer FIRST TOKEN", "Basic first token",
+                  "first token", "Bearer first token\u00ff"):
+        assert status(f"Authorization: {wrong}") == 401, wrong
+    assert status("Authorization: Bearer first token") == 200
+    assert status("authorization: bearer first token ") == 200
+    # With a token nobody needs to name a loopback address: a page elsewhere does not know it.
+    assert status("Authorization: Bearer first token", "Origin: http://evil.example") == 200
+    bench.write("admin.token", "second token\n")
+    bench.gateway.reload()
+    assert status("Authorization: Bearer first token") == 401
+    assert status("Authorization: Bearer second token") == 200
+    bench.write_files()
+    bench.gateway.reload()
+    assert status("Authorization: Bearer second token") == 403
+    assert status() == 403
+
+
+def test_token_on_loopback(bench):
+    bench.write("admin.token", "a token")
+    bench.start(config={"admin": {"address": "127.0.0.1:0", "token_file": "admin.token"}})
+    assert ask(bench, "GET /readyz").status == 401
+    assert ask(bench, "GET /readyz", "Authorization: Bearer a token").status == 200
+    assert ask(bench, "GET /readyz", "Authorization: Bearer a token", host="evil.example").status == 403
+
+
+# ---- limits
+
+
+def test_large_requests(bench):
+    bench.start(config=ADMIN)
+    assert send(bench, request("GET /readyz HTTP/1.1", "Host: localhost", "X: " + "x" * 20000)).status == 431
+    for body in (b"x" * (BODY_BYTES + 1), b"x" * (1 << 20)):
+        assert ask(bench, "GET /readyz", body=body).status == 413
+    # More than is passed over: nobody waits for all of it.
+    client = admin_client(bench)
+    client.send(message("GET /readyz HTTP/1.1", "Host: localhost", "Content-Length: 1000000000000"))
+    answer = client.read_response()
+    assert answer.status == 413 and "bytes" in error_of(answer)
+    client = admin_client(bench)
+    client.send(message("GET /readyz HTTP/1.1", "Host: localhost", "Transfer-Encoding: chunked"))
+    try:
+        for _ in range(100):
+            client.send(chunked(b"x" * 65536, last=b""))
+        raise AssertionError("an endless body is taken")
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+    assert ask(bench, "GET /healthz").status == 200
+
+
+def test_slow_clients_and_many(bench):
+    """They fill all places, and lose them when their time is over; clients of the gateway do not notice."""
+    bench.start(config=ADMIN)
+    slow = [admin_client(bench) for _ in range(CONNECTIONS)]
+    slow[0].send(b"GET /readyz HT")
+    slow[1].send(message("GET /readyz HTTP/1.1", "Host: localhost", "Content-Length: 10", body=b"x"))
+    late = admin_client(bench)
+    late.send(request("GET /healthz HTTP/1.1", "Host: localhost"))
+    bench.exchange(bench.client(), bench.v1)
+    for client in slow:
+        client.expect_end()
+    assert late.read_response().status == 200
+    assert ask(bench, "GET /readyz").status == 200
+
+
+# ---- readiness
+
+
+def test_not_ready_while_it_drains(bench):
+    bench.start(config={**ADMIN, "timeouts": {"drain_delay": "1h"}})
+    client = bench.client()
+    client.send(request())
+    origin = bench.v1.accept()
+    origin.read_request()
+    bench.gateway.signal(signal.SIGTERM)
+    bench.gateway.wait_line(r"^adit: draining$")
+    answer = ask(bench, "GET /readyz")
+    assert (answer.status, answer.body) == (503, b"draining\n")
+    assert ask(bench, "GET /healthz").status == 200
+    assert b"\nadit_ready 0\n" in ask(bench, "GET /metrics").body
+    origin.send(response())
+    assert client.read_response().status == 200
+    bench.gateway.signal(signal.SIGTERM)
+    bench.gateway.expect_clean_end()
+
+
+def test_end_with_open_connections(bench):
+    """Of all kinds: nobody is waited for, and nothing is left (the leak checker looks)."""
+    bench.start(config=ADMIN)
+    idle, begun = admin_client(bench), admin_client(bench)
+    begun.send(message("GET /readyz HTTP/1.1", "Host: localhost", "Content-Length: 10", body=b"x"))
+    assert ask(bench, "GET /readyz").status == 200  # so that they were accepted
+    bench.gateway.signal(signal.SIGTERM)
+    for client in (idle, begun):
+        client.expect_end()
+    bench.gateway.expect_clean_end()
+
+
+# ---- metrics
+
+
+def check_format(text):
+    checked = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True)
+    assert checked.returncode == 0 and not checked.stdout + checked.stderr, checked
+
+
+def scrape(bench, until=lambda got: True):
+    """{name and labels: value}, once they are as they are to be."""
+    deadline = time.monotonic() + DEADLINE
+    while not until(got := read_metrics(bench)):
+        assert time.monotonic() < deadline, got
+    return got
+
+
+def read_metrics(bench):
+    answer = ask(bench, "GET /metrics")
+    assert answer.status == 200
+    assert answer.one("Content-Type") == b"text/plain; version=0.0.4; charset=utf-8"
+    lines = answer.body.decode().splitlines()
+    samples = [re.fullmatch(r"(\S+) (\S+)", line).groups() for line in lines if not line.startswith("#")]
+    assert len(dict(samples)) == len(samples)
+    return {name: float(value) for name, value in samples}
+
+
+def test_metrics_add_up(bench):
+    """Over two workers, and the same that the gateway says at its end."""
+    bench.start(config={**ADMIN, "workers": 2})
+    before = scrape(bench)
+    assert before["adit_requests_total"] == before["adit_open_connections"] == 0
+    assert before["adit_workers"] == 2 and before["adit_routes"] == 1 and before["adit_ready"] == 1
+    bench.v1.serve(lambda got: response())
+    clients = [bench.client() for _ in range(20)]
+    for _ in range(3):
+        for client in clients:
+            client.send(request())
+        for client in clients:
+            assert client.read_response().status == 200
+    clients[0].send(b"nonsense\r\n\r\n")
+    assert clients[0].read_response().status == 400
+    clients[0].expect_end()
+    after = scrape(bench, lambda got: got["adit_open_connections"] == 19)
+    assert after["adit_connections_total"] == 20
+    assert after["adit_requests_total"] == 60 and after["adit_responses_total"] == 60
+    assert after["adit_requests_refused_total"] == 1
+    assert after["adit_uptime_seconds"] >= before["adit_uptime_seconds"]
+    check_format(ask(bench, "GET /metrics").body)
+    said = bench.counters()
+    assert {name for name in said if f"adit_{name}_total" not in after} == set()
+    assert said["requests"] == 60 and said["connections"] == 20
+
+
+def test_loads_are_counted(bench):
+    bench.start(config=ADMIN)
+
+    def loads():
+        got = scrape(bench)
+        hashes = [re.search(r'hash="([0-9a-f]{64})"', name)[1] for name in got if name.startswith("adit_config_info")]
+        counts = [got[f'adit_loads_total{{outcome="{one}"}}'] for one in ("loaded", "in_part", "refused")]
+        return counts, got["adit_last_load_successful"], hashes[0]
+    first = loads()
+    assert first[:2] == ([1, 0, 0], 1)
+    bench.gateway.reload()
+    assert loads() == ([2, 0, 0], 1, first[2])
+    bench.write("shop.json", "{")
+    bench.gateway.reload()
+    assert loads() == ([2, 1, 0], 0, first[2])
+    bench.write("adit.json", "{")
+    bench.gateway.reload()
+    assert loads() == ([2, 1, 1], 0, first[2])
+    bench.write_files(config=ADMIN, rules={"expose_decision": True})
+    bench.gateway.reload()
+    last = loads()
+    assert last[:2] == ([3, 1, 1], 1) and last[2] != first[2]
