@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "adit/decide.h"
+
 struct diags;
 struct policy;
 
@@ -85,6 +87,46 @@ bool gateway_reload_is_over(struct gateway *gateway, uint64_t asked);
 typedef void (*gateway_counter_fn)(void *context, const char *name, const char *meaning,
                                    uint64_t value);
 void gateway_visit_counters(const struct gateway *gateway, gateway_counter_fn visit, void *context);
+
+/* ---- requests by route, variant and rule ----------------------------------------------------- */
+
+enum {
+  GATEWAY_REASON_NONE = REASON_FAILOVER + 1, /* answered before there was a decision */
+  GATEWAY_REASONS,
+  GATEWAY_CLASSES = 6, /* of the status: 1xx to 5xx in their places, 0: there was no answer */
+  GATEWAY_BUCKETS = 14
+};
+extern const int64_t gateway_buckets_us[GATEWAY_BUCKETS];
+const char *gateway_reason_name(unsigned reason); /* "rule", …, "none" */
+
+/* From the whole head of a request, each as of its turn of the worker's loop. */
+struct gateway_histogram {
+  uint64_t buckets[GATEWAY_BUCKETS + 1]; /* each by itself; the last: longer than all */
+  uint64_t sum_us;
+};
+
+/* All requests that have ended. Names are empty for what no route was found for. */
+struct gateway_variant {
+  struct str route, variant;
+  uint64_t requests[GATEWAY_REASONS][GATEWAY_CLASSES];
+  struct gateway_histogram first_byte; /* to the head of the answer */
+  struct gateway_histogram duration;   /* to its end; not of those that became tunnels */
+};
+
+/* A sum over all workers, made once and read several times. NULL: memory. */
+struct gateway_traffic;
+struct gateway_traffic *gateway_traffic_read(const struct gateway *gateway);
+void gateway_traffic_free(struct gateway_traffic **traffic);
+typedef void (*gateway_variant_fn)(void *context, const struct gateway_variant *variant);
+void gateway_visit_variants(const struct gateway_traffic *traffic, gateway_variant_fn visit,
+                            void *context);
+/* Requests that a rule has decided. */
+typedef void (*gateway_rule_fn)(void *context, struct str route, struct str rule,
+                                uint64_t requests);
+void gateway_visit_rules(const struct gateway_traffic *traffic, gateway_rule_fn visit,
+                         void *context);
+
+/* ---- gauges ---------------------------------------------------------------------------------- */
 
 struct gateway_gauges {
   unsigned workers;

@@ -62,6 +62,8 @@ const struct route *policy_route(const struct policy *policy, size_t i);
 const struct router *policy_router(const struct policy *policy);
 /* Index into config->upstreams of a route's variant; the route must be one of this policy. */
 size_t policy_upstream(const struct policy *policy, const struct route *route, uint16_t variant);
+/* A number below policy_route_count() for each route of this policy, in no order. */
+size_t policy_route_number(const struct policy *policy, const struct route *route);
 /* Hexadecimal, of the texts of adit.json and of the rule files as they are served: the same for two
  * processes that serve the same files. Not of files that those name. */
 struct str policy_hash(const struct policy *policy);

@@ -41,5 +41,6 @@ bool size_parse(struct str s, uint64_t *ret_bytes) __attribute__((warn_unused_re
  * time as an argument. */
 int64_t clock_wall_ms(void);
 int64_t clock_monotonic_ms(void);
+int64_t clock_monotonic_us(void);
 
 #endif

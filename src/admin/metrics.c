@@ -71,8 +71,83 @@ static void add_process(struct admin *admin, struct text *out) {
   policy_unref(&policy);
 }
 
+/* ---- requests by route, variant and rule ----------------------------------------------------- */
+
+/* gateway_variant_fn. What never happened has no sample: of 60 that there could be a few do. */
+static void add_requests(void *out, const struct gateway_variant *variant) {
+  static const char *const classes[GATEWAY_CLASSES] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
+  for (unsigned i = 0; i < GATEWAY_REASONS; i++)
+    for (unsigned k = 0; k < GATEWAY_CLASSES; k++)
+      if (variant->requests[i][k] > 0)
+        text_printf(out,
+                    "adit_route_requests_total{route=\"%.*s\",variant=\"%.*s\",reason=\"%s\","
+                    "status=\"%s\"} %llu\n",
+                    STR_ARG(variant->route), STR_ARG(variant->variant), gateway_reason_name(i),
+                    classes[k], (unsigned long long)variant->requests[i][k]);
+}
+
+static void add_histogram(struct text *out, const char *name, const struct gateway_variant *variant,
+                          const struct gateway_histogram *histogram) {
+  uint64_t sum = 0;
+  struct text labels;
+  text_init(&labels, 512);
+  text_printf(&labels, "route=\"%.*s\",variant=\"%.*s\"", STR_ARG(variant->route),
+              STR_ARG(variant->variant));
+  for (size_t i = 0; i < GATEWAY_BUCKETS; i++) {
+    sum += histogram->buckets[i];
+    text_printf(out, "adit_%s_bucket{%.*s,le=\"%g\"} %llu\n", name, STR_ARG(text_str(&labels)),
+                (double)gateway_buckets_us[i] / 1e6, (unsigned long long)sum);
+  }
+  sum += histogram->buckets[GATEWAY_BUCKETS];
+  text_printf(out, "adit_%s_bucket{%.*s,le=\"+Inf\"} %llu\n", name, STR_ARG(text_str(&labels)),
+              (unsigned long long)sum);
+  text_printf(out, "adit_%s_sum{%.*s} %llu.%06llu\n", name, STR_ARG(text_str(&labels)),
+              (unsigned long long)(histogram->sum_us / 1000000),
+              (unsigned long long)(histogram->sum_us % 1000000));
+  text_printf(out, "adit_%s_count{%.*s} %llu\n", name, STR_ARG(text_str(&labels)),
+              (unsigned long long)sum);
+  text_deinit(&labels);
+}
+
+/* gateway_variant_fn */
+static void add_first_byte(void *out, const struct gateway_variant *variant) {
+  add_histogram(out, "route_first_byte_seconds", variant, &variant->first_byte);
+}
+
+/* gateway_variant_fn */
+static void add_duration(void *out, const struct gateway_variant *variant) {
+  add_histogram(out, "route_duration_seconds", variant, &variant->duration);
+}
+
+/* gateway_rule_fn */
+static void add_rule(void *out, struct str route, struct str rule, uint64_t requests) {
+  text_printf(out, "adit_rule_requests_total{route=\"%.*s\",rule=\"%.*s\"} %llu\n", STR_ARG(route),
+              STR_ARG(rule), (unsigned long long)requests);
+}
+
+static void add_traffic(struct admin *admin, struct text *out) {
+  struct gateway_traffic *traffic = gateway_traffic_read(admin->gateway);
+  if (!traffic) {
+    out->failed = true;
+    return;
+  }
+  begin(out, "route_requests", "_total", "counter",
+        "requests that have ended, by what was decided and by the class of the status");
+  gateway_visit_variants(traffic, add_requests, out);
+  begin(out, "route_first_byte_seconds", "", "histogram",
+        "from the whole head of a request to that of its answer");
+  gateway_visit_variants(traffic, add_first_byte, out);
+  begin(out, "route_duration_seconds", "", "histogram",
+        "from the whole head of a request to the end of its answer");
+  gateway_visit_variants(traffic, add_duration, out);
+  begin(out, "rule_requests", "_total", "counter", "requests that a rule has decided");
+  gateway_visit_rules(traffic, add_rule, out);
+  gateway_traffic_free(&traffic);
+}
+
 void metrics_write(struct admin *admin, struct text *out) {
   add_process(admin, out);
   add_loads(admin, out);
   gateway_visit_counters(admin->gateway, add_counter, out);
+  add_traffic(admin, out);
 }

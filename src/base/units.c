@@ -258,18 +258,22 @@ bool size_parse(struct str s, uint64_t *ret_bytes) {
 
 /* --- clocks ---------------------------------------------------------------------------------- */
 
-static int64_t clock_ms(clockid_t clock) {
+static int64_t clock_us(clockid_t clock) {
   struct timespec now;
   int failed = clock_gettime(clock, &now);
   assert(failed == 0);
   (void)failed;
-  return (int64_t)now.tv_sec * MS_PER_SECOND + now.tv_nsec / 1000000;
+  return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 int64_t clock_wall_ms(void) {
-  return clock_ms(CLOCK_REALTIME);
+  return clock_us(CLOCK_REALTIME) / 1000;
 }
 
 int64_t clock_monotonic_ms(void) {
-  return clock_ms(CLOCK_MONOTONIC);
+  return clock_us(CLOCK_MONOTONIC) / 1000;
+}
+
+int64_t clock_monotonic_us(void) {
+  return clock_us(CLOCK_MONOTONIC);
 }

@@ -1,6 +1,6 @@
 /*
- * exchange: one request's life: memory, answers of our own, and the machine. exchange_steps.h says
- * where the steps are.
+ * exchange: one request's life: memory, answers of our own, what is counted of it, and the machine.
+ * exchange_steps.h says where the steps are.
  *
  * A step returns STEP_NEXT after it has set another state, STEP_WAIT when a stream or the timer
  * must move first. Only exchange_finish() frees.
@@ -62,9 +62,45 @@ void exchange_drop_origin(struct exchange *exchange, bool clean) {
   exchange_wait_no_more(exchange);
 }
 
+/* ---- series ---------------------------------------------------------------------------------- */
+
+/* Where it is counted: by the variant that answers, stable's after a failover. */
+static struct variant_series *series_of(const struct exchange *exchange) {
+  const struct decision *decision = &exchange->decision;
+  const struct worker_policy *policy = exchange->policy;
+  if (!exchange->decided || !decision->route) return series_unnamed(&exchange->worker->series);
+  return policy->series[policy_route_number(policy->policy, decision->route)]
+      .variants[decision->variant];
+}
+
+void exchange_note_head(struct exchange *exchange, int status) {
+  exchange->response_begun = true;
+  exchange->status = status;
+  if (exchange->is_mirror) return;
+  series_observe(&series_of(exchange)->first_byte, exchange->worker->now_us - exchange->began_us);
+}
+
+static void count_end(const struct exchange *exchange) {
+  const struct decision *decision = &exchange->decision;
+  const struct worker_policy *policy = exchange->policy;
+  struct variant_series *series = series_of(exchange);
+  unsigned reason = exchange->decided ? decision->reason : GATEWAY_REASON_NONE;
+  unsigned status_class = exchange->status > 0 ? (unsigned)exchange->status / 100 : 0;
+  series_add(&series->requests[reason][status_class < GATEWAY_CLASSES ? status_class : 0], 1);
+  if (exchange->state != EXCHANGE_TUNNEL && exchange->status != 101)
+    series_observe(&series->duration, exchange->worker->now_us - exchange->began_us);
+  if (!exchange->decided || !decision->route || !decision->rule) return;
+  size_t rule = (size_t)(decision->rule - decision->route->rules);
+  size_t number = policy_route_number(policy->policy, decision->route);
+  series_add(&policy->series[number].rules[rule]->requests, 1);
+}
+
+/* ---- end ------------------------------------------------------------------------------------- */
+
 static void exchange_finish(struct exchange *exchange) {
   struct worker *worker = exchange->worker;
   if (exchange->mirror) mirror_exchange_over(exchange);
+  if (!exchange->is_mirror) count_end(exchange);
   lookup_cancel(&exchange->lookup);
   exchange_drop_origin(exchange, false);
   exchange_keep_no_body(exchange);
@@ -93,7 +129,7 @@ static enum step send_answer(struct exchange *exchange, struct str body) {
     client->operations->cut(client);
     return STEP_NEXT;
   }
-  exchange->response_begun = true;
+  exchange_note_head(exchange, worker->response_out->status);
   if (exchange->request.method_id != HTTP_METHOD_HEAD)
     (void)client->operations->write_body(client, body);
   worker->trailers_out->n = 0;
@@ -205,6 +241,7 @@ static void exchange_init(struct exchange *exchange, struct worker *worker,
   exchange->counters = &worker->counters;
   exchange->policy = policy;
   exchange->policy->refs++;
+  exchange->began_us = worker->now_us;
   timer_init(&exchange->timer, exchange_fire);
 }
 

@@ -59,7 +59,11 @@ struct exchange {
   struct mirror *mirror; /* NULL: no copy of this request is made, and it is none */
   bool is_mirror;        /* it is the copy: nobody waits for the answer, and nobody may suffer */
 
+  int64_t began_us; /* by the clock of the worker's turns */
+  int status;       /* of the answer, once its head was given to the client's codec; 0 before */
+
   /* The decision, and what it says of both heads. */
+  bool decided;
   struct decision decision;
   struct ip_address client_ip;
   bool trusted; /* the peer is a trusted proxy */

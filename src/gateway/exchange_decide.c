@@ -115,6 +115,7 @@ static enum step decide_now(struct exchange *exchange) {
     exchange->state = EXCHANGE_LOOKUP;
     return STEP_WAIT;
   }
+  exchange->decided = true;
   if (exchange->decision.reason == REASON_AMBIGUOUS)
     return exchange_answer_and_log(exchange, 400, "the path's encoded slashes are ambiguous");
   if (!exchange->decision.route)

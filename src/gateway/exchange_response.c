@@ -40,7 +40,7 @@ enum step exchange_begin_response(struct exchange *exchange) {
   if (scratch.failed ||
       !exchange->client->operations->write_head(exchange->client, worker->response_out))
     return exchange_answer_shortage(exchange, "out of memory");
-  exchange->response_begun = true;
+  exchange_note_head(exchange, worker->response_out->status);
   exchange_keep_no_body(exchange);
   if (exchange->mirror) mirror_note_head(exchange);
   exchange_note_result(exchange, is_failure(exchange->response.status));

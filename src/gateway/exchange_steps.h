@@ -64,6 +64,8 @@ void exchange_end_lookups(struct exchange *exchange, bool waits);
 /* Finds what the exchange's pool balances by, where that is a key: exchange->attempt goes by its
  * hash. Before its first endpoint. False: a directory is asked; again when it has answered. */
 bool exchange_find_key(struct exchange *exchange);
+/* The head of the response was given to the client's codec. */
+void exchange_note_head(struct exchange *exchange, int status);
 
 /* The exchange's one clock: from now on `timed_out` will be set after `ms`, or not at all. */
 void exchange_wait_at_most(struct exchange *exchange, int64_t ms);

@@ -29,7 +29,12 @@
 #include "origin.h"
 #include "tokens.h"
 
-enum { EVENTS_A_TURN = 256, LOG_LINES_A_SECOND = 10, SCRATCH_BASE_BYTES = 64 * 1024 };
+enum {
+  EVENTS_A_TURN = 256,
+  LOG_LINES_A_SECOND = 10,
+  SCRATCH_BASE_BYTES = 64 * 1024,
+  SERIES_BYTES_MAX = 1 << 30
+};
 
 /* ---- helpers --------------------------------------------------------------------------------- */
 
@@ -82,7 +87,8 @@ void worker_log_peer(struct worker *worker, const char *format, ...) {
 static void begin_turn(struct worker *worker) {
   worker->turn++;
   worker->dispatched = 0;
-  worker->now_ms = clock_monotonic_ms();
+  worker->now_us = clock_monotonic_us();
+  worker->now_ms = worker->now_us / 1000;
   worker->now_wall_ms = clock_wall_ms();
 }
 
@@ -141,6 +147,7 @@ static void worker_policy_free(struct worker_policy *policy) {
   breakers_drop(policy);
   decider_free(&policy->decider);
   policy_unref(&policy->policy);
+  arena_free(&policy->arena);
   free(policy);
 }
 
@@ -176,7 +183,9 @@ static struct worker_policy *worker_policy_new(struct worker *worker, struct pol
   made->decider = policy_decider_new(policy);
   made->worker = worker;
   made->pools = calloc(config->upstream_count, sizeof(struct pool *));
-  bool ok = made->decider && made->pools && scratch_reserve(worker, config) &&
+  made->arena = arena_new(SERIES_BYTES_MAX);
+  made->series = made->arena ? series_of_policy(&worker->series, policy, made->arena) : NULL;
+  bool ok = made->decider && made->pools && made->series && scratch_reserve(worker, config) &&
             worker_lookups_take(worker, made) && worker_tokens_take(worker, made) &&
             breakers_take(worker, made);
   for (size_t i = 0; ok && i < config->upstream_count; i++) {
@@ -332,8 +341,7 @@ static void *worker_main(void *argument) {
   begin_turn(worker);
   while (!is_done(worker)) {
     bool more = worker->runnable != NULL || worker->closed_clients != NULL ||
-                !TAILQ_EMPTY(&worker->mirrors.ready) ||
-                breaker_party_has_news(&worker->party);
+                !TAILQ_EMPTY(&worker->mirrors.ready) || breaker_party_has_news(&worker->party);
     int wait_ms = more ? 0 : timer_wheel_wait(&worker->timers, worker->now_ms);
     int n = epoll_wait(worker->epoll, events, EVENTS_A_TURN, wait_ms);
     begin_turn(worker);
@@ -384,8 +392,9 @@ bool worker_init(struct worker *worker, unsigned number, struct policy *policy,
   worker->request_out = malloc(sizeof(*worker->request_out));
   worker->trailers_out = malloc(sizeof(*worker->trailers_out));
   if (worker->epoll >= 0 && worker->targets && worker->response_out && worker->request_out &&
-      worker->trailers_out && crypto_random(worker->random_state, sizeof(worker->random_state)) &&
-      mailbox_init(worker) && accept_init(worker, listening, listener_count)) {
+      worker->trailers_out && series_init(&worker->series) &&
+      crypto_random(worker->random_state, sizeof(worker->random_state)) && mailbox_init(worker) &&
+      accept_init(worker, listening, listener_count)) {
     worker->policy = worker_policy_new(worker, policy_ref(policy));
     if (worker->policy) return true;
   }
@@ -413,6 +422,7 @@ void worker_deinit(struct worker *worker) {
   policy_unref(&unread);
   target_table_free(&worker->targets);
   spare_exchanges_free(worker);
+  series_deinit(&worker->series);
   block_pool_deinit(&worker->blocks);
   free(worker->scratch);
   free(worker->response_out);

@@ -18,6 +18,7 @@
 #include "adit/upstream.h"
 #include "buffer.h"
 #include "counters.h"
+#include "series.h"
 #include "stream.h"
 #include "timer.h"
 
@@ -53,6 +54,8 @@ struct worker_policy {
   struct jwt_verifier *tokens; /* NULL: adit.json has no tokens */
   struct keyset *keyset;       /* NULL: their keys are not fetched */
   unsigned keyset_version;     /* of the keys that `tokens` has */
+  struct route_series *series; /* by policy_route_number() */
+  struct arena *arena;         /* of `series` */
   struct worker *worker;
   unsigned refs;
 };
@@ -113,6 +116,7 @@ struct worker {
   uint64_t turn;       /* of the loop, counted from 1 */
   unsigned dispatched; /* events and clients of this turn that had their go */
   int64_t now_ms;      /* monotonic, of this turn of the loop */
+  int64_t now_us;      /* the same */
   int64_t now_wall_ms; /* wall clock */
   int64_t date_second;
   char date[32]; /* IMF-fixdate of date_second */
@@ -152,6 +156,7 @@ struct worker {
   enum stop_stage stop;
   struct timer stop_timer;
   struct counters counters;
+  struct series_table series;
   _Atomic uint64_t open_clients; /* client_count after the last turn, for other threads */
 };
 

@@ -37,7 +37,7 @@ const struct router *policy_router(const struct policy *policy) {
   return policy->router;
 }
 
-size_t policy_upstream(const struct policy *policy, const struct route *route, uint16_t variant) {
+size_t policy_route_number(const struct policy *policy, const struct route *route) {
   size_t low = 0;
   size_t high = policy->route_count;
   while (high - low > 1) {
@@ -48,8 +48,12 @@ size_t policy_upstream(const struct policy *policy, const struct route *route, u
       high = middle;
   }
   assert(low < policy->route_count && policy->by_route[low]->route == route);
+  return low;
+}
+
+size_t policy_upstream(const struct policy *policy, const struct route *route, uint16_t variant) {
   assert(variant < route->variant_count);
-  return policy->by_route[low]->upstreams[variant];
+  return policy->by_route[policy_route_number(policy, route)]->upstreams[variant];
 }
 
 struct str policy_hash(const struct policy *policy) {

@@ -272,6 +272,96 @@ def test_metrics_add_up(bench):
     assert said["requests"] == 60 and said["connections"] == 20
 
 
+RULES = {"match": {"hosts": ["shop.example.com"]},
+         "rules": [{"id": "beta", "when": {"header.x-beta": "1"}, "to": "canary"}, {"id": "never", "when": {"path": "/never"}, "to": "v1"}]}
+
+
+def traffic(got, name="adit_route_requests_total"):
+    """{(variant, reason, status): requests}"""
+    found = {}
+    for sample, value in got.items():
+        labels = dict(re.findall(r'(\w+)="([^"]*)"', sample))
+        if sample.startswith(name + "{"):
+            assert labels["route"] == ("shop" if labels["variant"] else "")
+            found[labels["variant"], labels["reason"], labels["status"]] = value
+    return found
+
+
+def test_requests_by_what_was_decided(bench):
+    """By route, variant, reason, status and rule; names go on counting over reloads."""
+    bench.start(config={**ADMIN, "workers": 2}, rules=RULES)
+    bench.v1.serve(lambda got: response("304 Not Modified") if got.target == b"/same" else response())
+    bench.canary.serve(lambda got: response("503 Service Unavailable"))
+
+    def play():
+        beta = request("GET / HTTP/1.1", "X-Beta: 1")
+        for raw, status in ((request(), 200), (request("GET /same HTTP/1.1"), 304), (beta, 503), (beta, 503),
+                            (request("GET / HTTP/1.1", "X-Canary: always"), 503), (request("GET / HTTP/1.1", "X-Canary: never"), 200),
+                            (request("GET /never HTTP/1.1"), 200), (request("GET / HTTP/1.1", "Host: other.example"), 404)):
+            client = bench.client()
+            client.send(raw)
+            assert client.read_response().status == status
+        client = bench.client()
+        client.send(request("TRACE / HTTP/1.1", body=b"x"))
+        assert client.read_response().status == 400
+
+    def expected(times):
+        once = {("v1", "default", "2xx"): 1, ("v1", "default", "3xx"): 1, ("canary", "rule", "5xx"): 2, ("canary", "forced", "5xx"): 1,
+                ("v1", "forced", "2xx"): 1, ("v1", "rule", "2xx"): 1, ("", "no_route", "4xx"): 1, ("", "none", "4xx"): 1}
+        return {key: times * value for key, value in once.items()}
+
+    def rules(got):
+        return [got[f'adit_rule_requests_total{{route="shop",rule="{rule}"}}'] for rule in ("beta", "never")]
+    assert traffic(scrape(bench)) == {}
+    play()
+    got = scrape(bench, lambda got: traffic(got) == expected(1))
+    assert rules(got) == [2, 1]
+    bench.gateway.reload()
+    play()
+    got = scrape(bench, lambda got: traffic(got) == expected(2))
+    assert rules(got) == [4, 2]
+    assert sum(traffic(got).values()) == got["adit_requests_total"] == 18
+    for kind in ("duration", "first_byte"):
+        name = f"adit_route_{kind}_seconds"
+        assert got[f'{name}_count{{route="shop",variant="v1"}}'] == 8
+        assert got[f'{name}_count{{route="",variant=""}}'] == 4
+        buckets = [value for sample, value in got.items() if sample.startswith(f'{name}_bucket{{route="shop",variant="canary"')]
+        assert len(buckets) == 15 and buckets == sorted(buckets) and buckets[-1] == 6
+        assert 0 <= got[f'{name}_sum{{route="shop",variant="canary"}}'] < 6 * DEADLINE
+    check_format(ask(bench, "GET /metrics").body)
+    # What has gone stays, so that what comes back goes on.
+    bench.write_files(config={**ADMIN, "workers": 2}, rules={**RULES, "rules": None})
+    bench.gateway.reload()
+    assert rules(scrape(bench)) == [4, 2]
+    bench.write_files(config={**ADMIN, "workers": 2}, rules=RULES)
+    bench.gateway.reload()
+    play()
+    assert rules(scrape(bench, lambda got: traffic(got) == expected(3))) == [6, 3]
+
+
+def test_time_that_an_answer_takes(bench):
+    """The head comes before the end; who leaves before any answer is counted, too."""
+    bench.start(config=ADMIN)
+    client = bench.client()
+    client.send(request())
+    origin = bench.v1.accept()
+    origin.read_request()
+    origin.send(message("HTTP/1.1 200 OK", "Content-Length: 2", body=b"o"))
+    client.read_head()
+    got = scrape(bench)
+    v1 = '{route="shop",variant="v1"}'
+    assert got["adit_route_first_byte_seconds_count" + v1] == 1
+    assert got["adit_route_duration_seconds_count" + v1] == 0 and traffic(got) == {}
+    origin.send(b"k")
+    assert client.read_exact(2) == b"ok"
+    got = scrape(bench, lambda got: traffic(got) == {("v1", "default", "2xx"): 1})
+    assert got["adit_route_duration_seconds_sum" + v1] >= got["adit_route_first_byte_seconds_sum" + v1] > 0
+    client.send(request())
+    origin.read_request()
+    client.reset()
+    scrape(bench, lambda got: traffic(got) == {("v1", "default", "2xx"): 1, ("v1", "default", "none"): 1})
+
+
 def test_loads_are_counted(bench):
     bench.start(config=ADMIN)
 

@@ -1,0 +1,229 @@
+#include "series.h"
+
+#include <stdlib.h>
+
+#include "adit/hash.h"
+#include "gateway_private.h"
+
+/* A few a decade, from what a hop costs to what nobody waits for. */
+const int64_t gateway_buckets_us[GATEWAY_BUCKETS] = {500,     1000,    2500,    5000,    10000,
+                                                     25000,   50000,   100000,  250000,  500000,
+                                                     1000000, 2500000, 5000000, 10000000};
+
+enum { BUCKETS_MIN = 64 };
+
+/* ---- the table ------------------------------------------------------------------------------- */
+
+static size_t size_of(enum series_kind kind) {
+  switch (kind) {
+    case SERIES_VARIANT:
+      return sizeof(struct variant_series);
+    case SERIES_RULE:
+      break;
+  }
+  return sizeof(struct rule_series);
+}
+
+static size_t bucket_of(size_t bucket_count, enum series_kind kind, struct str route,
+                        struct str name) {
+  const struct str parts[] = {route, STR("/"), name};
+  return murmur3_x86_32_parts(parts, 3, (uint32_t)kind) & (bucket_count - 1);
+}
+
+/* The names stand behind it. NULL: memory. */
+static struct series *series_new(enum series_kind kind, struct str route, struct str name) {
+  const size_t size = size_of(kind);
+  struct series *series = calloc(1, size + route.n + name.n);
+  if (!series) return NULL;
+  char *names = (char *)series + size;
+  if (route.n > 0) memcpy(names, route.p, route.n);
+  if (name.n > 0) memcpy(names + route.n, name.p, name.n);
+  series->kind = kind;
+  series->route = str_make(names, route.n);
+  series->name = str_make(names + route.n, name.n);
+  return series;
+}
+
+static void link_series(struct series_table *table, struct series *series) {
+  size_t bucket = bucket_of(table->bucket_count, series->kind, series->route, series->name);
+  series->hash_next = table->buckets[bucket];
+  table->buckets[bucket] = series;
+}
+
+/* Short of memory the chains grow longer instead. */
+static void grow(struct series_table *table) {
+  struct series **buckets = calloc(2 * table->bucket_count, sizeof(struct series *));
+  if (!buckets) return;
+  free(table->buckets);
+  table->buckets = buckets;
+  table->bucket_count *= 2;
+  for (struct series *one = table->first; one; one = atomic_load(&one->next))
+    link_series(table, one);
+}
+
+/* Where it can be found by whoever reads. NULL: memory. */
+static struct series *append(struct series_table *table, enum series_kind kind, struct str route,
+                             struct str name) {
+  struct series *series = series_new(kind, route, name);
+  if (!series) return NULL;
+  if (table->count >= table->bucket_count) grow(table);
+  link_series(table, series);
+  if (table->last)
+    atomic_store_explicit(&table->last->next, series, memory_order_release);
+  else
+    table->first = series;
+  table->last = series;
+  table->count++;
+  return series;
+}
+
+static struct series *get(struct series_table *table, enum series_kind kind, struct str route,
+                          struct str name) {
+  struct series *series = table->buckets[bucket_of(table->bucket_count, kind, route, name)];
+  for (; series; series = series->hash_next)
+    if (series->kind == kind && str_eq(series->route, route) && str_eq(series->name, name))
+      return series;
+  if (table->count < SERIES_MAX) series = append(table, kind, route, name);
+  if (series) return series;
+  return kind == SERIES_VARIANT ? table->first : table->no_rule;
+}
+
+bool series_init(struct series_table *table) {
+  *table = (struct series_table){.bucket_count = BUCKETS_MIN};
+  table->buckets = calloc(BUCKETS_MIN, sizeof(struct series *));
+  if (!table->buckets || !append(table, SERIES_VARIANT, STR(""), STR(""))) return false;
+  table->no_rule = append(table, SERIES_RULE, STR(""), STR(""));
+  return table->no_rule != NULL;
+}
+
+void series_deinit(struct series_table *table) {
+  struct series *series = table->first;
+  while (series) {
+    struct series *gone = series;
+    series = atomic_load(&gone->next);
+    free(gone);
+  }
+  free(table->buckets);
+  *table = (struct series_table){0};
+}
+
+struct variant_series *series_variant(struct series_table *table, struct str route,
+                                      struct str variant) {
+  return (struct variant_series *)get(table, SERIES_VARIANT, route, variant);
+}
+
+struct rule_series *series_rule(struct series_table *table, struct str route, struct str rule) {
+  return (struct rule_series *)get(table, SERIES_RULE, route, rule);
+}
+
+/* ---- a policy's ------------------------------------------------------------------------------ */
+
+static bool of_route(struct series_table *table, const struct route *route, struct arena *arena,
+                     struct route_series *ret) {
+  ret->variants = ARENA_ARRAY(arena, struct variant_series *, route->variant_count);
+  ret->rules = ARENA_ARRAY(arena, struct rule_series *, route->rule_count);
+  if (!ret->variants || !ret->rules) return false;
+  for (size_t i = 0; i < route->variant_count; i++)
+    ret->variants[i] = series_variant(table, route->name, route->variants[i].name);
+  for (size_t i = 0; i < route->rule_count; i++)
+    ret->rules[i] = series_rule(table, route->name, route->rules[i].id);
+  return true;
+}
+
+struct route_series *series_of_policy(struct series_table *table, const struct policy *policy,
+                                      struct arena *arena) {
+  size_t n = policy_route_count(policy);
+  struct route_series *all = ARENA_ARRAY(arena, struct route_series, n);
+  for (size_t i = 0; all && i < n; i++) {
+    const struct route *route = policy_route(policy, i);
+    if (!of_route(table, route, arena, &all[policy_route_number(policy, route)])) return NULL;
+  }
+  return all;
+}
+
+void series_observe(struct series_histogram *histogram, int64_t us) {
+  size_t i = 0;
+  while (i < GATEWAY_BUCKETS && us > gateway_buckets_us[i]) i++;
+  series_add(&histogram->buckets[i], 1);
+  series_add(&histogram->sum_us, us > 0 ? (uint64_t)us : 0);
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+static void add_up(_Atomic uint64_t *to, const _Atomic uint64_t *from, size_t n) {
+  for (size_t i = 0; i < n; i++)
+    series_add(&to[i], atomic_load_explicit(&from[i], memory_order_relaxed));
+}
+
+static void add_histogram(struct series_histogram *to, const struct series_histogram *from) {
+  add_up(to->buckets, from->buckets, GATEWAY_BUCKETS + 1);
+  add_up(&to->sum_us, &from->sum_us, 1);
+}
+
+static void add_series(struct series_table *sum, const struct series *one) {
+  switch (one->kind) {
+    case SERIES_VARIANT: {
+      const struct variant_series *from = (const struct variant_series *)one;
+      struct variant_series *to = series_variant(sum, one->route, one->name);
+      add_up(to->requests[0], from->requests[0], GATEWAY_REASONS * GATEWAY_CLASSES);
+      add_histogram(&to->duration, &from->duration);
+      add_histogram(&to->first_byte, &from->first_byte);
+      return;
+    }
+    case SERIES_RULE:
+      add_up(&series_rule(sum, one->route, one->name)->requests,
+             &((const struct rule_series *)one)->requests, 1);
+      return;
+  }
+}
+
+struct gateway_traffic {
+  struct series_table sum; /* read as a worker's is */
+};
+
+struct gateway_traffic *gateway_traffic_read(const struct gateway *gateway) {
+  struct gateway_traffic *traffic = calloc(1, sizeof(*traffic));
+  if (traffic && !series_init(&traffic->sum)) gateway_traffic_free(&traffic);
+  for (unsigned w = 0; traffic && w < gateway->worker_count; w++) {
+    const struct series *one = gateway->workers[w].series.first;
+    for (; one; one = atomic_load_explicit(&one->next, memory_order_acquire))
+      add_series(&traffic->sum, one);
+  }
+  return traffic;
+}
+
+void gateway_traffic_free(struct gateway_traffic **traffic) {
+  if (*traffic) series_deinit(&(*traffic)->sum);
+  free(*traffic);
+  *traffic = NULL;
+}
+
+static void copy_histogram(const struct series_histogram *from, struct gateway_histogram *ret) {
+  for (size_t i = 0; i <= GATEWAY_BUCKETS; i++) ret->buckets[i] = from->buckets[i];
+  ret->sum_us = from->sum_us;
+}
+
+void gateway_visit_variants(const struct gateway_traffic *traffic, gateway_variant_fn visit,
+                            void *context) {
+  for (const struct series *one = traffic->sum.first; one; one = one->next) {
+    if (one->kind != SERIES_VARIANT) continue;
+    const struct variant_series *from = (const struct variant_series *)one;
+    struct gateway_variant variant = {.route = one->route, .variant = one->name};
+    for (size_t i = 0; i < GATEWAY_REASONS; i++)
+      for (size_t k = 0; k < GATEWAY_CLASSES; k++) variant.requests[i][k] = from->requests[i][k];
+    copy_histogram(&from->duration, &variant.duration);
+    copy_histogram(&from->first_byte, &variant.first_byte);
+    visit(context, &variant);
+  }
+}
+
+void gateway_visit_rules(const struct gateway_traffic *traffic, gateway_rule_fn visit,
+                         void *context) {
+  for (const struct series *one = traffic->sum.first; one; one = one->next)
+    if (one->kind == SERIES_RULE && one->route.n > 0)
+      visit(context, one->route, one->name, ((const struct rule_series *)one)->requests);
+}
+
+const char *gateway_reason_name(unsigned reason) {
+  return reason == GATEWAY_REASON_NONE ? "none" : decide_reason_name((enum decide_reason)reason);
+}
