@@ -13,7 +13,9 @@
 
 #include "adit/decide.h"
 
+struct arena;
 struct diags;
+struct jwt_keys;
 struct policy;
 
 /* A gateway that runs. */
@@ -56,6 +58,10 @@ enum gateway_stage gateway_stage(const struct gateway *gateway);
 
 /* The policy that counts for new requests, with a reference for the caller. */
 struct policy *gateway_policy_ref(struct gateway *gateway);
+
+/* The keys that tokens are verified with at present, fetched ones too, with a reference for the
+ * caller. NULL: there are none. */
+struct jwt_keys *gateway_token_keys(struct gateway *gateway);
 
 /* What came of reading the files. */
 enum gateway_outcome {
@@ -125,6 +131,30 @@ typedef void (*gateway_rule_fn)(void *context, struct str route, struct str rule
                                 uint64_t requests);
 void gateway_visit_rules(const struct gateway_traffic *traffic, gateway_rule_fn visit,
                          void *context);
+
+/* ---- endpoints ------------------------------------------------------------------------------- */
+
+/* One address of an upstream, over the workers that have answered. */
+struct gateway_endpoint {
+  struct str upstream, address;
+  unsigned weight;
+  bool is_checked;
+  unsigned share;      /* of its weight, in percent; 0: unhealthy; without checks 100 */
+  unsigned ejected_by; /* so many workers leave it out, */
+  int64_t ejected_ms;  /* the last of them for so long */
+  uint64_t active;     /* requests that are with it */
+  uint64_t idle;       /* connections that wait for the next one */
+};
+
+struct gateway_endpoints {
+  const struct gateway_endpoint *items; /* those of one upstream stand together */
+  size_t n;
+  unsigned workers; /* that have answered */
+};
+/* Asks each worker between two events of its loop, and waits for as long as a second. `arena`:
+ * where the answer stands. False: memory. */
+bool gateway_endpoints_read(struct gateway *gateway, struct arena *arena,
+                            struct gateway_endpoints *ret) __attribute__((warn_unused_result));
 
 /* ---- gauges ---------------------------------------------------------------------------------- */
 

@@ -116,6 +116,21 @@ bool request_from_json(const struct json_doc *doc, const struct cJSON *object, s
                        int64_t now_ms, struct decide_request *ret, bool *ret_has_now,
                        struct diags *diags) __attribute__((warn_unused_result));
 
+/* What the answer to such a request says of its first mistake: the message, the hint, the column.
+ */
+void request_mistake(const struct diags *diags, struct text *out);
+
+/*
+ * Decides such a request under `policy`, of which `decider` is: without the fields that end at the
+ * gateway. *ret and the trace (NULL: none is wanted) hold until the next decision. False: there is
+ * no decision, *ret_why, static or in `arena`, says why: the route cannot be given an attribute
+ * that the request gives, or memory is short.
+ */
+bool request_decide(struct policy *policy, struct decider *decider,
+                    const struct decide_request *request, struct arena *arena, struct decision *ret,
+                    struct rules_trace *trace, struct str *ret_why)
+    __attribute__((warn_unused_result));
+
 /* The first attribute that a request gives ("attributes") and that the route that answers it cannot
  * be given; p == NULL: none. */
 struct str request_refused_attribute(const struct attr_request *request, const struct route *route);

@@ -156,6 +156,20 @@ static inline void pool_attempt_again(struct pool_attempt *attempt) {
 bool pool_retry_begin(struct pool *pool);
 void pool_retry_end(struct pool *pool);
 
+/* What a pool's worker knows of one of its targets. */
+struct pool_target {
+  const char *text; /* of its address; as long as the pool's list stays as it is */
+  unsigned weight;
+  bool is_checked;
+  unsigned share;     /* of its weight, in percent; 0: unhealthy */
+  int64_t ejected_ms; /* it is left out for so long; 0: it is not */
+  unsigned active;    /* requests that are with it */
+  size_t idle;        /* connections that wait for the next one */
+};
+/* How many targets there are now, names resolved, without endpoints that drain; and the i-th. */
+size_t pool_target_count(struct pool *pool);
+struct pool_target pool_target_get(const struct pool *pool, size_t i, int64_t now_ms);
+
 /* What came of a request to one of its targets. For how many ms the target is left out from now on;
  * 0: it is not, or is already. */
 int64_t pool_note(struct pool *pool, struct target *target, bool failed, int64_t now_ms);

@@ -59,14 +59,22 @@ static void *serve(void *argument) {
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
+/* No path here needs an escape: one that has any is another path, and a "%00" ends none. */
+static size_t leave_escapes(void *context, struct MHD_Connection *mhd, char *text) {
+  (void)context;
+  (void)mhd;
+  return strlen(text);
+}
+
 static bool start_daemon(struct admin *admin, int fd) {
   const unsigned per_address = admin->loopback ? 0 : ADMIN_CONNECTIONS_PER_ADDRESS_MAX;
   admin->daemon = MHD_start_daemon(
       MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, connection_handle, admin,
       MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_CONNECTION, connection_notify, admin,
-      MHD_OPTION_CONNECTION_LIMIT, (unsigned)ADMIN_CONNECTIONS_MAX,
-      MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_address, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-      (size_t)ADMIN_HEAD_BYTES_MAX, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+      MHD_OPTION_CONNECTION_LIMIT, (unsigned)ADMIN_CONNECTIONS_MAX, MHD_OPTION_UNESCAPE_CALLBACK,
+      leave_escapes, NULL, MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_address,
+      MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)ADMIN_HEAD_BYTES_MAX,
+      MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
   if (!admin->daemon) return false;
   const union MHD_DaemonInfo *info = MHD_get_daemon_info(admin->daemon, MHD_DAEMON_INFO_EPOLL_FD);
   if (info) admin->epoll = info->epoll_fd;

@@ -6,6 +6,9 @@
  *   guard.c       who may ask
  *   resources.c   what there is: paths, methods, small answers
  *   metrics.c     GET /metrics
+ *   status.c      GET /api/v1/status, routes
+ *   configuration.c  adit.json as it counts, for the status
+ *   control.c     POST /api/v1/reload, explain
  */
 #ifndef ADIT_ADMIN_ADMIN_PRIVATE_H
 #define ADIT_ADMIN_ADMIN_PRIVATE_H
@@ -18,6 +21,7 @@
 #include "adit/str.h"
 #include "adit/text.h"
 
+struct config;
 struct connection;
 
 struct admin {
@@ -65,6 +69,15 @@ void resource_ask(const struct resource *resource, struct admin *admin,
                   const struct request *request, struct answer *answer);
 
 void metrics_write(struct admin *admin, struct text *out);
+void configuration_write(const struct config *config, struct text *out);
+/* What came of the last load: {"outcome":…,"at":…,"findings":[…]}. */
+void status_add_load(struct admin *admin, struct text *out);
+
+void ask_status(struct admin *admin, const struct request *request, struct answer *answer);
+void ask_routes(struct admin *admin, const struct request *request, struct answer *answer);
+void ask_route(struct admin *admin, const struct request *request, struct answer *answer);
+void ask_reload(struct admin *admin, const struct request *request, struct answer *answer);
+void ask_explain(struct admin *admin, const struct request *request, struct answer *answer);
 
 /* ---- connections ----------------------------------------------------------------------------- */
 

@@ -75,6 +75,11 @@ static const struct resource resources[] = {
     {STR_INIT("/healthz"), "GET", false, ask_healthz},
     {STR_INIT("/readyz"), "GET", false, ask_readyz},
     {STR_INIT("/metrics"), "GET", false, ask_metrics},
+    {STR_INIT("/api/v1/status"), "GET", false, ask_status},
+    {STR_INIT("/api/v1/routes"), "GET", false, ask_routes},
+    {STR_INIT("/api/v1/routes/*"), "GET", false, ask_route},
+    {STR_INIT("/api/v1/reload"), "POST", false, ask_reload},
+    {STR_INIT("/api/v1/explain"), "POST", true, ask_explain},
 };
 
 /* Whether `path` is one of the pattern's; *ret_name is what stands for its star. */

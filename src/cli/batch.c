@@ -39,18 +39,10 @@ static void add_error(struct batch *batch, struct str why) {
   text_printf(&batch->out, ",\"line\":%llu}\n", (unsigned long long)batch->lines.number);
 }
 
-/* The first mistake, with its hint and where in the line it is. */
-static void add_diag(struct batch *batch) {
+static void add_mistake(struct batch *batch) {
   struct text why;
-  if (diags_size(batch->diags) == 0) {
-    add_error(batch, STR("out of memory"));
-    return;
-  }
-  const struct diag *diag = diags_get(batch->diags, 0);
   text_init(&why, 1 << 16);
-  text_add(&why, str_from_cstr(diag->message));
-  if (diag->hint) text_printf(&why, " (%s)", diag->hint);
-  if (diag->at.column) text_printf(&why, ", at column %u", diag->at.column);
+  request_mistake(batch->diags, &why);
   add_error(batch, text_str(&why));
   text_deinit(&why);
 }
@@ -61,29 +53,16 @@ static void forget_diags(struct batch *batch) {
   batch->diags = diags_new();
 }
 
-/* False: the request gives an attribute that the route does not have; that is the answer. */
-static bool check_given(struct batch *batch, const struct decide_request *request,
-                        const struct decision *decision) {
-  if (!decision->route) return true;
-  struct str refused = request_refused_attribute(&request->attr, decision->route);
-  if (!refused.p) return true;
-  struct str why =
-      arena_printf(batch->arena, "request: '%.*s' is not a declared attribute", STR_ARG(refused));
-  add_error(batch, why.p ? why : STR("out of memory"));
-  return false;
-}
-
 /* What is otherwise under the other policy; nothing where both decide alike. */
-static void add_difference(struct batch *batch, const struct decide_request *whole,
+static void add_difference(struct batch *batch, const struct decide_request *request,
                            const struct decision *before) {
-  struct decide_request request = *whole;
   struct decision after;
-  if (!policy_strip_request(batch->other, batch->arena, &request)) {
-    add_error(batch, STR("out of memory"));
+  struct str why;
+  if (!request_decide(batch->other, batch->other_decider, request, batch->arena, &after, NULL,
+                      &why)) {
+    add_error(batch, why);
     return;
   }
-  decide(batch->other_decider, &request, &after, NULL, NULL);
-  if (!check_given(batch, &request, &after)) return;
   text_clear(&batch->out);
   moves_add(batch->moves, before, &after);
   if (explain_same(before, &after)) return;
@@ -92,19 +71,18 @@ static void add_difference(struct batch *batch, const struct decide_request *who
 }
 
 /* Answers a request as it came. */
-static void add_decision(struct batch *batch, const struct decide_request *whole) {
+static void add_decision(struct batch *batch, const struct decide_request *request) {
   struct decision decision;
   struct rules_trace trace = {0};
   struct rules_trace *recorded = batch->with_trace ? &trace : NULL;
-  struct decide_request request = *whole;
-  if (!policy_strip_request(batch->policy, batch->arena, &request)) {
-    add_error(batch, STR("out of memory"));
+  struct str why;
+  if (!request_decide(batch->policy, batch->decider, request, batch->arena, &decision, recorded,
+                      &why)) {
+    add_error(batch, why);
     return;
   }
-  decide(batch->decider, &request, &decision, recorded, batch->arena);
-  if (!check_given(batch, &request, &decision)) return;
   if (batch->other) {
-    add_difference(batch, whole, &decision);
+    add_difference(batch, request, &decision);
     return;
   }
   text_clear(&batch->out);
@@ -125,7 +103,7 @@ static void answer(struct batch *batch, struct str line) {
                                batch->diags)) {
     add_decision(batch, &request);
   } else {
-    add_diag(batch);
+    add_mistake(batch);
     forget_diags(batch);
   }
   json_free(&doc);

@@ -62,16 +62,19 @@ static struct gateway_load *load_new(enum gateway_outcome outcome, struct diags 
   return &load->shown;
 }
 
-void control_publish(struct gateway *gateway, struct policy *policy, enum gateway_outcome outcome,
-                     struct diags *diags) {
+void control_publish(struct gateway *gateway, struct policy *policy, struct keyset *keyset,
+                     enum gateway_outcome outcome, struct diags *diags) {
   struct control *control = &gateway->control;
   struct policy *old_policy = NULL;
+  struct keyset *old_keyset = NULL;
   struct gateway_load *load = load_new(outcome, diags);
   pthread_mutex_lock(&control->lock);
   control->loads[outcome]++;
   if (policy) {
     old_policy = gateway->policy;
     gateway->policy = policy;
+    old_keyset = gateway->keyset;
+    gateway->keyset = keyset;
   }
   if (load) {
     struct gateway_load *old_load = control->load;
@@ -81,6 +84,7 @@ void control_publish(struct gateway *gateway, struct policy *policy, enum gatewa
   pthread_mutex_unlock(&control->lock);
   gateway_load_unref(&load);
   policy_unref(&old_policy);
+  keyset_unref(gateway->shared.keysets, &old_keyset);
 }
 
 static void notify(struct gateway *gateway) {
@@ -110,6 +114,19 @@ struct policy *gateway_policy_ref(struct gateway *gateway) {
   struct policy *policy = policy_ref(gateway->policy);
   pthread_mutex_unlock(&gateway->control.lock);
   return policy;
+}
+
+struct jwt_keys *gateway_token_keys(struct gateway *gateway) {
+  unsigned version;
+  struct jwt_keys *keys = NULL;
+  pthread_mutex_lock(&gateway->control.lock);
+  const struct config_jwt *jwt = &policy_config(gateway->policy)->jwt;
+  if (jwt->keys)
+    keys = jwt_keys_ref(jwt->keys);
+  else if (gateway->keyset)
+    keys = keyset_keys(gateway->shared.keysets, gateway->keyset, &version);
+  pthread_mutex_unlock(&gateway->control.lock);
+  return keys;
 }
 
 const char *gateway_outcome_name(enum gateway_outcome outcome) {

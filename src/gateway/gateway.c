@@ -110,7 +110,7 @@ static bool load_first(struct gateway *gateway) {
     log_write(LOG_ERROR, "nothing is served: mend the errors above");
     return false;
   }
-  control_publish(gateway, policy, GATEWAY_LOADED, diags);
+  control_publish(gateway, policy, NULL, GATEWAY_LOADED, diags);
   warn_unserved(policy_config(gateway->policy));
   fixed_init(&gateway->fixed, policy_config(gateway->policy));
   return true;
@@ -324,9 +324,7 @@ static void take_over(struct gateway *gateway, struct policy *policy, bool whole
   resolver_set_refresh(gateway->shared.resolver, policy_config(policy)->dns_refresh_ms);
   take_names(gateway, policy_config(policy));
   hand_out(gateway, policy);
-  keyset_unref(gateway->shared.keysets, &gateway->keyset);
-  gateway->keyset = keyset;
-  control_publish(gateway, policy, whole ? GATEWAY_LOADED : GATEWAY_LOADED_IN_PART, diags);
+  control_publish(gateway, policy, keyset, whole ? GATEWAY_LOADED : GATEWAY_LOADED_IN_PART, diags);
   if (whole)
     log_write(LOG_INFO, "reloaded: %zu routes", routes);
   else
@@ -346,7 +344,7 @@ static void reload(struct gateway *gateway) {
   if (policy) {
     take_over(gateway, policy, diags_count(diags, DIAG_ERROR) == 0, diags);
   } else {
-    control_publish(gateway, NULL, GATEWAY_REFUSED, diags);
+    control_publish(gateway, NULL, NULL, GATEWAY_REFUSED, diags);
     log_write(LOG_ERROR, "reload refused: the running configuration goes on as it was");
   }
   control_answer(gateway, asked);

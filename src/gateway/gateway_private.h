@@ -21,7 +21,7 @@ struct fixed {
 struct control {
   int fd; /* eventfd: the main thread is wanted */
   _Atomic int stage;
-  pthread_mutex_t lock;      /* of all that follows, and of who changes gateway->policy */
+  pthread_mutex_t lock;      /* of all that follows; to change gateway->policy and keyset */
   struct gateway_load *load; /* the last that ended */
   uint64_t loads[GATEWAY_OUTCOMES];
   uint64_t asked;    /* reloads that were asked for */
@@ -59,10 +59,10 @@ void control_deinit(struct gateway *gateway);
 uint64_t control_asked(struct gateway *gateway);
 /* Whether one waits to be begun. Empties the descriptor. */
 bool control_wants_reload(struct gateway *gateway);
-/* Puts `policy` (NULL: the one there is stays) in its place, and tells what came of the load.
- * Takes both over. */
-void control_publish(struct gateway *gateway, struct policy *policy, enum gateway_outcome outcome,
-                     struct diags *diags);
+/* Puts `policy` (NULL: the one there is stays) and the key set that it needs in their places, and
+ * tells what came of the load. Takes all three over. */
+void control_publish(struct gateway *gateway, struct policy *policy, struct keyset *keyset,
+                     enum gateway_outcome outcome, struct diags *diags);
 /* Reloads up to the number are answered: whoever waits is told. */
 void control_answer(struct gateway *gateway, uint64_t asked);
 void control_set_stage(struct gateway *gateway, enum gateway_stage stage);

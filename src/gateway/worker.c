@@ -253,10 +253,18 @@ static void take_stop(struct worker *worker) {
 
 /* ---- loop ------------------------------------------------------------------------------------ */
 
+static void take_call(struct worker *worker) {
+  struct worker_call *call = atomic_exchange(&worker->mailbox.call, NULL);
+  if (!call) return;
+  call->run(worker, call->context);
+  (void)sem_post(&call->done);
+}
+
 static void read_mailbox(struct worker *worker) {
   uint64_t count;
   while (read(worker->mailbox.fd, &count, sizeof(count)) > 0) continue;
   take_policy(worker);
+  take_call(worker);
   take_stop(worker);
 }
 
@@ -448,4 +456,19 @@ void worker_send_policy(struct worker *worker, struct policy *policy) {
 void worker_send_stop(struct worker *worker, enum stop_stage stage) {
   atomic_store(&worker->mailbox.stop, (int)stage);
   ring(worker);
+}
+
+void worker_ask(struct worker *worker, struct worker_call *call) {
+  atomic_store(&worker->mailbox.call, call);
+  ring(worker);
+}
+
+bool worker_await(struct worker *worker, struct worker_call *call, const struct timespec *until) {
+  int error;
+  while ((error = sem_timedwait(&call->done, until)) != 0 && errno == EINTR) continue;
+  if (error == 0) return true;
+  /* Taken back: a worker that is busy or has ended will not see it any more. */
+  if (atomic_exchange(&worker->mailbox.call, NULL) == call) return false;
+  while (sem_wait(&call->done) != 0 && errno == EINTR) continue;
+  return true;
 }

@@ -85,13 +85,21 @@ enum stop_stage {
   STOP_NOW
 };
 
+/* What a worker is asked to do between two events of its loop. */
+struct worker_call {
+  void (*run)(struct worker *worker, void *context);
+  void *context;
+  sem_t done; /* posted when it was run */
+};
+
 /* What other threads tell a worker. */
 struct mailbox {
   struct watch watch;
   int fd;                          /* eventfd */
   _Atomic(struct policy *) policy; /* a reference, taken by exchange with NULL */
   _Atomic int stop;
-  sem_t *taken; /* posted when a policy was taken over; NULL: nobody waits */
+  _Atomic(struct worker_call *) call; /* taken by exchange with NULL */
+  sem_t *taken;                       /* posted when a policy was taken over; NULL: nobody waits */
 };
 
 /* What the workers of a process have in common; each has a thread of its own, and a lock. */
@@ -170,6 +178,11 @@ bool worker_start(struct worker *worker);
 /* From another thread: a policy to take over (one reference is given away), a stage of stopping. */
 void worker_send_policy(struct worker *worker, struct policy *policy);
 void worker_send_stop(struct worker *worker, enum stop_stage stage);
+/* From one other thread: has the worker run `call`, whose `done` is not posted yet, and waits for
+ * it until `until` of CLOCK_REALTIME, or longer where the worker has begun with it. False: it was
+ * not run and will not be. worker_ask() only asks; each must be followed by worker_await(). */
+void worker_ask(struct worker *worker, struct worker_call *call);
+bool worker_await(struct worker *worker, struct worker_call *call, const struct timespec *until);
 
 /* For the parts of a worker. */
 bool worker_watch(struct worker *worker, int fd, struct watch *watch);

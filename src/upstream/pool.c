@@ -409,6 +409,25 @@ void pool_retry_end(struct pool *pool) {
   pool->retrying--;
 }
 
+size_t pool_target_count(struct pool *pool) {
+  if (pool->has_names && pool_is_stale(pool)) (void)pool_rebuild(pool);
+  return pool->members.n;
+}
+
+struct pool_target pool_target_get(const struct pool *pool, size_t i, int64_t now_ms) {
+  const struct member *member = &pool->members.items[i];
+  const struct target *target = member->target;
+  const int64_t ejected_ms = target->outlier.until_ms - now_ms;
+  return (struct pool_target){
+      .text = target->text,
+      .weight = member->weight,
+      .is_checked = member->health != NULL,
+      .share = member->health ? health_share(member->health, now_ms) : HEALTH_SHARE_WHOLE,
+      .ejected_ms = ejected_ms > 0 ? ejected_ms : 0,
+      .active = target->active,
+      .idle = target->idle_count};
+}
+
 int64_t pool_note(struct pool *pool, struct target *target, bool failed, int64_t now_ms) {
   int64_t ejected_ms = target_note(target, &pool->config->outliers, failed, now_ms);
   if (ejected_ms > 0 && target->outlier.until_ms > pool->ejected_until_ms)

@@ -1,45 +1,14 @@
 """The admin server: who may ask, what a client may hold, health and readiness, metrics."""
-import json
 import re
 import signal
 import subprocess
 import time
 
+from admin import ADMIN, admin_client, admin_port, ask, error_of, send
 from harness import DEADLINE, chunked, message, request, response
 
-ADMIN = {"admin": {"address": "127.0.0.1:0"}}
 # ADMIN_CONNECTIONS_MAX and ADMIN_BODY_BYTES_MAX of include/adit/admin.h.
 CONNECTIONS, BODY_BYTES = 128, 256 << 10
-
-
-def admin_port(bench):
-    return int(bench.gateway.wait_line(r"^adit: admin server on \S+:(\d+)$")[1])
-
-
-def admin_client(bench):
-    return bench.client(port=admin_port(bench))
-
-
-def send(bench, raw, answers="GET"):
-    """The answer to bytes, behind which the connection ends."""
-    client = admin_client(bench)
-    client.send(raw)
-    answer = client.read_response(answers)
-    client.expect_end()
-    assert answer.one("Connection").lower() == b"close"
-    return answer
-
-
-def ask(bench, line, *fields, host="localhost", body=None):
-    method = line.split()[0]
-    return send(bench, request(line + " HTTP/1.1", f"Host: {host}", *fields, body=body), method)
-
-
-def error_of(answer):
-    assert answer.one("Content-Type") == b"application/json"
-    said = json.loads(answer.body)
-    assert list(said) == ["error"] and said["error"], said
-    return said["error"]
 
 
 # ---- what there is

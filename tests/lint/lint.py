@@ -35,7 +35,7 @@ LAYERS = {
     "policy": "base json crypto http config attrs geo rules decide findings",
     "upstream": "base config http transport client health attrs",
     "gateway": "base crypto http transport config attrs rules decide policy upstream health lookup jwt keyset sandbox",
-    "admin": "base crypto http config policy gateway",
+    "admin": "base json crypto http config jwt policy gateway",
     "import": "base json regex http",
     "cli": "base zone json crypto http config attrs rules decide findings policy client lookup jwt keyset import gateway admin",
 }
@@ -48,7 +48,7 @@ LIBRARIES = {
     "pcre2.h": {"regex"},
     "seccomp.h": {"sandbox"},
     "maxminddb.h": {"geo"},
-    "cjson/cJSON.h": {"json", "jwt", "attrs", "geo", "lookup", "config", "rules", "findings", "policy", "cli"},
+    "cjson/cJSON.h": {"json", "jwt", "attrs", "geo", "lookup", "config", "rules", "findings", "policy", "admin", "cli"},
     "openssl/": {"crypto", "jwt", "transport"},
     "yaml.h": {"import"},
 }
