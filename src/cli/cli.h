@@ -32,6 +32,7 @@ extern const struct cli_command cli_explain;
 extern const struct cli_command cli_test;
 extern const struct cli_command cli_import;
 extern const struct cli_command cli_demo;
+extern const struct cli_command cli_ctl;
 extern const struct cli_command cli_version;
 extern const struct cli_command cli_help;
 
