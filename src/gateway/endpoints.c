@@ -102,13 +102,12 @@ static void ask_all(struct gateway *gateway, struct report *reports) {
     report->call.run = run;
     report->call.context = report;
     report->arena = arena_new(REPORT_BYTES_MAX);
+    report->failed = !report->arena; /* the worker's from then on, until it has answered */
     if (report->arena) worker_ask(&gateway->workers[w], &report->call);
   }
-  for (unsigned w = 0; w < gateway->worker_count; w++) {
-    struct report *report = &reports[w];
-    report->failed = !report->arena;
-    if (report->arena) report->answered = worker_await(&gateway->workers[w], &report->call, &until);
-  }
+  for (unsigned w = 0; w < gateway->worker_count; w++)
+    if (reports[w].arena)
+      reports[w].answered = worker_await(&gateway->workers[w], &reports[w].call, &until);
 }
 
 bool gateway_endpoints_read(struct gateway *gateway, struct arena *arena,
