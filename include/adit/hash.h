@@ -14,6 +14,8 @@ uint32_t murmur3_x86_32_parts(const struct str *parts, size_t n, uint32_t seed);
 
 /* SipHash-2-4 of Aumasson and Bernstein: without the key nobody can choose what collides. */
 uint64_t siphash_2_4(const uint64_t key[2], const void *data, size_t n);
+/* The same with a key that everybody knows: to tell whether something has changed. */
+uint64_t digest_of(struct str bytes);
 
 /*
  * A set of byte strings that is built once and then only asked; each has the index of its

@@ -69,6 +69,13 @@ struct rule {
   struct split split;
   const struct route_mirror *mirror; /* the rule's own, else the route's; NULL: none */
   unsigned line, column;             /* in the file */
+  uint64_t digest;                   /* of what the file says of it, blanks and comments aside */
+};
+
+/* A file of values that a rule file names. */
+struct route_file {
+  struct str path;
+  uint64_t digest; /* of its bytes */
 };
 
 struct force_value {
@@ -120,6 +127,10 @@ struct route {
   const struct rule *rules;
   size_t rule_count;
   const struct rule_index *index; /* NULL: the rules are asked one by one */
+  const struct route_file *files; /* each once */
+  size_t file_count;
+  uint64_t settings_digest; /* of all but state, rules, default and tests */
+  uint64_t default_digest;  /* 0: none */
   bool has_default_split;
   struct split default_split;
   bool has_split;                    /* any */

@@ -99,6 +99,11 @@ uint64_t siphash_2_4(const uint64_t key[2], const void *data, size_t n) {
   return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
+uint64_t digest_of(struct str bytes) {
+  static const uint64_t key[2] = {0x6164697420646967u, 0x6573742031000000u};
+  return siphash_2_4(key, bytes.p, bytes.n);
+}
+
 /* ---- the set ----------------------------------------------------------------------------------
  */
 

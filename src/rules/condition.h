@@ -62,6 +62,10 @@ const struct condition *condition_compile(struct condition_compiler *compiler,
  */
 bool segments_compile_all(struct condition_compiler *compiler);
 
+/* The files of values that were read for these conditions, each once, into `ret` unless it is NULL.
+ * Returns how many. */
+size_t value_files_read(const struct condition_compiler *compiler, struct route_file *ret);
+
 /*
  * A percentage as it stands in the file (json_raw), as buckets: a number from 0 to 100 with at most
  * two decimals. False: it is something else, and nothing was added to any list.

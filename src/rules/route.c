@@ -6,6 +6,7 @@
  */
 #include <cjson/cJSON.h>
 
+#include "adit/hash.h"
 #include "index.h"
 #include "route.h"
 
@@ -99,6 +100,20 @@ static void compile_flags(struct route_compiler *compiler) {
   if (tests) (void)route_want_array(compiler, tests, "'tests'");
 }
 
+/* What has a digest of its own, or none as it changes nothing, is left out. */
+static void compile_digest(struct route_compiler *compiler) {
+  static const char *const apart[] = {"$schema", "state", "rules", "default", "tests", NULL};
+  uint64_t digest = 0;
+  const cJSON *node;
+  cJSON_ArrayForEach(node, compiler->root) {
+    bool is_apart = false;
+    for (size_t i = 0; apart[i]; i++) is_apart = is_apart || strcmp(node->string, apart[i]) == 0;
+    /* In any order: members may change places. */
+    if (!is_apart) digest += route_digest(node) * (digest_of(str_from_cstr(node->string)) | 1);
+  }
+  compiler->route->settings_digest = digest;
+}
+
 /* False: memory. Mistakes are in the list. */
 static bool compile_parts(struct route_compiler *compiler) {
   (void)json_check_keys(compiler->doc, compiler->root, top_keys, "rule file", compiler->diags);
@@ -111,6 +126,7 @@ static bool compile_parts(struct route_compiler *compiler) {
   route_compile_force(compiler);
   route_compile_zone(compiler);
   route_compile_mirror(compiler);
+  compile_digest(compiler);
   route_compile_rules(compiler);
   size_t rule_slots = attr_table_size(compiler->table);
   route_compile_sticky_by(compiler);

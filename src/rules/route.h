@@ -54,6 +54,8 @@ void route_compile_vary(struct route_compiler *compiler, size_t read_count);
 
 /* A member of an object, or NULL. */
 const struct cJSON *route_member(const struct cJSON *object, const char *key);
+/* The same for what says the same, blanks and comments aside: to tell what a reload has changed. */
+uint64_t route_digest(const struct cJSON *node);
 
 /* Whether `node` is of the kind; else an error at its value: "%s must be a list, not a string". */
 bool route_want_object(struct route_compiler *compiler, const struct cJSON *node, const char *what);

@@ -2,10 +2,18 @@
 #include <cjson/cJSON.h>
 #include <stdio.h>
 
+#include "adit/hash.h"
 #include "route.h"
 
 const struct cJSON *route_member(const struct cJSON *object, const char *key) {
   return cJSON_GetObjectItemCaseSensitive(object, key);
+}
+
+uint64_t route_digest(const struct cJSON *node) {
+  char *text = cJSON_PrintUnformatted(node);
+  const uint64_t digest = text ? digest_of(str_from_cstr(text)) : 0;
+  cJSON_free(text);
+  return digest;
 }
 
 static const char *kind_text(const struct cJSON *node) {

@@ -70,6 +70,7 @@ static void compile_rule(struct condition_compiler *conditions, struct route_com
   char what[WHAT_MAX];
   rule->to = VARIANT_NONE;
   struct diag_place at = json_place(compiler->doc, node);
+  rule->digest = route_digest(node);
   rule->line = at.line;
   rule->column = at.column;
   (void)snprintf(what, WHAT_MAX, "rule %zu", index + 1);
@@ -123,6 +124,7 @@ static void compile_default(struct route_compiler *compiler, const struct cJSON 
   }
   split_compile(compiler, split, route_member(node, "by"), "'default'", &route->default_split);
   route->has_default_split = true;
+  route->default_digest = route_digest(node);
 }
 
 /* ---- segments, rules, default ---------------------------------------------------------------- */
@@ -144,6 +146,16 @@ static struct condition_compiler make_conditions(struct route_compiler *compiler
   };
 }
 
+/* Short of memory the arena remembers it and the route is given up. */
+static void keep_files(struct route_compiler *compiler,
+                       const struct condition_compiler *conditions) {
+  const size_t n = value_files_read(conditions, NULL);
+  struct route_file *files = ARENA_ARRAY(compiler->arena, struct route_file, n);
+  if (!files || n == 0) return;
+  compiler->route->files = files;
+  compiler->route->file_count = value_files_read(conditions, files);
+}
+
 void route_compile_rules(struct route_compiler *compiler) {
   const struct cJSON *segments = route_member(compiler->root, "segments");
   const struct cJSON *rules = route_member(compiler->root, "rules");
@@ -153,6 +165,7 @@ void route_compile_rules(struct route_compiler *compiler) {
   if (rules && route_want_array(compiler, rules, "'rules'")) {
     compile_list(&conditions, compiler, rules);
   }
+  keep_files(compiler, &conditions);
   if (segments) (void)segments_compile_all(&conditions);
   if (rest) compile_default(compiler, rest);
 }

@@ -18,6 +18,7 @@ enum { MISTAKES_MAX = 20 };
 struct value_file {
   struct value_file *next;
   struct str path;
+  uint64_t digest;
   struct leaf leaf; /* type, test, accepts, with and n are meant */
 };
 
@@ -117,7 +118,7 @@ static bool compile_content(const struct literal_context *context, const struct 
 }
 
 static bool read_values(const struct literal_context *context, const struct cJSON *node,
-                        const char *path, struct leaf *leaf) {
+                        const char *path, uint64_t *ret_digest, struct leaf *leaf) {
   struct condition_compiler *compiler = context->compiler;
   char *bytes;
   size_t n;
@@ -128,6 +129,7 @@ static bool read_values(const struct literal_context *context, const struct cJSO
   if (!arena_defer(compiler->arena, free, bytes)) {
     return literal_no_memory(context, node);
   }
+  *ret_digest = digest_of(str_make(bytes, n));
   return compile_content(context, node, path, str_make(bytes, n), leaf);
 }
 
@@ -161,12 +163,28 @@ bool value_file_compile(const struct literal_context *context, const struct cJSO
     use_file(known, leaf);
     return true;
   }
-  if (!read_values(context, node, path.p, leaf)) return false;
+  uint64_t digest = 0;
+  if (!read_values(context, node, path.p, &digest, leaf)) return false;
   struct value_file *file = ARENA_NEW(compiler->arena, struct value_file);
   if (!file) return literal_no_memory(context, node);
   file->path = path;
+  file->digest = digest;
   file->leaf = *leaf;
   file->next = compiler->value_files;
   compiler->value_files = file;
   return true;
+}
+
+size_t value_files_read(const struct condition_compiler *compiler, struct route_file *ret) {
+  size_t n = 0;
+  for (const struct value_file *file = compiler->value_files; file; file = file->next) {
+    bool again = false; /* as values of another type */
+    for (const struct value_file *before = compiler->value_files; before != file && !again;
+         before = before->next)
+      again = str_eq(before->path, file->path);
+    if (again) continue;
+    if (ret) ret[n] = (struct route_file){file->path, file->digest};
+    n++;
+  }
+  return n;
 }
