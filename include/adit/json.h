@@ -96,6 +96,11 @@ bool json_number_parse(struct str s, double *ret) __attribute__((warn_unused_res
 /* Whether `name` is one of the contract's names: [A-Za-z0-9._-]{1,64}. */
 bool json_is_name(struct str name);
 
+/* From now on this thread tells `note` of each file that it reads, before it opens it. NULL: of
+ * none. */
+typedef void file_note_fn(void *context, const char *path);
+void file_note_reads(file_note_fn *note, void *context);
+
 /* Reads a whole file for the same limits and messages as json_load, for lists of values and keys.
  * NULL: an error is in `diags`, at `at`. The caller frees *ret with free(). */
 bool file_read(const char *path, size_t limit_bytes, struct diag_place at, struct diags *diags,

@@ -24,6 +24,7 @@
 #include "adit/sandbox.h"
 #include "adit/units.h"
 #include "cpus.h"
+#include "file_watch.h"
 #include "gateway_private.h"
 
 enum {
@@ -90,11 +91,17 @@ static void fixed_deinit(struct fixed *fixed) {
 /* ---- start ----------------------------------------------------------------------------------- */
 
 static void warn_unserved(const struct config *config) {
-  if (config->watch)
-    log_write(LOG_WARNING, "%s: 'watch' is not served by this version: send SIGHUP to reload",
-              config->path);
   if (config->has_access_log)
     log_write(LOG_WARNING, "%s: 'access_log' is read but not served by this version", config->path);
+}
+
+/* policy_load(), whose files are watched from then on if `watch` says so. */
+static struct policy *load(struct gateway *gateway, const struct policy_options *options,
+                           struct diags *diags) {
+  file_watch_begin(gateway->watch);
+  struct policy *policy = policy_load(options, diags);
+  file_watch_end(gateway->watch, policy ? policy_config(policy) : NULL);
+  return policy;
 }
 
 static bool load_first(struct gateway *gateway) {
@@ -103,7 +110,7 @@ static bool load_first(struct gateway *gateway) {
   struct policy_options options = {.config_path = gateway->config_path,
                                    .findings = POLICY_FINDINGS_WARNINGS,
                                    .now_ms = clock_wall_ms()};
-  struct policy *policy = policy_load(&options, diags);
+  struct policy *policy = load(gateway, &options, diags);
   log_diags(diags);
   if (!policy) {
     diags_free(&diags);
@@ -257,7 +264,8 @@ static bool gateway_start(struct gateway *gateway) {
   if (!fill_standard_streams() || !control_init(gateway)) return false;
   size_t descriptors = raise_descriptor_limit();
   gateway->signals = signals_open();
-  if (gateway->signals < 0 || !load_first(gateway)) return false;
+  gateway->watch = file_watch_new();
+  if (gateway->signals < 0 || !gateway->watch || !load_first(gateway)) return false;
   const struct config *config = policy_config(gateway->policy);
   unsigned count = config->workers ? config->workers : cpus_usable();
   if (!listeners_open(&gateway->listeners, config, count) || !open_admin(gateway) ||
@@ -314,11 +322,17 @@ static void hand_out(struct gateway *gateway, struct policy *policy) {
     while (sem_timedwait(&gateway->taken, &until) != 0 && errno == EINTR) continue;
 }
 
+static void log_change(void *context, struct str line) {
+  (void)context;
+  log_write(LOG_INFO, "%.*s", STR_ARG(line));
+}
+
 /* The new policy counts from now on for all workers. */
 static void take_over(struct gateway *gateway, struct policy *policy, bool whole,
                       struct diags *diags) {
   size_t routes = policy_route_count(policy);
   warn_unserved(policy_config(policy));
+  policy_tell_changes(gateway->policy, policy, log_change, NULL);
   say_what_waits(gateway, policy_config(policy));
   struct keyset *keyset = keyset_of(gateway, policy);
   resolver_set_refresh(gateway->shared.resolver, policy_config(policy)->dns_refresh_ms);
@@ -339,7 +353,7 @@ static void reload(struct gateway *gateway) {
                                    .previous = gateway->policy,
                                    .findings = POLICY_FINDINGS_WARNINGS,
                                    .now_ms = clock_wall_ms()};
-  struct policy *policy = diags ? policy_load(&options, diags) : NULL;
+  struct policy *policy = diags ? load(gateway, &options, diags) : NULL;
   if (diags) log_diags(diags);
   if (policy) {
     take_over(gateway, policy, diags_count(diags, DIAG_ERROR) == 0, diags);
@@ -384,6 +398,17 @@ static void take_wishes(struct gateway *gateway) {
     control_answer(gateway, control_asked(gateway));
 }
 
+/* Files have events, or have been quiet since. */
+static void take_file_events(struct gateway *gateway) {
+  struct file_watch *watch = gateway->watch;
+  const int64_t now_ms = clock_monotonic_ms();
+  file_watch_take(watch, now_ms);
+  if (gateway->drain_at_ms != 0 || file_watch_due_ms(watch) == 0) return;
+  if (file_watch_due_ms(watch) > now_ms || !file_watch_has_changed(watch)) return;
+  log_write(LOG_INFO, "files have changed");
+  reload(gateway);
+}
+
 /* ---- stop ------------------------------------------------------------------------------------ */
 
 static bool workers_are_done(struct gateway *gateway) {
@@ -392,6 +417,15 @@ static bool workers_are_done(struct gateway *gateway) {
     gateway->started--;
   }
   return true;
+}
+
+/* `wait_ms` (-1: for ever), or less if files are to be looked at before. */
+static int until_files_are_due(const struct gateway *gateway, int wait_ms) {
+  const int64_t due_ms = file_watch_due_ms(gateway->watch);
+  if (due_ms == 0 || gateway->drain_at_ms != 0) return wait_ms;
+  const int64_t left_ms = due_ms - clock_monotonic_ms();
+  if (left_ms <= 0) return 0;
+  return wait_ms < 0 || left_ms < wait_ms ? (int)left_ms : wait_ms;
 }
 
 static void serve(struct gateway *gateway) {
@@ -409,10 +443,12 @@ static void serve(struct gateway *gateway) {
       wait_ms = STOP_POLL_MS;
     }
     struct pollfd watched[] = {{.fd = gateway->signals, .events = POLLIN},
-                               {.fd = gateway->control.fd, .events = POLLIN}};
-    (void)poll(watched, 2, wait_ms);
+                               {.fd = gateway->control.fd, .events = POLLIN},
+                               {.fd = file_watch_fd(gateway->watch), .events = POLLIN}};
+    (void)poll(watched, 3, until_files_are_due(gateway, wait_ms));
     take_signals(gateway);
     take_wishes(gateway);
+    take_file_events(gateway);
   }
 }
 
@@ -437,6 +473,7 @@ static void gateway_deinit(struct gateway *gateway) {
   for (unsigned w = 0; w < gateway->worker_count; w++) worker_deinit(&gateway->workers[w]);
   free(gateway->workers);
   listeners_close(&gateway->listeners);
+  file_watch_free(&gateway->watch);
   policy_unref(&gateway->policy);
   fixed_deinit(&gateway->fixed);
   keyset_unref(gateway->shared.keysets, &gateway->keyset);

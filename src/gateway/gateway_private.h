@@ -32,6 +32,7 @@ struct gateway {
   const char *config_path;
   struct fixed fixed;    /* as it was at start */
   struct policy *policy; /* changed by the main thread only */
+  struct file_watch *watch;
   struct control control;
   const struct gateway_admin *admin; /* NULL: none */
   void *admin_server;                /* of `admin`; NULL: it does not run */
