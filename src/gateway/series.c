@@ -219,9 +219,12 @@ void gateway_visit_variants(const struct gateway_traffic *traffic, gateway_varia
 
 void gateway_visit_rules(const struct gateway_traffic *traffic, gateway_rule_fn visit,
                          void *context) {
-  for (const struct series *one = traffic->sum.first; one; one = one->next)
-    if (one->kind == SERIES_RULE && one->route.n > 0)
-      visit(context, one->route, one->name, ((const struct rule_series *)one)->requests);
+  for (const struct series *one = traffic->sum.first; one; one = one->next) {
+    if (one->kind != SERIES_RULE) continue;
+    uint64_t requests = ((const struct rule_series *)one)->requests;
+    /* Rules that were too many have no name; mostly there are none. */
+    if (one->route.n > 0 || requests > 0) visit(context, one->route, one->name, requests);
+  }
 }
 
 const char *gateway_reason_name(unsigned reason) {
