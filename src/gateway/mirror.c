@@ -10,16 +10,9 @@
 #include "mirror.h"
 
 #include <stdlib.h>
-#include <time.h>
 
+#include "adit/units.h"
 #include "exchange.h"
-
-/* The turn's clock is too coarse for times to the first byte. */
-static int64_t now_us(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 static struct worker_mirrors *mirrors_of(const struct mirror *mirror) {
   return &mirror->worker->mirrors;
@@ -321,7 +314,7 @@ static struct mirror_side *side_of(const struct exchange *exchange) {
 void mirror_note_sent(struct exchange *exchange) {
   struct mirror_side *side = side_of(exchange);
   if (side->sent_us != 0) return;
-  side->sent_us = now_us();
+  side->sent_us = clock_monotonic_us(); /* the turn's clock is too coarse */
   if (!exchange->is_mirror) mirror_send(exchange->mirror);
 }
 
@@ -329,7 +322,7 @@ void mirror_note_head(struct exchange *exchange) {
   struct mirror *mirror = exchange->mirror;
   struct mirror_side *side = side_of(exchange);
   side->status = exchange->response.status;
-  side->took_us = now_us() - side->sent_us;
+  side->took_us = clock_monotonic_us() - side->sent_us;
   if (exchange->is_mirror)
     watch_copy(mirror, MIRROR_ANSWER_MS);
   else if (mirror->sent && !mirror->copy)

@@ -449,6 +449,7 @@ ssize_t __wrap_write(int fd, const void *data, size_t n) {
 /* ---- the rest -------------------------------------------------------------------------------- */
 
 int64_t __wrap_clock_monotonic_ms(void);
+int64_t __wrap_clock_monotonic_us(void);
 int64_t __wrap_clock_wall_ms(void);
 bool __wrap_crypto_random(void *ret, size_t n);
 int __wrap_pthread_create(pthread_t *ret, const pthread_attr_t *attributes,
@@ -457,6 +458,10 @@ void __wrap_log_write(enum log_level level, const char *format, ...);
 
 int64_t __wrap_clock_monotonic_ms(void) {
   return kernel.now_ms;
+}
+
+int64_t __wrap_clock_monotonic_us(void) {
+  return kernel.now_ms * 1000;
 }
 
 int64_t __wrap_clock_wall_ms(void) {
