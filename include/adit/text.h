@@ -26,6 +26,9 @@ void text_deinit(struct text *text);
 void text_clear(struct text *text);
 bool text_failed(const struct text *text);
 struct str text_str(const struct text *text);
+/* Takes the memory for `more` bytes now. False: it is full, or memory is short; it has failed then.
+ */
+bool text_reserve(struct text *text, size_t more);
 
 void text_add(struct text *text, struct str s);
 void text_add_char(struct text *text, char c);

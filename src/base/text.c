@@ -26,8 +26,7 @@ struct str text_str(const struct text *text) {
   return text->p ? str_make(text->p, text->n) : STR("");
 }
 
-/* Room for `more` bytes and a NUL; false, and the text is over, when there is none. */
-static bool reserve(struct text *text, size_t more) {
+bool text_reserve(struct text *text, size_t more) {
   if (text->failed) return false;
   if (more > text->limit_bytes - text->n || text->n + more == SIZE_MAX) {
     text->failed = true;
@@ -50,7 +49,7 @@ static bool reserve(struct text *text, size_t more) {
 }
 
 void text_add(struct text *text, struct str s) {
-  if (!reserve(text, s.n)) return;
+  if (!text_reserve(text, s.n)) return;
   if (s.n > 0) memcpy(text->p + text->n, s.p, s.n);
   text->n += s.n;
   text->p[text->n] = '\0';
@@ -68,7 +67,7 @@ void text_vprintf(struct text *text, const char *format, va_list args) {
   int length = vsnprintf(text->p ? text->p + text->n : NULL, room, format, args);
   if (length < 0) {
     text->failed = true;
-  } else if (reserve(text, (size_t)length)) {
+  } else if (text_reserve(text, (size_t)length)) {
     if ((size_t)length >= room) {
       (void)vsnprintf(text->p + text->n, (size_t)length + 1, format, again);
     }

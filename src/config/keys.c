@@ -141,9 +141,9 @@ static const struct config_key_info rows[] = {
     {"upgrades", "list", "websocket", true},
     {"user", "string", "", false},
     {"sandbox", "boolean", "true", false},
-    {"access_log", "object", "", true},
-    {"access_log.path", "string", "-", true},
-    {"access_log.format", "string", "json", true},
+    {"access_log", "object", "", false},
+    {"access_log.path", "string", "-", false},
+    {"access_log.format", "string", "json", false},
 };
 
 enum { ROWS = sizeof(rows) / sizeof(*rows) };

@@ -43,6 +43,7 @@ void client_refuse(struct client *client, int status, const char *why) {
   worker_log_peer(worker, "%d to %.*s: %s", status, STR_ARG(peer), why);
   COUNT(&worker->counters, requests_refused);
   COUNT(&worker->counters, answers);
+  exchange_log_refused(worker, &client->stream.peer, status, str_from_cstr(why));
   struct str body;
   forward_answer(status, str_from_cstr(why), true, worker_date(worker), &scratch,
                  worker->response_out, &body);

@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "access_log.h"
 #include "adit/units.h"
 #include "gateway_private.h"
 
@@ -196,6 +197,10 @@ void gateway_visit_counters(const struct gateway *gateway, gateway_counter_fn vi
   const struct health_counts checks = health_counts(gateway->shared.health);
 #define X(name, meaning) visit(context, #name, meaning, checks.name);
   HEALTH_COUNTERS(X)
+#undef X
+  const struct access_counts lines = access_log_counts(gateway->shared.access_log);
+#define X(name, meaning) visit(context, #name, meaning, lines.name);
+  ACCESS_LOG_COUNTERS(X)
 #undef X
 }
 

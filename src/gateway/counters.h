@@ -83,7 +83,8 @@
   X(forced, "decisions that were forced")                                             \
   X(pinned, "decisions by a pin")                                                     \
   X(cookies_refused, "sticky cookies that were forged, expired or malformed")         \
-  X(cookies_set, "sticky cookies set")
+  X(cookies_set, "sticky cookies set")                                                \
+  X(access_log_dropped, "lines of the access log dropped: its writer was too slow")
 
 /* Of the one checker of the process; members of struct health_counts. */
 #define HEALTH_COUNTERS(X)                                                       \
@@ -92,6 +93,11 @@
   X(health_shortages, "health checks not made: no memory, descriptors or ports") \
   X(health_unhealthy, "times that an endpoint became unhealthy")                 \
   X(health_recovered, "times that an unhealthy endpoint became healthy again")
+
+/* Of the writer of the access log; members of struct access_counts. */
+#define ACCESS_LOG_COUNTERS(X)                             \
+  X(access_log_written, "lines of the access log written") \
+  X(access_log_lost, "lines of the access log lost: they could not be written")
 
 struct counters {
 #define X(name, meaning) _Atomic uint64_t name;

@@ -77,7 +77,8 @@ void exchange_note_head(struct exchange *exchange, int status) {
   exchange->response_begun = true;
   exchange->status = status;
   if (exchange->is_mirror) return;
-  series_observe(&series_of(exchange)->first_byte, exchange->worker->now_us - exchange->began_us);
+  exchange->first_byte_us = exchange->worker->now_us - exchange->began_us;
+  series_observe(&series_of(exchange)->first_byte, exchange->first_byte_us);
 }
 
 static void count_end(const struct exchange *exchange) {
@@ -103,6 +104,7 @@ static void exchange_finish(struct exchange *exchange) {
   if (!exchange->is_mirror) count_end(exchange);
   lookup_cancel(&exchange->lookup);
   exchange_drop_origin(exchange, false);
+  exchange_log_deinit(exchange);
   exchange_keep_no_body(exchange);
   exchange_leave_retry_budget(exchange);
   if (exchange_has_places(exchange)) exchange_leave_upstream(exchange);
@@ -126,13 +128,15 @@ static enum step send_answer(struct exchange *exchange, struct str body) {
   COUNT(exchange_counters(exchange), answers);
   exchange->state = EXCHANGE_OVER;
   if (!client->operations->write_head(client, worker->response_out)) {
+    exchange_log(exchange, ACCESS_CUT);
     client->operations->cut(client);
     return STEP_NEXT;
   }
   exchange_note_head(exchange, worker->response_out->status);
   if (exchange->request.method_id != HTTP_METHOD_HEAD)
-    (void)client->operations->write_body(client, body);
+    exchange->sent_bytes = client->operations->write_body(client, body);
   worker->trailers_out->n = 0;
+  exchange_log(exchange, ACCESS_COMPLETE);
   client->operations->end(client, worker->trailers_out);
   return STEP_NEXT;
 }
@@ -142,6 +146,7 @@ static enum step answer(struct exchange *exchange, int status, struct str why, b
   struct worker *worker = exchange->worker;
   struct scratch scratch = {.p = worker->scratch, .capacity = worker->scratch_bytes};
   struct str body;
+  exchange->error = why;
   forward_answer(status, why, must_close(exchange, status), worker_date(worker), &scratch,
                  worker->response_out, &body);
   if (busy) forward_retry_after(&worker->response_out->fields);
@@ -156,6 +161,7 @@ enum step exchange_answer(struct exchange *exchange, int status, struct str why)
   if (is_heard) return answer(exchange, status, why, false);
   exchange->state = EXCHANGE_OVER;
   COUNT(exchange_counters(exchange), cut);
+  exchange_log(exchange, ACCESS_CUT);
   exchange->client->operations->cut(exchange->client);
   return STEP_NEXT;
 }
@@ -174,6 +180,7 @@ enum step exchange_answer_challenge(struct exchange *exchange, enum jwt_outcome 
   struct str body;
   if (jwt_outcome_is_ours(outcome)) return exchange_answer_and_log(exchange, 503, why.p);
   COUNT(exchange_counters(exchange), tokens_answered);
+  exchange->error = why;
   forward_answer(401, why, must_close(exchange, 401), worker_date(worker), &scratch,
                  worker->response_out, &body);
   forward_challenge(outcome == JWT_ABSENT ? (struct str){0} : why, &scratch,
@@ -242,6 +249,7 @@ static void exchange_init(struct exchange *exchange, struct worker *worker,
   exchange->policy = policy;
   exchange->policy->refs++;
   exchange->began_us = worker->now_us;
+  exchange->first_byte_us = exchange->connect_us = -1;
   timer_init(&exchange->timer, exchange_fire);
 }
 
@@ -270,5 +278,6 @@ void exchange_begin_copy(struct exchange *copy, const struct exchange *original,
 }
 
 void exchange_abandon(struct exchange *exchange) {
+  exchange_log(exchange, exchange->worker->stop == STOP_NOW ? ACCESS_STOPPED : ACCESS_CLIENT_GONE);
   exchange_finish(exchange);
 }

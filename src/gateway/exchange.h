@@ -22,6 +22,8 @@
 #include "stream.h"
 #include "worker.h"
 
+struct access_request;
+
 enum exchange_state {
   EXCHANGE_DECIDE,   /* route, rules, limits: where it goes, or an answer of our own */
   EXCHANGE_LOOKUP,   /* a directory is asked for what a rule needs */
@@ -61,6 +63,17 @@ struct exchange {
 
   int64_t began_us; /* by the clock of the worker's turns */
   int status;       /* of the answer, once its head was given to the client's codec; 0 before */
+
+  /* What the access log says beside; kept up whether there is one or not. */
+  int64_t first_byte_us;   /* from the beginning to the answer's head; -1: none yet */
+  int64_t connect_us;      /* how long the last connect took; -1: none was needed, or it failed */
+  int64_t connect_from_us; /* when it began */
+  uint64_t sent_bytes;     /* of the answer's body, given to the client's codec */
+  unsigned resent;         /* how often the request was sent once more */
+  struct target *tried;    /* the last that was to be asked, with a reference; NULL: none */
+  struct str error;        /* what an answer of our own says; holds until it was sent */
+  bool told;               /* its line is made */
+  struct access_request *noted; /* of a tunnel, as the views of `request` do not hold any more */
 
   /* The decision, and what it says of both heads. */
   bool decided;
@@ -130,6 +143,9 @@ void exchange_queue_run(struct worker *worker);
 static inline void exchange_queue_turn(struct worker *worker) {
   if (breaker_party_has_news(&worker->party)) exchange_queue_run(worker);
 }
+/* The line of the access log for a head that could not be read, and was answered. */
+void exchange_log_refused(struct worker *worker, const struct ip_address *peer, int status,
+                          struct str why);
 /* The client has gone: nothing more is written to it, the origin's connection is closed. The stream
  * is not called again. */
 void exchange_abandon(struct exchange *exchange);

@@ -146,6 +146,7 @@ enum step exchange_step_pick(struct exchange *exchange) {
   exchange->awaited = NULL;
   if (!target) target = pool_next(pool, &exchange->attempt, worker->now_ms, is_desperate(exchange));
   if (!target) return out_of_endpoints(exchange);
+  exchange_note_target(exchange, target);
   exchange->head_sent = false;
   exchange->request_sent = false;
   if (!exchange->only_fresh) {
@@ -168,6 +169,7 @@ enum step exchange_step_pick(struct exchange *exchange) {
     return STEP_NEXT;
   }
   exchange->target = target;
+  exchange->connect_from_us = worker->now_us;
   exchange_wait_at_most(exchange, pool_config(pool)->connect_timeout_ms);
   exchange->state = EXCHANGE_CONNECT;
   return STEP_NEXT;
@@ -177,6 +179,7 @@ enum step exchange_step_connect(struct exchange *exchange) {
   const struct origin_stream *origin = exchange->origin;
   if (origin->connected) {
     exchange_wait_no_more(exchange);
+    exchange->connect_us = exchange->worker->now_us - exchange->connect_from_us;
     exchange->state = EXCHANGE_REQUEST;
     return STEP_NEXT;
   }

@@ -6,6 +6,7 @@
 #include "upgrade.h"
 
 static void begin_tunnel(struct exchange *exchange) {
+  exchange_log_keep_request(exchange);
   exchange->client->operations->begin_tunnel(exchange->client);
   exchange->origin->operations->begin_tunnel(exchange->origin);
   exchange->state = EXCHANGE_TUNNEL;
@@ -78,6 +79,7 @@ static enum step complete(struct exchange *exchange) {
   struct client_stream *client = exchange->client;
   exchange->state = EXCHANGE_OVER;
   COUNT(exchange_counters(exchange), responses);
+  exchange_log(exchange, ACCESS_COMPLETE);
   client->operations->end(client, response_trailers(exchange));
   exchange_drop_origin(exchange, exchange->request_sent); /* the trailers stood in its buffer */
   return STEP_NEXT;
@@ -126,6 +128,7 @@ enum step exchange_step_response(struct exchange *exchange) {
     exchange_wait_no_more(exchange);
     size_t taken = client->operations->write_body(client, data);
     origin->operations->consume_body(origin, taken);
+    exchange->sent_bytes += taken;
     if (taken == data.n) continue;
     enum stream_write flushed = client->operations->flush(client);
     if (flushed == STREAM_WRITE_FAILED) return cut(exchange, NULL);

@@ -83,6 +83,7 @@ bool exchange_retry(struct exchange *exchange, enum retry_cause cause) {
   if (!may_be_sent_again(exchange)) return false;
   if (!retry_by_contract(exchange, cause) && !retry_by_option(exchange, cause)) return false;
   COUNT(exchange_counters(exchange), retries);
+  exchange->resent++;
   exchange->kept.sent = 0;
   exchange_drop_origin(exchange, false);
   exchange->state = EXCHANGE_PICK;

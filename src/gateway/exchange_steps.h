@@ -11,10 +11,12 @@
  *   exchange_retry.c     sending a request once more
  *   exchange_response.c  RESPONSE: head and body to the client
  *   exchange_tunnel.c    TUNNEL: what follows a 101
+ *   exchange_log.c       its line of the access log
  */
 #ifndef ADIT_GATEWAY_EXCHANGE_STEPS_H
 #define ADIT_GATEWAY_EXCHANGE_STEPS_H
 
+#include "access_log.h"
 #include "exchange.h"
 
 struct scratch;
@@ -64,6 +66,15 @@ void exchange_end_lookups(struct exchange *exchange, bool waits);
 /* Finds what the exchange's pool balances by, where that is a key: exchange->attempt goes by its
  * hash. Before its first endpoint. False: a directory is asked; again when it has answered. */
 bool exchange_find_key(struct exchange *exchange);
+/* The line of the access log, once for an exchange: before its stream's end() or cut(), as what it
+ * says of the request are views. Nothing where there is no log. */
+void exchange_log(struct exchange *exchange, enum access_end end);
+/* The views of the request hold for the last time, and the exchange goes on. */
+void exchange_log_keep_request(struct exchange *exchange);
+/* It is going to ask `target`. */
+void exchange_note_target(struct exchange *exchange, struct target *target);
+void exchange_log_deinit(struct exchange *exchange);
+
 /* The head of the response was given to the client's codec. */
 void exchange_note_head(struct exchange *exchange, int status);
 

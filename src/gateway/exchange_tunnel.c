@@ -80,6 +80,10 @@ static enum flow pump(struct exchange *exchange, enum tunnel_side from, bool *mo
     }
     const size_t taken = write_to(exchange, to, data);
     consume_from(exchange, from, taken);
+    if (from == TUNNEL_CLIENT)
+      exchange->body_bytes += taken;
+    else
+      exchange->sent_bytes += taken;
     if (taken > 0) *moved = true;
     /* Where all was sent before and yet there is no room, there is no memory. */
     if (taken == 0 && is_empty) return FLOW_FAILS;
@@ -104,6 +108,7 @@ static enum step tunnel_is_over(struct exchange *exchange) {
   struct client_stream *client = exchange->client;
   exchange->state = EXCHANGE_OVER;
   COUNT(exchange_counters(exchange), responses);
+  exchange_log(exchange, ACCESS_COMPLETE);
   exchange->worker->trailers_out->n = 0;
   client->operations->end(client, exchange->worker->trailers_out);
   return STEP_NEXT;

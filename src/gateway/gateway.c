@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "access_log.h"
 #include "adit/log.h"
 #include "adit/sandbox.h"
 #include "adit/units.h"
@@ -34,8 +35,8 @@ enum {
   TAKEN_WITHIN_S = 1 /* a reload by all workers: one that is slower is not waited for */
 };
 
-static const char *const fixed_keys[FIXED_COUNT] = {"listen", "workers", "admin", "user",
-                                                    "sandbox"};
+static const char *const fixed_keys[FIXED_COUNT] = {"listen", "workers", "admin",
+                                                    "user",   "sandbox", "access_log"};
 
 /* ---- machine --------------------------------------------------------------------------------- */
 
@@ -82,6 +83,9 @@ static void fixed_init(struct fixed *fixed, const struct config *config) {
   if (config->has_admin) text_add(&fixed->values[FIXED_ADMIN], config->admin.text);
   if (config->user) text_add(&fixed->values[FIXED_USER], str_from_cstr(config->user));
   text_printf(&fixed->values[FIXED_SANDBOX], "%d", config->sandbox);
+  if (config->has_access_log)
+    text_printf(&fixed->values[FIXED_ACCESS_LOG], "%d %s", config->access_log.format,
+                config->access_log.path);
 }
 
 static void fixed_deinit(struct fixed *fixed) {
@@ -89,11 +93,6 @@ static void fixed_deinit(struct fixed *fixed) {
 }
 
 /* ---- start ----------------------------------------------------------------------------------- */
-
-static void warn_unserved(const struct config *config) {
-  if (config->has_access_log)
-    log_write(LOG_WARNING, "%s: 'access_log' is read but not served by this version", config->path);
-}
 
 /* policy_load(), whose files are watched from then on if `watch` says so. */
 static struct policy *load(struct gateway *gateway, const struct policy_options *options,
@@ -118,7 +117,6 @@ static bool load_first(struct gateway *gateway) {
     return false;
   }
   control_publish(gateway, policy, NULL, GATEWAY_LOADED, diags);
-  warn_unserved(policy_config(gateway->policy));
   fixed_init(&gateway->fixed, policy_config(gateway->policy));
   return true;
 }
@@ -147,11 +145,13 @@ static bool give_up_rights(const struct gateway *gateway) {
   const struct config *config = policy_config(gateway->policy);
   struct sandbox_error error;
   bool was_root = geteuid() == 0;
+  const bool appends = config->has_access_log && strcmp(config->access_log.path, "-") != 0;
   if (was_root && !config->user)
     log_write(LOG_WARNING,
               "%s: running as root; name a user to become in \"user\", or start as another",
               config->path);
-  if (!sandbox_drop_rights(config->user, &error) || (config->sandbox && !sandbox_enter(&error))) {
+  if (!sandbox_drop_rights(config->user, &error) ||
+      (config->sandbox && !sandbox_enter(appends ? SANDBOX_APPENDS : SANDBOX_READS, &error))) {
     log_write(LOG_ERROR, "%s: %s", config->path, error.message);
     return false;
   }
@@ -161,6 +161,7 @@ static bool give_up_rights(const struct gateway *gateway) {
 
 static int signals_open(void) {
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN); /* a log that has grown too large is an error of write() */
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGHUP);
@@ -271,6 +272,10 @@ static bool gateway_start(struct gateway *gateway) {
   if (!listeners_open(&gateway->listeners, config, count) || !open_admin(gateway) ||
       !give_up_rights(gateway))
     return false;
+  if (config->has_access_log) {
+    gateway->shared.access_log = access_log_start(&config->access_log, count);
+    if (!gateway->shared.access_log) return false;
+  }
   gateway->shared.resolver = resolver_start(config->dns_refresh_ms);
   gateway->shared.keysets = keysets_new();
   gateway->shared.health = health_new();
@@ -331,7 +336,6 @@ static void log_change(void *context, struct str line) {
 static void take_over(struct gateway *gateway, struct policy *policy, bool whole,
                       struct diags *diags) {
   size_t routes = policy_route_count(policy);
-  warn_unserved(policy_config(policy));
   policy_tell_changes(gateway->policy, policy, log_change, NULL);
   say_what_waits(gateway, policy_config(policy));
   struct keyset *keyset = keyset_of(gateway, policy);
@@ -386,6 +390,8 @@ static void take_signals(struct gateway *gateway) {
   struct signalfd_siginfo info;
   while (read(gateway->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
     if (info.ssi_signo == SIGHUP && gateway->drain_at_ms == 0) reload(gateway);
+    if (info.ssi_signo == SIGUSR1 && gateway->shared.access_log)
+      access_log_reopen(gateway->shared.access_log);
     if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) asked_to_stop(gateway);
   }
 }
@@ -472,6 +478,7 @@ static void gateway_deinit(struct gateway *gateway) {
   while (!workers_are_done(gateway)) (void)poll(NULL, 0, 1);
   for (unsigned w = 0; w < gateway->worker_count; w++) worker_deinit(&gateway->workers[w]);
   free(gateway->workers);
+  access_log_free(&gateway->shared.access_log);
   listeners_close(&gateway->listeners);
   file_watch_free(&gateway->watch);
   policy_unref(&gateway->policy);
@@ -496,6 +503,7 @@ int gateway_run(const struct gateway_options *options) {
   if (started) {
     serve(&gateway);
     stop_admin(&gateway);
+    if (gateway.shared.access_log) access_log_stop(gateway.shared.access_log);
     log_counters(&gateway);
   }
   gateway_deinit(&gateway);

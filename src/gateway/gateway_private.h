@@ -10,7 +10,15 @@
 #include "listeners.h"
 #include "worker.h"
 
-enum { FIXED_LISTEN, FIXED_WORKERS, FIXED_ADMIN, FIXED_USER, FIXED_SANDBOX, FIXED_COUNT };
+enum {
+  FIXED_LISTEN,
+  FIXED_WORKERS,
+  FIXED_ADMIN,
+  FIXED_USER,
+  FIXED_SANDBOX,
+  FIXED_ACCESS_LOG,
+  FIXED_COUNT
+};
 
 /* What a reload cannot change, as texts to be compared. */
 struct fixed {

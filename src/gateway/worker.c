@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "accept.h"
+#include "access_log.h"
 #include "adit/crypto.h"
 #include "adit/log.h"
 #include "adit/units.h"
@@ -336,6 +337,7 @@ static void free_closed(struct worker *worker) {
 /* What others may know of it: one store a turn, none a request. */
 static void publish(struct worker *worker) {
   atomic_store_explicit(&worker->open_clients, worker->client_count, memory_order_relaxed);
+  if (worker->access) access_lane_end_turn(worker->access);
 }
 
 static bool is_done(const struct worker *worker) {
@@ -385,6 +387,7 @@ bool worker_init(struct worker *worker, unsigned number, struct policy *policy,
   worker->number = number;
   worker->shared = *shared;
   worker->client_max = client_max;
+  worker->access = access_log_lane(shared->access_log, number);
   worker->date_second = -1;
   worker->mailbox.fd = -1;
   begin_turn(worker);

@@ -22,6 +22,8 @@
 #include "stream.h"
 #include "timer.h"
 
+struct access_lane;
+struct access_log;
 struct client;
 struct exchange;
 struct listening;
@@ -108,6 +110,7 @@ struct worker_shared {
   struct health *health;
   struct breakers *breakers;
   struct keysets *keysets;
+  struct access_log *access_log; /* NULL: none is written */
 };
 
 struct worker {
@@ -165,6 +168,7 @@ struct worker {
   struct timer stop_timer;
   struct counters counters;
   struct series_table series;
+  struct access_lane *access;    /* NULL: no access log */
   _Atomic uint64_t open_clients; /* client_count after the last turn, for other threads */
 };
 

@@ -79,6 +79,13 @@ static const int allowed[] = {
 /* How files are not to be opened. O_TMPFILE is no matter: it goes with writing only. */
 enum { OPEN_FOR_MORE_THAN_READING = O_ACCMODE | O_CREAT | O_TRUNC };
 
+/* What is written only at its end, and never emptied. */
+enum { APPENDING = O_WRONLY | O_APPEND | O_CREAT };
+
+static const struct rule allowed_for_appending[] = {
+    {SCMP_SYS(openat), {2, SCMP_CMP_MASKED_EQ, OPEN_FOR_MORE_THAN_READING | O_APPEND, APPENDING}},
+};
+
 static const struct rule allowed_with[] = {
     {SCMP_SYS(open), {1, SCMP_CMP_MASKED_EQ, OPEN_FOR_MORE_THAN_READING, O_RDONLY}},
     {SCMP_SYS(openat), {2, SCMP_CMP_MASKED_EQ, OPEN_FOR_MORE_THAN_READING, O_RDONLY}},
@@ -140,11 +147,10 @@ static int add_calls(scmp_filter_ctx filter, uint32_t action, const int *calls, 
   return error;
 }
 
-static int add_rules(scmp_filter_ctx filter) {
+static int add_rules(scmp_filter_ctx filter, const struct rule *rules, size_t n) {
   int error = 0;
-  for (size_t i = 0; error == 0 && i < ITEMS(allowed_with); i++)
-    error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, allowed_with[i].call, 1,
-                                   &allowed_with[i].condition);
+  for (size_t i = 0; error == 0 && i < n; i++)
+    error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, rules[i].call, 1, &rules[i].condition);
   return error;
 }
 
@@ -170,21 +176,23 @@ static int set_attributes(scmp_filter_ctx filter) {
   return error;
 }
 
-static int fill(scmp_filter_ctx filter) {
+static int fill(scmp_filter_ctx filter, enum sandbox_files files) {
   int error = set_attributes(filter);
   if (error == 0) error = add_calls(filter, SCMP_ACT_ALLOW, allowed, ITEMS(allowed));
   if (error == 0 && SANITIZED)
     error = add_calls(filter, SCMP_ACT_ALLOW, allowed_sanitizers, ITEMS(allowed_sanitizers));
-  if (error == 0) error = add_rules(filter);
+  if (error == 0) error = add_rules(filter, allowed_with, ITEMS(allowed_with));
+  if (error == 0 && files == SANDBOX_APPENDS)
+    error = add_rules(filter, allowed_for_appending, ITEMS(allowed_for_appending));
   if (error == 0) error = add_own_signals(filter);
   if (error == 0) error = add_calls(filter, SCMP_ACT_KILL_PROCESS, deadly, ITEMS(deadly));
   if (error == 0) error = hide_clone3(filter);
   return error;
 }
 
-bool sandbox_enter(struct sandbox_error *ret_error) {
+bool sandbox_enter(enum sandbox_files files, struct sandbox_error *ret_error) {
   scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-  int error = filter ? fill(filter) : -ENOMEM;
+  int error = filter ? fill(filter, files) : -ENOMEM;
   if (error == 0) error = seccomp_load(filter);
   seccomp_release(filter);
   if (error == 0) return true;

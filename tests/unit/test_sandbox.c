@@ -144,6 +144,18 @@ static long create_file(void) {
   return open("/tmp/adit-test-sandbox", O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 }
 
+static long append_to_file(void) {
+  return open("/dev/null", O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+}
+
+static long empty_file(void) {
+  return open("/dev/null", O_WRONLY | O_APPEND | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+}
+
+static long read_and_append(void) {
+  return open("/dev/null", O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+}
+
 static long remove_file(void) {
   return unlink("/tmp/adit-test-sandbox");
 }
@@ -183,14 +195,14 @@ static long allow_dumps(void) {
 /* ---- where it is tried ----------------------------------------------------------------------- */
 
 /* In the sandbox, in a child: its wait status. */
-static int try_inside(long (*what)(void)) {
+static int try_inside_with(enum sandbox_files files, long (*what)(void)) {
   pid_t pid = fork();
   ck_assert_int_ge(pid, 0);
   if (pid == 0) {
     struct sandbox_error error;
     const struct rlimit no_dump = {0, 0};
     setrlimit(RLIMIT_CORE, &no_dump);
-    if (!sandbox_enter(&error)) {
+    if (!sandbox_enter(files, &error)) {
       fprintf(stderr, "%s\n", error.message);
       _exit(FAILED);
     }
@@ -200,6 +212,10 @@ static int try_inside(long (*what)(void)) {
   int status = 0;
   ck_assert_int_eq(waitpid(pid, &status, 0), pid);
   return status;
+}
+
+static int try_inside(long (*what)(void)) {
+  return try_inside_with(SANDBOX_READS, what);
 }
 
 struct attempt {
@@ -231,6 +247,7 @@ START_TEST(what_it_has_no_use_for_is_refused)
       {"creating a file", create_file},        {"removing a file", remove_file},
       {"changing a file's mode", change_mode}, {"a process, by clone3()", clone3_process},
       {"setting a limit", raise_limit},        {"changing the user", become_root},
+      {"appending to a file", append_to_file},
   };
   static const struct attempt but_sanitizers[] = {
       {"a process", fork_process},
@@ -244,6 +261,24 @@ START_TEST(what_it_has_no_use_for_is_refused)
     int status = try_inside(one->what);
     ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == WAS_REFUSED, "%s: status %x",
                   one->name, (unsigned)status);
+  }
+}
+END_TEST
+
+/* Where there is a log to be opened again. */
+START_TEST(a_file_is_appended_to_and_no_more)
+{
+  static const struct attempt refused[] = {
+      {"writing a file", write_file},   {"reading and writing a file", read_and_write_file},
+      {"creating a file", create_file}, {"emptying a file", empty_file},
+      {"removing a file", remove_file}, {"reading and appending", read_and_append},
+  };
+  int status = try_inside_with(SANDBOX_APPENDS, append_to_file);
+  ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == DID, "status %x", (unsigned)status);
+  for (size_t i = 0; i < ITEMS(refused); i++) {
+    status = try_inside_with(SANDBOX_APPENDS, refused[i].what);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == WAS_REFUSED, "%s: status %x",
+                  refused[i].name, (unsigned)status);
   }
 }
 END_TEST
@@ -340,5 +375,5 @@ START_TEST(a_user_has_to_be_there)
 END_TEST
 
 UNIT_MAIN("sandbox", what_a_gateway_does_is_allowed, what_it_has_no_use_for_is_refused,
-          what_an_intruder_does_is_the_end, rights_are_dropped, another_user_is_become,
-          a_user_has_to_be_there)
+          a_file_is_appended_to_and_no_more, what_an_intruder_does_is_the_end, rights_are_dropped,
+          another_user_is_become, a_user_has_to_be_there)

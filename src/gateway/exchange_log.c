@@ -1,0 +1,107 @@
+/*
+ * exchange_log: an exchange's line of the access log.
+ *
+ * It is made when the exchange is over, before the codec is told so: what it says of the request
+ * are views of the client's buffer. A tunnel's request is copied before its views end.
+ */
+#include <stdlib.h>
+
+#include "exchange_steps.h"
+
+/* Says that there is none, or that it is a copy of a request, which nobody has made. */
+static bool is_silent(const struct exchange *exchange) {
+  return !exchange->worker->access || exchange->is_mirror || exchange->told;
+}
+
+static int64_t wall_ms(const struct worker *worker, int64_t at_us) {
+  return worker->now_wall_ms - (worker->now_us - at_us) / 1000;
+}
+
+static void tell(struct worker *worker, const struct access_entry *entry) {
+  if (!access_lane_tell(worker->access, entry)) COUNT(&worker->counters, access_log_dropped);
+}
+
+/* What was decided, and where it went. */
+static void add_way(const struct exchange *exchange, struct access_entry *entry) {
+  const struct decision *decision = &exchange->decision;
+  if (exchange->pool) entry->upstream = pool_config(exchange->pool)->name;
+  if (exchange->tried) entry->endpoint = str_from_cstr(exchange->tried->text);
+  if (!exchange->decided) return;
+  entry->reason = str_from_cstr(decide_reason_name(decision->reason));
+  if (!decision->route) return;
+  entry->route = decision->route->name;
+  entry->variant = decision->route->variants[decision->variant].name;
+  entry->bucket = decision->bucket;
+  if (decision->rule) entry->rule = decision->rule->id;
+}
+
+/* The one that the endpoint got: a trusted proxy's, or ours. */
+static struct str request_id_of(const struct exchange *exchange, struct str received) {
+  if (exchange->trusted && received.p) return received;
+  if (exchange->request_id[0] == '\0') return (struct str){0};
+  return str_make(exchange->request_id, sizeof(exchange->request_id));
+}
+
+void exchange_log(struct exchange *exchange, enum access_end end) {
+  if (is_silent(exchange)) return;
+  struct worker *worker = exchange->worker;
+  exchange->told = true;
+  struct access_entry entry = {.began_ms = wall_ms(worker, exchange->began_us),
+                               .client_ip = exchange->client_ip,
+                               .https = exchange->https,
+                               .status = exchange->status,
+                               .end = end,
+                               .bytes_received = (int64_t)exchange->body_bytes,
+                               .bytes_sent = (int64_t)exchange->sent_bytes,
+                               .duration_us = worker->now_us - exchange->began_us,
+                               .first_byte_us = exchange->first_byte_us,
+                               .connect_us = exchange->connect_us,
+                               .retries = exchange->resent,
+                               .bucket = -1,
+                               .error = exchange->error,
+                               .config = policy_hash(exchange->policy->policy)};
+  if (exchange->noted)
+    entry.request = *exchange->noted;
+  else if (exchange->state != EXCHANGE_TUNNEL && exchange->status != 101)
+    access_request_read(&exchange->request, &entry.request);
+  entry.request_id = request_id_of(exchange, entry.request.request_id);
+  add_way(exchange, &entry);
+  tell(worker, &entry);
+}
+
+void exchange_log_keep_request(struct exchange *exchange) {
+  if (is_silent(exchange)) return;
+  struct access_request request;
+  access_request_read(&exchange->request, &request);
+  exchange->noted = access_request_copy(&request);
+}
+
+void exchange_note_target(struct exchange *exchange, struct target *target) {
+  if (exchange->tried) target_unref(exchange->worker->targets, &exchange->tried);
+  exchange->tried = target;
+  exchange->connect_us = -1;
+  target_ref(target);
+}
+
+void exchange_log_deinit(struct exchange *exchange) {
+  if (exchange->tried) target_unref(exchange->worker->targets, &exchange->tried);
+  free(exchange->noted);
+}
+
+void exchange_log_refused(struct worker *worker, const struct ip_address *peer, int status,
+                          struct str why) {
+  if (!worker->access) return;
+  const struct access_entry entry = {.began_ms = worker->now_wall_ms,
+                                     .client_ip = *peer,
+                                     .status = status,
+                                     .end = ACCESS_COMPLETE,
+                                     .bytes_received = -1,
+                                     .bytes_sent = -1,
+                                     .duration_us = -1,
+                                     .first_byte_us = -1,
+                                     .connect_us = -1,
+                                     .bucket = -1,
+                                     .error = why,
+                                     .config = policy_hash(worker->policy->policy)};
+  tell(worker, &entry);
+}
