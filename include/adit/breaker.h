@@ -109,6 +109,8 @@ struct breaker_load {
   unsigned used, waiting;
 };
 struct breaker_load breaker_load(const struct breaker *breaker, enum breaker_gate gate);
+/* Whether it has no place for a request, or somebody waits for one or for a connection. */
+bool breaker_is_full(const struct breaker *breaker);
 /* Whether a line about it may be logged: one a second, from all workers. */
 bool breaker_may_log(struct breaker *breaker, int64_t now_ms);
 

@@ -30,7 +30,21 @@ static void add_seconds(struct text *out, const char *name, const char *help, in
 }
 
 /* gateway_counter_fn */
+/* Prometheus counts time in seconds. */
+static void add_time(struct text *out, struct str name, const char *meaning, uint64_t us) {
+  char base[64];
+  (void)str_copy_to(name, base, sizeof(base));
+  begin(out, base, "_seconds_total", "counter", meaning);
+  text_printf(out, "adit_%s_seconds_total %llu.%06llu\n", base, (unsigned long long)us / 1000000,
+              (unsigned long long)us % 1000000);
+}
+
 static void add_counter(void *out, const char *name, const char *meaning, uint64_t value) {
+  const struct str text = str_from_cstr(name);
+  if (str_ends_with(text, STR("_us"))) {
+    add_time(out, str_take(text, text.n - 3), meaning, value);
+    return;
+  }
   begin(out, name, "_total", "counter", meaning);
   text_printf(out, "adit_%s_total %llu\n", name, (unsigned long long)value);
 }

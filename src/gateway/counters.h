@@ -52,8 +52,8 @@
   X(mirrors_alone, "copies answered where the original was not")                      \
   X(mirrors_failed, "copies without an answer: no endpoint, a bad or late answer")    \
   X(mirrors_stopped, "copies given up because the gateway stops")                     \
-  X(mirrors_original_us, "microseconds to the heads that answered those originals")   \
-  X(mirrors_copy_us, "microseconds to the heads that answered those copies")          \
+  X(mirrors_original_us, "time to the heads that answered those originals")           \
+  X(mirrors_copy_us, "time to the heads that answered those copies")                  \
   X(queued, "times that a request waited: its upstream was at its limits")            \
   X(queue_overflows, "requests that an upstream had no place for, not even to wait")  \
   X(queue_timeouts, "requests that waited for an upstream for too long")              \

@@ -167,10 +167,8 @@ enum step exchange_answer(struct exchange *exchange, int status, struct str why)
 }
 
 enum step exchange_answer_overload(struct exchange *exchange) {
-  static const struct str why = STR_INIT("the service has too much to do: try again soon");
-  if (exchange->is_mirror) return exchange_answer(exchange, 503, why);
   COUNT(exchange_counters(exchange), overloads);
-  return answer(exchange, 503, why, true);
+  return answer(exchange, 503, STR("the service has too much to do: try again soon"), true);
 }
 
 enum step exchange_answer_challenge(struct exchange *exchange, enum jwt_outcome outcome) {

@@ -59,6 +59,7 @@ struct exchange {
   enum exchange_state state;
   struct counters *counters;
   struct mirror *mirror; /* NULL: no copy of this request is made, and it is none */
+  bool is_beside;        /* ... of an upstream with limits, in which it does not count */
   bool is_mirror;        /* it is the copy: nobody waits for the answer, and nobody may suffer */
 
   int64_t began_us; /* by the clock of the worker's turns */

@@ -97,6 +97,11 @@ static void note_upstream(struct exchange *exchange) {
   const size_t upstream = policy_upstream(policy->policy, decision->route, decision->variant);
   exchange->pool = policy->pools[upstream];
   exchange->breaker = policy->breakers[upstream];
+  /* A copy takes none of the places that users may want, and no connection either. */
+  exchange->is_beside = exchange->is_mirror && exchange->breaker;
+  if (!exchange->is_beside) return;
+  exchange->breaker = NULL;
+  exchange->only_fresh = true;
 }
 
 static void note(struct exchange *exchange, struct target *target, bool failed) {
@@ -128,9 +133,18 @@ static void connect_failed(struct exchange *exchange, struct target *target, int
   if (!is_own_shortage(error)) note(exchange, target, true);
 }
 
-/* A copy is no reason to bother those who are not well. */
+/* A copy is no reason to bother those who are not well; and a request that is sent once more goes
+ * rather where it has been than to one of them. */
 static bool is_desperate(const struct exchange *exchange) {
+  if (exchange->tries > 0 && !exchange->started_over) return false;
   return !exchange_has_stable_left(exchange) && !exchange->is_mirror;
+}
+
+/* Connects that time out, one after the other, end with `timeout`. */
+static bool has_tried_for_too_long(const struct exchange *exchange) {
+  return exchange->connect_error == ETIMEDOUT && exchange->attempt.started &&
+         exchange->worker->now_ms - exchange->attempt.started_ms >=
+             pool_config(exchange->pool)->timeout_ms;
 }
 
 enum step exchange_step_pick(struct exchange *exchange) {
@@ -144,7 +158,8 @@ enum step exchange_step_pick(struct exchange *exchange) {
   struct pool *pool = exchange->pool;
   struct target *target = exchange->awaited;
   exchange->awaited = NULL;
-  if (!target) target = pool_next(pool, &exchange->attempt, worker->now_ms, is_desperate(exchange));
+  if (!target && !has_tried_for_too_long(exchange))
+    target = pool_next(pool, &exchange->attempt, worker->now_ms, is_desperate(exchange));
   if (!target) return out_of_endpoints(exchange);
   exchange_note_target(exchange, target);
   exchange->head_sent = false;

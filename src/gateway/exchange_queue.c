@@ -43,7 +43,7 @@ void exchange_leave_upstream(struct exchange *exchange) {
 /* ---- over the limits ------------------------------------------------------------------------- */
 
 static void log_over(const struct exchange *exchange) {
-  if (exchange->is_mirror || !breaker_may_log(exchange->breaker, exchange->worker->now_ms)) return;
+  if (!breaker_may_log(exchange->breaker, exchange->worker->now_ms)) return;
   const struct breaker_load load = breaker_load(exchange->breaker, BREAKER_REQUESTS);
   const struct str name = pool_config(exchange->pool)->name;
   log_write(LOG_WARNING, "upstream '%.*s' is over its limits: %u requests run, %u wait%s",
@@ -65,9 +65,7 @@ static enum step over_limits(struct exchange *exchange) {
 /* Goes on in EXCHANGE_PICK with a place, or waits for one. */
 static enum step enter(struct exchange *exchange, enum breaker_gate gate) {
   struct breaker *breaker = exchange->breaker;
-  const bool may_wait = !exchange->is_mirror; /* copies are for what is left over */
-  switch (breaker_enter(breaker, gate, may_wait ? &exchange->worker->party : NULL,
-                        may_wait ? &exchange->waiter : NULL)) {
+  switch (breaker_enter(breaker, gate, &exchange->worker->party, &exchange->waiter)) {
     case BREAKER_PASSED:
       note_place(exchange, gate);
       return STEP_NEXT;

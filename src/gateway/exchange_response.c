@@ -81,7 +81,8 @@ static enum step complete(struct exchange *exchange) {
   COUNT(exchange_counters(exchange), responses);
   exchange_log(exchange, ACCESS_COMPLETE);
   client->operations->end(client, response_trailers(exchange));
-  exchange_drop_origin(exchange, exchange->request_sent); /* the trailers stood in its buffer */
+  exchange_drop_origin(exchange, exchange->request_sent &&
+                                     !exchange->is_beside); /* the trailers stood in its buffer */
   return STEP_NEXT;
 }
 

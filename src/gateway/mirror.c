@@ -154,8 +154,15 @@ static struct str keep(struct buffer *buffer, struct str s) {
   return kept;
 }
 
-/* The views of the original's head end with it: copies what forward_request() reads of it. The body
- * is here already, so that nobody has to be asked for it. False: memory. */
+/* A part of a text in the copy of that. What is no part of it is not the client's, and stays. */
+static struct str part_in(struct str copy, struct str text, struct str part) {
+  const uintptr_t at = (uintptr_t)part.p, from = (uintptr_t)text.p;
+  if (!part.p || at < from || at + part.n > from + text.n) return part;
+  return str_make(copy.p + (at - from), part.n);
+}
+
+/* The views of the original's head end with it: copies what forward_request() reads of it, and
+ * attributes. The body is here already, so that nobody has to be asked for it. False: memory. */
 static bool keep_request(struct mirror *mirror, const struct http_request *from,
                          struct http_request *ret) {
   size_t need = from->method.n + from->origin.n + from->authority.n;
@@ -176,6 +183,9 @@ static bool keep_request(struct mirror *mirror, const struct http_request *from,
       .body = from->body,
       .content_length = from->content_length,
   };
+  ret->raw_path = part_in(ret->origin, from->origin, from->raw_path);
+  ret->query = part_in(ret->origin, from->origin, from->query);
+  ret->host = part_in(ret->authority, from->authority, from->host);
   for (size_t i = 0; i < from->field_count; i++) {
     const struct http_field *field = &from->fields[i];
     if (field->id == HTTP_FIELD_EXPECT) continue;
@@ -206,6 +216,15 @@ static int64_t answer_within_ms(const struct exchange *copy) {
   return upstream->connect_timeout_ms + upstream->timeout_ms;
 }
 
+/* Whether the copy's upstream has as much to do as it may, or users who wait. */
+static bool is_upstream_full(const struct exchange *original) {
+  const struct policy *policy = original->policy->policy;
+  const struct decision *decision = &original->decision;
+  const size_t upstream = policy_upstream(policy, decision->route, decision->mirror->to);
+  const struct breaker *breaker = original->policy->breakers[upstream];
+  return breaker && breaker_is_full(breaker);
+}
+
 /* The original is on its way. What it was decided for may have changed meanwhile, by a failover. */
 static void mirror_send(struct mirror *mirror) {
   struct worker *worker = mirror->worker;
@@ -220,7 +239,7 @@ static void mirror_send(struct mirror *mirror) {
     mirror_drop(mirror);
     return;
   }
-  struct exchange *copy = exchange_acquire(worker);
+  struct exchange *copy = is_upstream_full(original) ? NULL : exchange_acquire(worker);
   if (!copy || !keep_request(mirror, &original->request, &copy->request)) {
     if (copy) exchange_release(worker, copy);
     COUNT(&worker->counters, mirrors_busy);

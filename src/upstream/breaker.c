@@ -251,6 +251,12 @@ struct breaker_load breaker_load(const struct breaker *breaker, enum breaker_gat
   return (struct breaker_load){.used = used_of(state), .waiting = waiting_of(state)};
 }
 
+bool breaker_is_full(const struct breaker *breaker) {
+  const struct gate *requests = &breaker->gates[BREAKER_REQUESTS];
+  return !has_room(requests, state_of(requests)) ||
+         waiting_of(state_of(&breaker->gates[BREAKER_CONNECTIONS])) > 0;
+}
+
 bool breaker_may_log(struct breaker *breaker, int64_t now_ms) {
   int64_t last_ms = atomic_load_explicit(&breaker->logged_ms, memory_order_relaxed);
   return (last_ms == 0 || now_ms - last_ms >= LOG_EVERY_MS) &&

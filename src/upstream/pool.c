@@ -37,8 +37,7 @@ struct pool {
   bool is_outdated; /* memory was short when the list was to be made anew */
   struct members members;
   uint64_t cursor;
-  unsigned retrying;        /* requests that were sent once more, and are under way */
-  int64_t ejected_until_ms; /* the last of those that this pool's requests ejected */
+  unsigned retrying; /* requests that were sent once more, and are under way */
 };
 
 /* ---- members --------------------------------------------------------------------------------- */
@@ -249,6 +248,14 @@ const struct config_upstream *pool_config(const struct pool *pool) {
 
 /* ---- choosing -------------------------------------------------------------------------------- */
 
+/* Another number for each `nth`, in which each bit depends on every bit (splitmix64). */
+static uint64_t mix(uint64_t number, uint64_t nth) {
+  uint64_t x = number + nth * 0x9E3779B97F4A7C15u;
+  x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9u;
+  x = (x ^ x >> 27) * 0x94D049BB133111EBu;
+  return x ^ x >> 31;
+}
+
 /* Whether a member was avoided before the attempt began (and not on the attempt's own account). */
 static bool is_avoided(const struct member *member, const struct pool_attempt *attempt) {
   const struct target *target = member->target;
@@ -273,7 +280,7 @@ static bool holds_back(const struct member *member, const struct pool_attempt *a
 static bool has_too_many_ejected(const struct pool *pool, int64_t now_ms) {
   const struct members *members = &pool->members;
   size_t ejected = 0;
-  if (pool->ejected_until_ms <= now_ms) return false;
+  if (target_table_ejected_until_ms(pool->table) <= now_ms) return false;
   for (size_t i = 0; i < members->n; i++)
     ejected += members->items[i].target->outlier.until_ms > now_ms;
   return ejected * 100 > pool->config->outliers.max_ejected_percent * members->n;
@@ -291,15 +298,34 @@ static bool has_less(const struct member *a, const struct member *b) {
   return (uint64_t)a->target->active * b->weight < (uint64_t)b->target->active * a->weight;
 }
 
+/* Who would pass over a member that is out to the next in the list would give that one the load of
+ * two. So a turn that is not taken goes by, and a draw that fails is made again. */
+enum { TURNS_MAX = 256, DRAWS_MAX = 16 };
+
+static bool is_fit(const struct members *members, size_t i, const struct pool_attempt *attempt) {
+  const struct member *member = &members->items[i];
+  return !is_avoided(member, attempt) && !holds_back(member, attempt);
+}
+
 static size_t pick_in_turn(struct pool *pool, const struct pool_attempt *attempt) {
   size_t i = member_at(&pool->members, pool->cursor++);
-  return holds_back(&pool->members.items[i], attempt) ? i + 1 : i;
+  for (unsigned turn = 1; turn < TURNS_MAX && !is_fit(&pool->members, i, attempt); turn++)
+    i = member_at(&pool->members, pool->cursor++);
+  return i;
+}
+
+/* A member that was drawn, or where it is not fit another one. */
+static size_t draw_fit(const struct members *members, const struct pool_attempt *attempt, size_t i,
+                       uint64_t salt) {
+  for (uint64_t draw = 1; draw <= DRAWS_MAX && !is_fit(members, i, attempt); draw++)
+    i = member_at(members, mix(attempt->random + salt, draw) >> 16);
+  return i;
 }
 
 static size_t pick_least(const struct pool *pool, const struct pool_attempt *attempt) {
   const struct members *members = &pool->members;
-  size_t a = member_at(members, attempt->random & UINT32_MAX);
-  size_t b = member_at(members, attempt->random >> 32);
+  size_t a = draw_fit(members, attempt, member_at(members, attempt->random & UINT32_MAX), 1);
+  size_t b = draw_fit(members, attempt, member_at(members, attempt->random >> 32), 2);
   if (a == b) b = (a + 1) % members->n;
   bool avoids_a = is_avoided(&members->items[a], attempt);
   if (avoids_a != is_avoided(&members->items[b], attempt)) return avoids_a ? b : a;
@@ -331,15 +357,34 @@ static size_t hashed_member(const struct pool *pool, const struct pool_attempt *
 
 /* ---- an attempt's order ---- */
 
+static size_t greatest_divisor(size_t a, size_t b) {
+  while (b > 0) {
+    const size_t rest = a % b;
+    a = b;
+    b = rest;
+  }
+  return a;
+}
+
 static size_t place_count(const struct pool *pool, const struct pool_attempt *attempt) {
   const size_t n = pool->members.n;
   return n > 0 && attempt->hashed ? HASHED_PLACES + n : n;
 }
 
+/* How an attempt goes on from where it began: another way for each, so that the load of one that
+ * does not accept is spread over all others. Prime to their number, so that all are met. */
+static size_t stride(const struct pool *pool, const struct pool_attempt *attempt) {
+  const size_t n = pool->members.n;
+  if (n < 3) return 1;
+  size_t step = 1 + (size_t)((attempt->random * 0xD1B54A32D192ED03u >> 32) % (n - 1));
+  while (greatest_divisor(step, n) > 1) step = step % (n - 1) + 1;
+  return step;
+}
+
 /* Which member an attempt meets at a place of its order; SIZE_MAX: one that came before. */
 static size_t member_of(const struct pool *pool, const struct pool_attempt *attempt, size_t place) {
   if (attempt->hashed) return hashed_member(pool, attempt, place);
-  return (attempt->start + place) % pool->members.n;
+  return (attempt->start + place * stride(pool, attempt)) % pool->members.n;
 }
 
 /* In which round a member's turn is. What starts slowly was passed over by the other balances when
@@ -357,7 +402,8 @@ static void attempt_start(struct pool *pool, struct pool_attempt *attempt, int64
   attempt->started_ms = now_ms;
   attempt->hashed = attempt->hashed && pool->members.table;
   if (pool->members.n == 0) return;
-  attempt->panics = desperate && has_too_many_ejected(pool, now_ms);
+  attempt->panics =
+      !pool->config->outliers.enabled || (desperate && has_too_many_ejected(pool, now_ms));
   switch (pool->config->balance) {
     case BALANCE_LEAST_REQUESTS:
       attempt->start = pick_least(pool, attempt);
@@ -430,7 +476,6 @@ struct pool_target pool_target_get(const struct pool *pool, size_t i, int64_t no
 
 int64_t pool_note(struct pool *pool, struct target *target, bool failed, int64_t now_ms) {
   int64_t ejected_ms = target_note(target, &pool->config->outliers, failed, now_ms);
-  if (ejected_ms > 0 && target->outlier.until_ms > pool->ejected_until_ms)
-    pool->ejected_until_ms = target->outlier.until_ms;
+  if (ejected_ms > 0) target_table_note_ejection(pool->table, target->outlier.until_ms);
   return ejected_ms;
 }

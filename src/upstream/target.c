@@ -17,6 +17,7 @@ enum { TABLE_BUCKETS = 256 };
 
 struct target_table {
   struct target *buckets[TABLE_BUCKETS];
+  int64_t ejected_until_ms;
 };
 
 struct target_table *target_table_new(void) {
@@ -26,6 +27,14 @@ struct target_table *target_table_new(void) {
 void target_table_free(struct target_table **table) {
   free(*table);
   *table = NULL;
+}
+
+int64_t target_table_ejected_until_ms(const struct target_table *table) {
+  return table->ejected_until_ms;
+}
+
+void target_table_note_ejection(struct target_table *table, int64_t until_ms) {
+  if (until_ms > table->ejected_until_ms) table->ejected_until_ms = until_ms;
 }
 
 /* Unix sockets are told apart by their texts, addresses by what they are. */

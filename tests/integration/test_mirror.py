@@ -550,3 +550,52 @@ def test_reload_under_it(bench):
     peer.send(response())
     settle(bench, client, peer)
     end(bench, sent=1, agreed=1)
+
+
+# ---- beside limits and keys ----------------------------------------------------------------------
+
+def test_copies_take_no_places(bench):
+    """Of an upstream with limits: users have all of them, and where there is none to spare there is no copy."""
+    limits = {"circuit_breaker": {"max_requests": 1, "max_connections": 1, "max_pending": 0}}
+    rules = {"rules": [{"id": "beta", "when": {"header.x-beta": "1"}, "to": "canary"}], **mirror()}
+    bench.start(rules=rules, config={"upstreams": {"shop-canary": limits}})
+    client, user = bench.client(), bench.client()
+    origin, _, _ = bench.exchange(client, bench.v1)
+    copy = bench.canary.accept()
+    assert copy.read_request().has("X-Adit-Mirror")
+    user.send(request("GET / HTTP/1.1", "X-Beta: 1"))
+    peer = bench.canary.accept()
+    assert not peer.read_request().has("X-Adit-Mirror")
+    bench.exchange(client, origin)  # the canary has as much to do as it may
+    peer.send(response(body=b"whole"))
+    assert user.read_response().body == b"whole"
+    copy.send(response())
+    copy.expect_gone()
+    user.send(request("GET / HTTP/1.1", "X-Beta: 1"))
+    peer.read_request()
+    peer.send(response())
+    assert user.read_response().status == 200
+    end(bench, sent=1, agreed=1, busy=1, same=2)
+
+
+def test_copies_go_where_their_user_is(bench):
+    """An upstream that balances by hash does so for copies, too."""
+    pods = [bench.origin(f"canary-{name}") for name in "abc"]
+    for pod in pods:
+        pod.serve(lambda got: response())
+    bench.v1.serve(lambda got: response())
+    by_hash = {"load_balancing": "hash", "hash_by": ["header.x-user", "path"]}
+    bench.start(rules=mirror(), canary=pods, config={"upstreams": {"shop-canary": by_hash}})
+    client = bench.client()
+    for number in range(24):
+        named = (f"X-User: u{number}",) if number % 2 else ()
+        for _ in range(2):
+            client.send(request(f"GET /{number}?x=1 HTTP/1.1", *named))
+            assert client.read_response().status == 200
+    bench.stop()
+    places = {}
+    for pod in pods:
+        for got in pod.requests:
+            places.setdefault(got.target, set()).add(pod.name)
+    assert places and all(len(names) == 1 for names in places.values()), places
+    assert len(set.union(*places.values())) == 3

@@ -176,6 +176,24 @@ def test_the_last_try_has_all_the_time(bench):
     assert client.read_response().body == b"late"
 
 
+def test_endpoint_that_is_left_out_gets_no_retries(bench):
+    """Rather where it has been."""
+    sick, well = bench.origin("v1-sick"), bench.origin("v1-well")
+    more = {"outlier_detection": {"consecutive_failures": 1, "ejection_time": "1h", "max_ejection_time": "1h"},
+            "retry": {"statuses": [503, 500]}}
+    bench.start(v1=[sick, well], config={"upstreams": {"shop-v1": more}})
+    client = bench.client()
+    client.send(request())
+    give(sick, response("503 No"))
+    give(well, LAST)
+    assert client.read_response().status == 204
+    client.send(request())
+    give(well, response("500 No"))
+    give(well, LAST)
+    assert client.read_response().status == 204
+    sick.expect_untouched()
+
+
 # ---- a canary's
 
 

@@ -134,7 +134,7 @@ START_TEST(slow_start)
   } cases[] = {
       {BALANCE_LEAST_REQUESTS, 10, 4, 6},     {BALANCE_LEAST_REQUESTS, 50, 23, 27},
       {BALANCE_LEAST_REQUESTS, 99, 47, 52},   {BALANCE_LEAST_REQUESTS, 100, 48, 52},
-      {BALANCE_ROUND_ROBIN, 10, 4, 6},        {BALANCE_ROUND_ROBIN, 50, 23, 27},
+      {BALANCE_ROUND_ROBIN, 10, 8, 10},       {BALANCE_ROUND_ROBIN, 50, 32, 35},
       {BALANCE_ROUND_ROBIN, 100, 49.9, 50.1},
   };
   for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {

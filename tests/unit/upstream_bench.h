@@ -9,7 +9,7 @@
 #include "unit.h"
 #include "upstream/target.h"
 
-enum { BENCH_ENDPOINTS_MAX = 8 };
+enum { BENCH_ENDPOINTS_MAX = 16 };
 
 struct bench_upstream {
   struct config_upstream config;
