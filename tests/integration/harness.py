@@ -50,7 +50,8 @@ class Gateway:
     """A process `adit run`, started by the command `before` if there is one, which must become it.
     Its stderr is kept, line by line."""
 
-    def __init__(self, binary, directory, transcript, descriptors=None, before=(), pass_fds=()):
+    def __init__(self, binary, directory, transcript, descriptors=None, before=(), pass_fds=(),
+                 stdout=subprocess.DEVNULL):
         def limit():
             resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
 
@@ -60,7 +61,7 @@ class Gateway:
         self.ended = False
         self.process = subprocess.Popen(
             [*before, binary, "run", "-c", "adit.json"], pass_fds=pass_fds,
-            cwd=directory, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            cwd=directory, stdin=subprocess.DEVNULL, stdout=stdout,
             stderr=subprocess.PIPE, preexec_fn=limit if descriptors else None,
             env={**os.environ, "UBSAN_OPTIONS": "print_stacktrace=1"})
         threading.Thread(target=self.read_stderr, daemon=True).start()

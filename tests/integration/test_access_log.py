@@ -176,14 +176,15 @@ def test_client_that_leaves(bench):
 def test_head_and_stop(bench):
     bench.start(config={**LOG, "timeouts": {"drain": "10s"}})
     client = bench.client()
-    bench.exchange(client, bench.v1, request("HEAD / HTTP/1.1"), message("HTTP/1.1 200 OK", "Content-Length: 5"),
-                   answers="HEAD")
-    client.send(request("GET /slow HTTP/1.1"))
+    peer, _, _ = bench.exchange(client, bench.v1, request("HEAD / HTTP/1.1"),
+                                message("HTTP/1.1 200 OK", "Content-Length: 5"), answers="HEAD")
     wait_for(lambda: len(lines_of(bench)) == 1, "the first line is not written")
-    # Its endpoint is asked and does not answer; a second signal stops now.
+    client.send(request("GET /slow HTTP/1.1"))
+    peer.read_request()  # and is not answered; a second signal stops now
     bench.gateway.signal(signal.SIGTERM)
     bench.gateway.wait_line("draining")
     bench.gateway.signal(signal.SIGTERM)
+    bench.gateway.expect_clean_end()
     head, stopped = entries(bench)
     expect(head, method="HEAD", bytes_sent=0, status=200, end="complete")
     expect(stopped, path="/slow", end="stopped", status=None)
@@ -317,8 +318,7 @@ def start_on_pipe(bench, **config):
     answer_names(*bench.origins)
     bench.write_files(config={"access_log": {}, **config})
     reads, writes = os.pipe()
-    before = ["sh", "-c", f'exec "$@" >&{writes}', "sh"]
-    bench.run(before=before, pass_fds=[writes])
+    bench.run(stdout=writes)
     os.close(writes)
     return reads
 
