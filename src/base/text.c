@@ -150,15 +150,15 @@ static void hex_escape(unsigned char c, char out[4]) {
 }
 
 void text_add_escaped(struct text *text, struct str s) {
-  for (size_t i = 0; i < s.n; i++) {
-    unsigned char c = (unsigned char)s.p[i];
-    if (c >= 0x20 && c < 0x7F) {
-      text_add_char(text, s.p[i]);
-    } else {
-      char hex[4];
-      hex_escape(c, hex);
-      text_add(text, str_make(hex, sizeof(hex)));
-    }
+  size_t i = 0;
+  while (i < s.n) {
+    size_t from = i;
+    while (i < s.n && s.p[i] >= 0x20 && s.p[i] < 0x7F) i++;
+    text_add(text, str_make(s.p + from, i - from));
+    if (i == s.n) break;
+    char hex[4];
+    hex_escape((unsigned char)s.p[i++], hex);
+    text_add(text, str_make(hex, sizeof(hex)));
   }
 }
 

@@ -3,6 +3,7 @@ import fcntl
 import json
 import os
 import pathlib
+import pwd
 import re
 import resource
 import signal
@@ -10,6 +11,7 @@ import signal
 from handshakes import open_tunnel
 from harness import Gateway, Task, message, request, response
 from sockets import wait_for
+from test_privileges import for_root, write_for
 from visitors import answer_names
 
 LOG = {"access_log": {"path": "access.log"}}
@@ -221,6 +223,15 @@ def test_combined(bench):
     assert re.fullmatch(rb'127\.0\.0\.1 - - ' + when + rb' "-" 400 - "-" "-"', refused), refused
 
 
+def test_copies_have_no_line(bench):
+    bench.start(config=LOG, rules={"mirror": {"to": "canary"}})
+    bench.exchange(bench.client(), bench.v1)
+    copy = bench.canary.accept()
+    copy.read_request()
+    copy.send(response())
+    expect(only(bench), variant="v1", upstream="shop-v1")
+
+
 def test_there_is_none_unless_it_is_asked_for(bench):
     bench.start()
     bench.exchange(bench.client(), bench.v1)
@@ -269,6 +280,28 @@ def test_file_that_cannot_be_made(bench):
     bench.gateway = Gateway(bench.binary, bench.directory.name, bench.transcript)
     assert bench.gateway.wait_end() == 1
     bench.gateway.wait_line(r"error: access_log: none/access\.log cannot be written: No such file or directory")
+    bench.gateway = None
+
+
+@for_root
+def test_user_without_rights(bench):
+    """What the start can open, the rotation can, too: both are done by the user that was become."""
+    write_for(bench, "nobody", user="nobody", **LOG)
+    bench.run()
+    bench.exchange(bench.client(), bench.v1)
+    wait_for(lambda: len(lines_of(bench)) == 1, "the line is not written")
+    os.rename(path_of(bench), path_of(bench, "old.log"))
+    bench.gateway.signal(signal.SIGUSR1)
+    bench.gateway.wait_line(OPENED_AGAIN)
+    assert os.stat(path_of(bench)).st_uid == pwd.getpwnam("nobody").pw_uid
+    bench.stop()
+    os.chown(bench.directory.name, 0, 0)
+    os.chmod(bench.directory.name, 0o755)
+    os.remove(path_of(bench))
+    bench.gateway = Gateway(bench.binary, bench.directory.name, bench.transcript)
+    assert bench.gateway.wait_end() == 1
+    bench.gateway.wait_line(r"error: access_log: access\.log cannot be written: Permission denied; the user that the "
+                            r"gateway runs as must be able to make it")
     bench.gateway = None
 
 
