@@ -1,7 +1,7 @@
 /*
  * upstream: where requests are sent: names, addresses, pools, idle connections.
  *
- * A resolver (one thread for the process) keeps the addresses of every host name fresh; workers
+ * A resolver (a few threads for the process) keeps the addresses of every host name fresh; workers
  * only read its results. All else here belongs to one worker and has no lock: a table of targets
  * (one address and port, with its idle connections), and pools (one named upstream of one snapshot,
  * over targets). Targets are shared by the pools of all snapshots, so that a reload keeps
@@ -25,7 +25,7 @@ struct resolved_name;
 
 enum { RESOLVED_ADDRESSES_MAX = 256 };
 
-/* Starts the thread; it looks each name up anew `refresh_ms` after it has been answered, and one
+/* Starts its threads; they look each name up anew `refresh_ms` after it has been answered, and one
  * that was not found after a second at the latest. NULL: it could not be started. */
 struct resolver *resolver_start(int64_t refresh_ms);
 /* Another time from look-up to look-up; counts from the last one of each name on. Thread-safe. */

@@ -29,7 +29,6 @@ static void add_seconds(struct text *out, const char *name, const char *help, in
   text_printf(out, "adit_%s %lld.%03d\n", name, (long long)(ms / 1000), (int)(ms % 1000));
 }
 
-/* gateway_counter_fn */
 /* Prometheus counts time in seconds. */
 static void add_time(struct text *out, struct str name, const char *meaning, uint64_t us) {
   char base[64];
@@ -39,6 +38,7 @@ static void add_time(struct text *out, struct str name, const char *meaning, uin
               (unsigned long long)us % 1000000);
 }
 
+/* gateway_counter_fn */
 static void add_counter(void *out, const char *name, const char *meaning, uint64_t value) {
   const struct str text = str_from_cstr(name);
   if (str_ends_with(text, STR("_us"))) {

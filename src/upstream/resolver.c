@@ -1,9 +1,10 @@
 /*
- * resolver: one thread that keeps host names' addresses fresh.
+ * resolver: threads that keep host names' addresses fresh.
  *
- * Names are in a list under one mutex. The thread takes the name that is due first, looks it up
- * without the mutex, and stores what it got. Workers see that something changed by a counter and
- * take the mutex only then.
+ * Names are in a list under one mutex. A thread takes the name that is due first, looks it up
+ * without the mutex, and stores what it got. There are several, as a look-up may hang for long, and
+ * one name's server must not hold up the others. Workers see that something changed by a counter
+ * and take the mutex only then.
  */
 #include <errno.h>
 #include <netdb.h>
@@ -19,7 +20,8 @@
 
 enum {
   RETRY_MS = 1000, /* after a failure, at most */
-  STOP_WAIT_MS = 200
+  STOP_WAIT_MS = 200,
+  THREADS = 4
 };
 
 struct resolved_name {
@@ -31,14 +33,15 @@ struct resolved_name {
   int64_t looked_up_ms, due_ms;
   bool tried;
   bool is_lost; /* the last look-up found nothing */
-  bool busy;    /* being looked up: the thread frees it when refs is 0 */
+  bool busy;    /* being looked up: that thread frees it when refs is 0 */
   struct resolved_name *next;
 };
 
 struct resolver {
-  pthread_t thread;
+  pthread_t threads[THREADS];
+  unsigned thread_count;
   pthread_mutex_t mutex;
-  pthread_cond_t wake;  /* for the thread */
+  pthread_cond_t wake;  /* for the threads */
   pthread_cond_t tried; /* for resolver_wait_first */
   struct resolved_name *names;
   int64_t
@@ -129,7 +132,7 @@ static void name_log(struct resolved_name *name, bool found, const char *why) {
 static struct resolved_name *name_due_first(const struct resolver *resolver) {
   struct resolved_name *first = NULL;
   for (struct resolved_name *name = resolver->names; name; name = name->next)
-    if (!first || name->due_ms < first->due_ms) first = name;
+    if (!name->busy && (!first || name->due_ms < first->due_ms)) first = name;
   return first;
 }
 
@@ -190,11 +193,13 @@ struct resolver *resolver_start(int64_t refresh_ms) {
   pthread_cond_init(&resolver->wake, &monotonic);
   pthread_cond_init(&resolver->tried, &monotonic);
   pthread_condattr_destroy(&monotonic);
-  if (pthread_create(&resolver->thread, NULL, resolver_main, resolver) != 0) {
-    free(resolver);
-    return NULL;
-  }
-  return resolver;
+  while (resolver->thread_count < THREADS &&
+         pthread_create(&resolver->threads[resolver->thread_count], NULL, resolver_main,
+                        resolver) == 0)
+    resolver->thread_count++;
+  if (resolver->thread_count > 0) return resolver;
+  free(resolver);
+  return NULL;
 }
 
 void resolver_set_refresh(struct resolver *resolver, int64_t refresh_ms) {
@@ -213,16 +218,19 @@ void resolver_stop(struct resolver **resolver) {
   if (!gone) return;
   pthread_mutex_lock(&gone->mutex);
   gone->stop = true;
-  pthread_cond_signal(&gone->wake);
+  pthread_cond_broadcast(&gone->wake);
   pthread_mutex_unlock(&gone->mutex);
   struct timespec until;
   clock_gettime(CLOCK_REALTIME, &until);
   until.tv_nsec += STOP_WAIT_MS * 1000000L;
   until.tv_sec += until.tv_nsec / 1000000000L;
   until.tv_nsec %= 1000000000L;
-  /* A look-up cannot be interrupted. The process is about to end: what the thread still uses is
+  /* A look-up cannot be interrupted. The process is about to end: what a thread still uses is
    * left to it. */
-  if (pthread_timedjoin_np(gone->thread, NULL, &until) != 0) return;
+  bool all_ended = true;
+  for (unsigned i = 0; i < gone->thread_count; i++)
+    all_ended = pthread_timedjoin_np(gone->threads[i], NULL, &until) == 0 && all_ended;
+  if (!all_ended) return;
   while (gone->names) {
     struct resolved_name *name = gone->names;
     gone->names = name->next;

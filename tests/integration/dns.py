@@ -66,9 +66,12 @@ class Dns:
 
     def wait_taken(self, name):
         """Returns when the gateway has taken the present answer up: it has been asked for, and then the next
-        one, by the same thread."""
+        one, which nobody does before."""
+        self.wait_asked(name, 2)
+
+    def wait_asked(self, name, times):
         with self.lock:
-            until = self.asked.get(name, 0) + 2
+            until = self.asked.get(name, 0) + times
             heard = self.lock.wait_for(lambda: self.asked.get(name, 0) >= until, DEADLINE)
             assert heard, f"{name} is not looked up again"
 

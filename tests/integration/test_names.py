@@ -205,3 +205,21 @@ def test_refresh_is_taken_up_by_a_reload(bench, server):
     bench.gateway.reload()
     server.wait_taken(SHOP)
     assert answered_by(client, 1) == ["127.0.0.2"]
+
+
+@with_dns
+def test_name_whose_server_hangs(bench, server):
+    """It holds up no other one: stable's pods may move meanwhile."""
+    [old, new] = origins_at(bench, "127.0.0.1", "127.0.0.2")
+    serve_names(old, new)
+    server.set(SHOP, "127.0.0.1")
+    server.set(CANARY, "127.0.0.1")
+    start(bench, server, old.port, old.port)
+    client = bench.client()
+    assert answered_by(client, 1) == ["127.0.0.1"]
+    server.fail(CANARY, dns.SILENCE)
+    server.wait_asked(CANARY, 1)
+    server.set(SHOP, "127.0.0.2")
+    server.wait_taken(SHOP)
+    assert answered_by(client, 2) == ["127.0.0.2"] * 2
+    assert not any("cannot be resolved" in line for line in bench.gateway.lines), "the other one was over before"
