@@ -138,7 +138,7 @@ static void watch_directory(struct file_watch *watch, const char *path) {
     else if (strcmp(buffer, ".") == 0)
       return;
     else
-      strcpy(buffer, ".");
+      (void)str_copy_to(STR("."), buffer, sizeof(buffer));
   }
 }
 

@@ -358,11 +358,12 @@ def start_on_pipe(bench, **config):
 
 def test_standard_output(bench):
     reads = start_on_pipe(bench)
-    ask_many(bench, 100)
-    bench.gateway.signal(signal.SIGUSR1)
-    bench.stop()
     with open(reads, "rb") as pipe:
-        assert len({json.loads(line)["request_id"] for line in pipe.read().splitlines()}) == 100
+        reader = Task(lambda: {json.loads(line)["request_id"] for line in pipe})
+        ask_many(bench, 100)
+        bench.gateway.signal(signal.SIGUSR1)  # there is nothing to be opened again
+        bench.stop()
+        assert len(reader.result()) == 100
 
 
 def test_reader_that_does_not_read(bench):

@@ -34,7 +34,7 @@ LAYERS = {
     "findings": "base zone json regex attrs rules decide",
     "policy": "base json crypto http config attrs geo rules decide findings",
     "upstream": "base config http transport client health attrs",
-    "gateway": "base crypto http transport config attrs rules decide policy upstream health lookup jwt keyset sandbox",
+    "gateway": "base json crypto http transport config attrs rules decide policy upstream health lookup jwt keyset sandbox",
     "admin": "base json crypto http config jwt policy gateway",
     "import": "base json regex http",
     "cli": "base zone json crypto http config attrs rules decide findings policy client lookup jwt keyset import gateway admin",

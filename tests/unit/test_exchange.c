@@ -22,6 +22,8 @@
   "\"sick\": {\"endpoints\": [\"127.0.0.1:7\", \"127.0.0.1:8\"], \"load_balancing\": "        \
   "\"round_robin\", \"timeout\": \"5s\", \"retry\": {\"statuses\": [503], \"try_timeout\": "  \
   "\"1s\"}},"                                                                                 \
+  "\"distant\": {\"endpoints\": [\"127.0.0.1:12\", \"127.0.0.1:13\"], "                       \
+  "\"load_balancing\": \"round_robin\", \"connect_timeout\": \"2s\", \"timeout\": \"1s\"},"   \
   "\"full\": {\"endpoints\": [\"127.0.0.1:9\"], \"timeout\": \"5s\","                         \
   " \"circuit_breaker\": {\"max_requests\": 1, \"max_pending\": 0}},"                         \
   "\"narrow\": {\"endpoints\": [\"127.0.0.1:10\", \"127.0.0.1:11\"], \"load_balancing\": "    \
@@ -43,6 +45,9 @@
   "{\"route\": \"keyed\", \"match\": {\"hosts\": [\"keyed\"]}," \
   " \"variants\": {\"v1\": \"keyed\", \"canary\": \"canary\"}," \
   " \"rules\": [{\"id\": \"to\", \"when\": {\"header.x-to\": \"canary\"}, \"to\": \"canary\"}]}"
+#define DISTANT_TEXT                                                                        \
+  "{\"route\": \"distant\", \"match\": {\"hosts\": [\"distant\"]}, \"variants\": {\"v1\": " \
+  "\"distant\"}, \"stable\": \"v1\"}"
 #define BUSY_TEXT                                                                  \
   "{\"route\": \"busy\", \"match\": {\"hosts\": [\"busy\"]}, \"stable\": \"v1\","  \
   " \"variants\": {\"v1\": \"full\", \"canary\": \"narrow\"}, \"rules\": ["        \
@@ -78,6 +83,7 @@ static void play_all(const struct walk *walks, size_t n) {
   write_file("rules/again.json", AGAIN_RULES_TEXT);
   write_file("rules/keyed.json", KEYED_RULES_TEXT);
   write_file("rules/busy.json", BUSY_TEXT);
+  write_file("rules/distant.json", DISTANT_TEXT);
   struct text said;
   struct policy *policy = load_policy(NULL, NULL, &said);
   ck_assert_msg(policy && text_str(&said).n == 0, "%.*s", STR_ARG(text_str(&said)));
@@ -161,6 +167,10 @@ START_TEST(connect_walks)
        "connect :1; release; connect :2; release; head 504; "
        "body adit: the service did not accept a connection in time; end; "
        "[answers connect_failures=2]"},
+      {"for as long as the whole may take", "GET / HTTP/1.1\r\nHost: distant\r\n", "", "+2016",
+       "connect :12; release; head 504; "
+       "body adit: the service did not accept a connection in time; end; "
+       "[answers connect_failures]"},
       {"the last one's reason is told", GET, "", "+2016 down",
        "connect :1; release; connect :2; release; head 502; "
        "body adit: the service refused the connection; end; [answers connect_failures=2]"},
