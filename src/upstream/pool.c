@@ -308,10 +308,14 @@ static bool is_fit(const struct members *members, size_t i, const struct pool_at
 }
 
 static size_t pick_in_turn(struct pool *pool, const struct pool_attempt *attempt) {
-  size_t i = member_at(&pool->members, pool->cursor++);
-  for (unsigned turn = 1; turn < TURNS_MAX && !is_fit(&pool->members, i, attempt); turn++)
-    i = member_at(&pool->members, pool->cursor++);
-  return i;
+  const uint64_t first = pool->cursor++;
+  for (uint64_t turn = first; turn < first + TURNS_MAX; turn++) {
+    const size_t i = member_at(&pool->members, turn);
+    if (!is_fit(&pool->members, i, attempt)) continue;
+    pool->cursor = turn + 1;
+    return i;
+  }
+  return member_at(&pool->members, first); /* all are out: as if none were */
 }
 
 /* A member that was drawn, or where it is not fit another one. */

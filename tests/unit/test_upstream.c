@@ -469,6 +469,7 @@ START_TEST(ejections_and_other_pools)
   struct pool *other = pool_new(NULL, NULL, table, &without.config);
   pool_free(&old);
   ck_assert_str_eq(bench_attempt(new, table, NOW_MS + 9, false), "");
+  ck_assert_str_eq(bench_attempt(new, table, NOW_MS + 9, true), "127.0.0.1:2 127.0.0.1:1");
   ck_assert_str_eq(bench_attempt(new, table, NOW_MS + 9, true), "127.0.0.1:1 127.0.0.1:2");
   ck_assert_str_eq(bench_attempt(other, table, NOW_MS + 9, false), "127.0.0.1:1 127.0.0.1:2");
   pool_free(&new);
