@@ -18,7 +18,7 @@ import random
 import re
 import tempfile
 
-CASES = 60
+CASES = 30
 REQUESTS_PER_CASE = 80
 PREFIX = "nginx.ingress.kubernetes.io/"
 
