@@ -14,6 +14,7 @@
 struct text;
 
 enum diag_level { DIAG_ERROR, DIAG_WARNING, DIAG_NOTE };
+const char *diag_level_name(enum diag_level level); /* "error", … */
 
 /* Where. Line and column count from 1, the column in bytes; line 0: the file as a whole. */
 struct diag_place {

@@ -12,6 +12,15 @@ uint32_t murmur3_x86_32(const void *data, size_t n, uint32_t seed);
 /* The same of the parts one behind the other, without joining them. */
 uint32_t murmur3_x86_32_parts(const struct str *parts, size_t n, uint32_t seed);
 
+/* Another number for each `nth`, in which each bit depends on every bit of both (splitmix64 of
+ * Steele, Lea and Flood). */
+static inline uint64_t mix_64(uint64_t number, uint64_t nth) {
+  uint64_t x = number + nth * UINT64_C(0x9E3779B97F4A7C15);
+  x = (x ^ x >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
+  x = (x ^ x >> 27) * UINT64_C(0x94D049BB133111EB);
+  return x ^ x >> 31;
+}
+
 /* SipHash-2-4 of Aumasson and Bernstein: without the key nobody can choose what collides. */
 uint64_t siphash_2_4(const uint64_t key[2], const void *data, size_t n);
 /* The same with a key that everybody knows: to tell whether something has changed. */

@@ -18,6 +18,7 @@ struct cJSON;
 struct condition; /* compiled; private to src/rules */
 struct json_doc;
 struct leaf;
+struct text;
 struct rule_index; /* private to src/rules */
 
 enum { BUCKETS = 10000, VARIANT_NONE = 0xFFFF, VARIANTS_MAX = 64, RULES_MAX = 100000 };
@@ -51,6 +52,10 @@ struct split {
 
 /* The variant of a bucket. */
 uint16_t split_variant(const struct split *split, unsigned bucket, uint16_t stable);
+/* How many buckets a variant has; stable's are those that are left. */
+unsigned split_weight(const struct split *split, uint16_t variant);
+/* Buckets as percent: 5, 12.5, 0.25. */
+void split_add_percent(unsigned buckets, struct text *out);
 /* The canary that has all 10000 buckets, or VARIANT_NONE: needs no key. */
 uint16_t split_whole(const struct split *split);
 

@@ -128,7 +128,7 @@ struct pool_attempt {
   int64_t started_ms;
   bool started;
   bool has_given;
-  bool panics; /* ejections do not count: there are too many, or the upstream knows none */
+  bool heeds_ejections; /* not where there are too many, nor where the upstream knows none */
 };
 
 /*

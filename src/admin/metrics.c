@@ -29,13 +29,18 @@ static void add_seconds(struct text *out, const char *name, const char *help, in
   text_printf(out, "adit_%s %lld.%03d\n", name, (long long)(ms / 1000), (int)(ms % 1000));
 }
 
-/* Prometheus counts time in seconds. */
+/* A sample's value, and its end: Prometheus counts time in seconds. */
+static void add_us(struct text *out, uint64_t us) {
+  text_printf(out, " %llu.%06llu\n", (unsigned long long)(us / 1000000),
+              (unsigned long long)(us % 1000000));
+}
+
 static void add_time(struct text *out, struct str name, const char *meaning, uint64_t us) {
   char base[64];
   (void)str_copy_to(name, base, sizeof(base));
   begin(out, base, "_seconds_total", "counter", meaning);
-  text_printf(out, "adit_%s_seconds_total %llu.%06llu\n", base, (unsigned long long)us / 1000000,
-              (unsigned long long)us % 1000000);
+  text_printf(out, "adit_%s_seconds_total", base);
+  add_us(out, us);
 }
 
 /* gateway_counter_fn */
@@ -115,9 +120,8 @@ static void add_histogram(struct text *out, const char *name, const struct gatew
   sum += histogram->buckets[GATEWAY_BUCKETS];
   text_printf(out, "adit_%s_bucket{%.*s,le=\"+Inf\"} %llu\n", name, STR_ARG(text_str(&labels)),
               (unsigned long long)sum);
-  text_printf(out, "adit_%s_sum{%.*s} %llu.%06llu\n", name, STR_ARG(text_str(&labels)),
-              (unsigned long long)(histogram->sum_us / 1000000),
-              (unsigned long long)(histogram->sum_us % 1000000));
+  text_printf(out, "adit_%s_sum{%.*s}", name, STR_ARG(text_str(&labels)));
+  add_us(out, histogram->sum_us);
   text_printf(out, "adit_%s_count{%.*s} %llu\n", name, STR_ARG(text_str(&labels)),
               (unsigned long long)sum);
   text_deinit(&labels);

@@ -24,20 +24,8 @@ static void add_names(struct text *out, const char *key, const struct str *names
   text_add(out, n == 0 ? STR("[]") : STR("]"));
 }
 
-static const char *level_name(enum diag_level level) {
-  switch (level) {
-    case DIAG_ERROR:
-      return "error";
-    case DIAG_WARNING:
-      return "warning";
-    case DIAG_NOTE:
-      break;
-  }
-  return "note";
-}
-
 static void add_finding(struct text *out, const struct diag *diag) {
-  text_printf(out, "{\"level\":\"%s\"", level_name(diag->level));
+  text_printf(out, "{\"level\":\"%s\"", diag_level_name(diag->level));
   add_text(out, ",\"file\":", str_from_cstr(diag->at.file));
   text_printf(out, ",\"line\":%u,\"column\":%u", diag->at.line, diag->at.column);
   add_text(out, ",\"message\":", str_from_cstr(diag->message));
@@ -77,15 +65,13 @@ static void add_split(struct text *out, const struct route *route, const struct 
   text_add(out, STR("{"));
   bool any = false;
   for (uint16_t v = 0; v < route->variant_count; v++) {
-    unsigned buckets = 0;
-    for (size_t i = 0; i < split->range_count; i++)
-      if (split->ranges[i].variant == v)
-        buckets += (unsigned)(split->ranges[i].to - split->ranges[i].from);
+    const unsigned buckets = split_weight(split, v);
     if (buckets == 0) continue;
     if (any) text_add_char(out, ',');
     any = true;
     text_add_json(out, route->variants[v].name);
-    text_printf(out, ":%g", (double)buckets * 100 / BUCKETS);
+    text_add_char(out, ':');
+    split_add_percent(buckets, out);
   }
   text_add_char(out, '}');
 }

@@ -171,7 +171,7 @@ const struct diag *diags_get(const struct diags *diags, size_t i) {
 
 /* --- printing -------------------------------------------------------------------------------- */
 
-static const char *level_name(enum diag_level level) {
+const char *diag_level_name(enum diag_level level) {
   switch (level) {
     case DIAG_ERROR:
       return "error";
@@ -190,7 +190,7 @@ void diag_format(const struct diag *diag, struct text *out) {
     if (diag->at.line > 0 && diag->at.column > 0) text_printf(out, ":%u", diag->at.column);
     text_add(out, STR(": "));
   }
-  text_printf(out, "%s: %s", level_name(diag->level), diag->message);
+  text_printf(out, "%s: %s", diag_level_name(diag->level), diag->message);
   if (diag->hint) text_printf(out, " (%s)", diag->hint);
 }
 

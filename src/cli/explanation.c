@@ -12,10 +12,7 @@
 #include "adit/zone.h"
 
 void explanation_format_percent(unsigned buckets, struct text *out) {
-  text_printf(out, "%u", buckets / 100);
-  if (buckets % 100)
-    text_printf(out, buckets % 10 ? ".%02u" : ".%u",
-                buckets % 10 ? buckets % 100 : buckets % 100 / 10);
+  split_add_percent(buckets, out);
   text_add(out, STR(" %"));
 }
 

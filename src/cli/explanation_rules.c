@@ -50,11 +50,7 @@ static void add_cut(struct text *out, struct str s) {
 
 static void format_split(const struct route *route, const struct split *split, struct text *out) {
   for (size_t i = 0; i < route->canary_count; i++) {
-    unsigned buckets = 0;
-    for (size_t k = 0; k < split->range_count; k++) {
-      const struct split_range *range = &split->ranges[k];
-      if (range->variant == route->canaries[i]) buckets += (unsigned)(range->to - range->from);
-    }
+    const unsigned buckets = split_weight(split, route->canaries[i]);
     if (buckets == 0) continue;
     explanation_format_percent(buckets, out);
     text_printf(out, " %.*s, ", STR_ARG(route->variants[route->canaries[i]].name));

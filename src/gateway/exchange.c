@@ -64,13 +64,19 @@ void exchange_drop_origin(struct exchange *exchange, bool clean) {
 
 /* ---- series ---------------------------------------------------------------------------------- */
 
-/* Where it is counted: by the variant that answers, stable's after a failover. */
-static struct variant_series *series_of(const struct exchange *exchange) {
-  const struct decision *decision = &exchange->decision;
+/* NULL: no route was found, or none was looked for. */
+static const struct route_series *route_series_of(const struct exchange *exchange) {
   const struct worker_policy *policy = exchange->policy;
-  if (!exchange->decided || !decision->route) return series_unnamed(&exchange->worker->series);
-  return policy->series[policy_route_number(policy->policy, decision->route)]
-      .variants[decision->variant];
+  const struct route *route = exchange->decision.route;
+  if (!exchange->decided || !route) return NULL;
+  return &policy->series[policy_route_number(policy->policy, route)];
+}
+
+/* Where it is counted: by the variant that answers, stable's after a failover. */
+static struct variant_series *series_of(const struct exchange *exchange,
+                                        const struct route_series *route) {
+  return route ? route->variants[exchange->decision.variant]
+               : series_unnamed(&exchange->worker->series);
 }
 
 void exchange_note_head(struct exchange *exchange, int status) {
@@ -78,22 +84,21 @@ void exchange_note_head(struct exchange *exchange, int status) {
   exchange->status = status;
   if (exchange->is_mirror) return;
   exchange->first_byte_us = exchange->worker->now_us - exchange->began_us;
-  series_observe(&series_of(exchange)->first_byte, exchange->first_byte_us);
+  series_observe(&series_of(exchange, route_series_of(exchange))->first_byte,
+                 exchange->first_byte_us);
 }
 
 static void count_end(const struct exchange *exchange) {
   const struct decision *decision = &exchange->decision;
-  const struct worker_policy *policy = exchange->policy;
-  struct variant_series *series = series_of(exchange);
+  const struct route_series *route = route_series_of(exchange);
+  struct variant_series *series = series_of(exchange, route);
   unsigned reason = exchange->decided ? decision->reason : GATEWAY_REASON_NONE;
   unsigned status_class = exchange->status > 0 ? (unsigned)exchange->status / 100 : 0;
   series_add(&series->requests[reason][status_class < GATEWAY_CLASSES ? status_class : 0], 1);
   if (exchange->state != EXCHANGE_TUNNEL && exchange->status != 101)
     series_observe(&series->duration, exchange->worker->now_us - exchange->began_us);
-  if (!exchange->decided || !decision->route || !decision->rule) return;
-  size_t rule = (size_t)(decision->rule - decision->route->rules);
-  size_t number = policy_route_number(policy->policy, decision->route);
-  series_add(&policy->series[number].rules[rule]->requests, 1);
+  if (route && decision->rule)
+    series_add(&route->rules[decision->rule - decision->route->rules]->requests, 1);
 }
 
 /* ---- end ------------------------------------------------------------------------------------- */

@@ -59,21 +59,21 @@ struct exchange {
   enum exchange_state state;
   struct counters *counters;
   struct mirror *mirror; /* NULL: no copy of this request is made, and it is none */
-  bool is_beside;        /* ... of an upstream with limits, in which it does not count */
   bool is_mirror;        /* it is the copy: nobody waits for the answer, and nobody may suffer */
+  bool is_beside;        /* ... for an upstream with limits, in which it does not count */
 
   int64_t began_us; /* by the clock of the worker's turns */
   int status;       /* of the answer, once its head was given to the client's codec; 0 before */
 
-  /* What the access log says beside; kept up whether there is one or not. */
+  /* What the access log says beside; mostly kept up whether there is one or not. */
   int64_t first_byte_us;   /* from the beginning to the answer's head; -1: none yet */
   int64_t connect_us;      /* how long the last connect took; -1: none was needed, or it failed */
   int64_t connect_from_us; /* when it began */
   uint64_t sent_bytes;     /* of the answer's body, given to the client's codec */
   unsigned resent;         /* how often the request was sent once more */
-  struct target *tried;    /* the last that was to be asked, with a reference; NULL: none */
-  struct str error;        /* what an answer of our own says; holds until it was sent */
-  bool told;               /* its line is made */
+  struct target *tried; /* the last that was to be asked, with a reference; NULL: none, or no log */
+  struct str error;     /* what an answer of our own says; holds until it was sent */
+  bool told;            /* its line is made */
   struct access_request *noted; /* of a tunnel, as the views of `request` do not hold any more */
 
   /* The decision, and what it says of both heads. */

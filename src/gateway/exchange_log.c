@@ -77,9 +77,10 @@ void exchange_log_keep_request(struct exchange *exchange) {
 }
 
 void exchange_note_target(struct exchange *exchange, struct target *target) {
+  exchange->connect_us = -1;
+  if (is_silent(exchange)) return;
   if (exchange->tried) target_unref(exchange->worker->targets, &exchange->tried);
   exchange->tried = target;
-  exchange->connect_us = -1;
   target_ref(target);
 }
 

@@ -3,8 +3,8 @@
  *
  *   by contract   once, when an idle connection turns out to have been dead
  *   by option     `retry` of the upstream: also after a fresh connection's end, a time-out or a
- *                 chosen status, `attempts` times and within the budget; then a canary's go to
- * stable
+ *                 chosen status, `attempts` times and within the budget; then, if it is a
+ *                 canary's, at stable
  *
  * Always only what is idempotent, as long as the body is there and the client has had nothing.
  */

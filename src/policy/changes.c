@@ -81,19 +81,14 @@ static struct str variant_name(const struct route *route, uint16_t variant) {
   return route->variants[variant].name;
 }
 
+/* By name, as a variant's number may be another one in the other route. */
 static unsigned weight_of(const struct route *route, const struct split *split, struct str name) {
-  unsigned buckets = 0;
-  for (size_t i = 0; split && i < split->range_count; i++)
-    if (str_eq(variant_name(route, split->ranges[i].variant), name))
-      buckets += (unsigned)(split->ranges[i].to - split->ranges[i].from);
-  return buckets;
+  const uint16_t variant = route_find_variant(route, name);
+  return split && variant != VARIANT_NONE ? split_weight(split, variant) : 0;
 }
 
 static void add_percent(struct text *line, unsigned buckets) {
-  text_printf(line, "%u", buckets / 100);
-  if (buckets % 100 > 0)
-    text_printf(line, buckets % 10 ? ".%02u" : ".%u",
-                buckets % 10 ? buckets % 100 : buckets % 100 / 10);
+  split_add_percent(buckets, line);
   text_add_char(line, '%');
 }
 

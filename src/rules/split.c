@@ -8,6 +8,7 @@
 #include <cjson/cJSON.h>
 #include <stdlib.h>
 
+#include "adit/text.h"
 #include "condition.h"
 #include "route.h"
 
@@ -27,6 +28,23 @@ uint16_t split_variant(const struct split *split, unsigned bucket, uint16_t stab
     return split->ranges[low].variant;
   }
   return stable;
+}
+
+unsigned split_weight(const struct split *split, uint16_t variant) {
+  unsigned buckets = 0;
+  for (size_t i = 0; i < split->range_count; i++)
+    if (split->ranges[i].variant == variant)
+      buckets += (unsigned)(split->ranges[i].to - split->ranges[i].from);
+  return buckets;
+}
+
+void split_add_percent(unsigned buckets, struct text *out) {
+  text_printf(out, "%u", buckets / 100);
+  if (buckets % 100 == 0) return;
+  if (buckets % 10 == 0)
+    text_printf(out, ".%u", buckets % 100 / 10);
+  else
+    text_printf(out, ".%02u", buckets % 100);
 }
 
 uint16_t split_whole(const struct split *split) {

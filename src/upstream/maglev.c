@@ -132,14 +132,6 @@ size_t maglev_count(void) {
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 
-/* Another number for each `nth`, in which each bit depends on every bit (splitmix64). */
-static uint64_t mix(uint64_t key, unsigned nth) {
-  uint64_t x = key + nth * 0x9E3779B97F4A7C15u;
-  x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9u;
-  x = (x ^ x >> 27) * 0x94D049BB133111EBu;
-  return x ^ x >> 31;
-}
-
 size_t maglev_find(const struct maglev *table, uint64_t key, unsigned nth) {
-  return table->places[mix(key, nth) % MAGLEV_PLACES];
+  return table->places[mix_64(key, nth) % MAGLEV_PLACES];
 }

@@ -9,6 +9,7 @@
  */
 #include <stdlib.h>
 
+#include "adit/hash.h"
 #include "maglev.h"
 #include "target.h"
 
@@ -248,14 +249,6 @@ const struct config_upstream *pool_config(const struct pool *pool) {
 
 /* ---- choosing -------------------------------------------------------------------------------- */
 
-/* Another number for each `nth`, in which each bit depends on every bit (splitmix64). */
-static uint64_t mix(uint64_t number, uint64_t nth) {
-  uint64_t x = number + nth * 0x9E3779B97F4A7C15u;
-  x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9u;
-  x = (x ^ x >> 27) * 0x94D049BB133111EBu;
-  return x ^ x >> 31;
-}
-
 /* Whether a member was avoided before the attempt began (and not on the attempt's own account). */
 static bool is_avoided(const struct member *member, const struct pool_attempt *attempt) {
   const struct target *target = member->target;
@@ -265,7 +258,7 @@ static bool is_avoided(const struct member *member, const struct pool_attempt *a
   bool ejected = outlier->until_ms > attempt->started_ms &&
                  outlier->until_ms <= attempt->started_ms + outlier->last_ms;
   bool unhealthy = member->health && health_share(member->health, attempt->started_ms) == 0;
-  return timed_out || unhealthy || (ejected && !attempt->panics);
+  return timed_out || unhealthy || (ejected && attempt->heeds_ejections);
 }
 
 /* Whether a member that starts slowly leaves this attempt to the others. */
@@ -322,7 +315,7 @@ static size_t pick_in_turn(struct pool *pool, const struct pool_attempt *attempt
 static size_t draw_fit(const struct members *members, const struct pool_attempt *attempt, size_t i,
                        uint64_t salt) {
   for (uint64_t draw = 1; draw <= DRAWS_MAX && !is_fit(members, i, attempt); draw++)
-    i = member_at(members, mix(attempt->random + salt, draw) >> 16);
+    i = member_at(members, mix_64(attempt->random + salt, draw) >> 16);
   return i;
 }
 
@@ -406,8 +399,8 @@ static void attempt_start(struct pool *pool, struct pool_attempt *attempt, int64
   attempt->started_ms = now_ms;
   attempt->hashed = attempt->hashed && pool->members.table;
   if (pool->members.n == 0) return;
-  attempt->panics =
-      !pool->config->outliers.enabled || (desperate && has_too_many_ejected(pool, now_ms));
+  attempt->heeds_ejections =
+      pool->config->outliers.enabled && !(desperate && has_too_many_ejected(pool, now_ms));
   switch (pool->config->balance) {
     case BALANCE_LEAST_REQUESTS:
       attempt->start = pick_least(pool, attempt);
