@@ -220,6 +220,7 @@ def test_metrics_add_up(bench):
     before = scrape(bench)
     assert before["adit_requests_total"] == before["adit_open_connections"] == 0
     assert before["adit_workers"] == 2 and before["adit_routes"] == 1 and before["adit_ready"] == 1
+    assert before["adit_mirrors_original_seconds_total"] == before["adit_mirrors_copy_seconds_total"] == 0
     bench.v1.serve(lambda got: response())
     clients = [bench.client() for _ in range(20)]
     for _ in range(3):
