@@ -2,7 +2,7 @@
 """The integration tests: run.py BINARY [NAME…]
 
 Runs the tests of every test_*.py beside it, or those whose "file.function" contains a NAME. Each
-file has a process of its own, two at a time. The last line is "N passed, N failed".
+file has a process of its own, three at a time: a third of a test's time is waiting. The last line is "N passed, N failed".
 """
 import concurrent.futures
 import faulthandler
@@ -17,7 +17,7 @@ import traceback
 from harness import Bench
 
 HERE = pathlib.Path(__file__).resolve().parent
-PROCESSES = 2
+PROCESSES = 3
 FILE_SECONDS = 300
 COUNTS = re.compile(r"(\d+) passed, (\d+) failed\n\Z")
 

@@ -43,7 +43,7 @@ static struct octets octets_at(size_t offset, size_t n) {
 
 START_TEST(every_octet_at_every_place)
 {
-  static const size_t lengths[] = {1, 2, 15, 16, 17, 31, 32, 33, 63, 64, 65, 79, 80, 81};
+  static const size_t lengths[] = {1, 15, 16, 17, 33, 64, 65, 81};
   for (size_t k = 0; k < COUNT(lengths); k++) {
     const size_t n = lengths[k];
     struct octets octets = octets_at(0, n);
