@@ -71,6 +71,8 @@ struct decision {
   const struct route *route; /* NULL: REASON_NO_ROUTE, REASON_AMBIGUOUS; all else is meaningless */
   uint16_t variant;
   enum decide_reason reason;
+  enum route_state state;            /* of the route, by which it was decided */
+  bool is_overridden;                /* it was an override's, not the file's */
   const struct rule *rule;           /* NULL: none decided */
   int bucket;                        /* -1: the bucket did not choose */
   const struct route_mirror *mirror; /* by which a copy of the request may go to another variant;

@@ -31,6 +31,8 @@ unsigned rules_bucket(struct str salt, struct str key);
 
 enum route_state { ROUTE_ON, ROUTE_DRAIN, ROUTE_OFF, ROUTE_FULL };
 const char *route_state_name(enum route_state state);
+/* False: there is no state of that name. */
+bool route_state_find(struct str name, enum route_state *ret) __attribute__((warn_unused_result));
 
 struct route_variant {
   struct str name;
@@ -126,7 +128,7 @@ struct route {
   uint16_t stable;
   const uint16_t *canaries; /* in their order */
   size_t canary_count;
-  enum route_state state;
+  enum route_state state; /* as the file says; route_state() says what counts */
   struct route_force force;
   struct route_sticky sticky;
   const struct rule *rules;
@@ -189,6 +191,27 @@ void route_unref(struct route **route);
 /* The variant of a name, or VARIANT_NONE. */
 uint16_t route_find_variant(const struct route *route, struct str name);
 bool route_is_canary(const struct route *route, uint16_t variant);
+
+/* ---- overrides ------------------------------------------------------------------------------- */
+
+/* A state that somebody gave to routes while they are served, beside what their file says. The one
+ * thing about a route that changes: any thread may set it, and whoever asks next sees it. Counted
+ * by reference. */
+struct route_override;
+struct route_override *route_override_new(void); /* says nothing; NULL: memory */
+struct route_override *route_override_ref(struct route_override *override);
+void route_override_unref(struct route_override **override);
+/* Whether anybody else has a reference. */
+bool route_override_is_shared(const struct route_override *override);
+void route_override_set(struct route_override *override, enum route_state state);
+void route_override_clear(struct route_override *override);
+
+/* From now on `override`, of which it takes a reference, goes before the file's state; a route that
+ * follows one already goes on with that. To be called before other threads have the route. */
+void route_follow(const struct route *route, struct route_override *override);
+/* The state that counts at this moment. *ret_overridden (may be NULL): it is not the file's word.
+ * Whoever asks twice may be told otherwise the second time. */
+enum route_state route_state(const struct route *route, bool *ret_overridden);
 
 /* ---- routes together ------------------------------------------------------------------------- */
 

@@ -115,7 +115,7 @@ static bool decide_route(struct decider *decider, const struct decide_request *r
                          struct decision *ret) {
   const struct route *route = ret->route;
   ret->variant = route->stable;
-  if (route->state == ROUTE_OFF) {
+  if (ret->state == ROUTE_OFF) {
     ret->reason = REASON_OFF;
     return false;
   }
@@ -125,8 +125,9 @@ static bool decide_route(struct decider *decider, const struct decide_request *r
     ret->reason = REASON_FORCED;
     return false;
   }
-  /* A file that is full without a canary does not compile; should one come, stable is safe. */
-  if (route->state == ROUTE_FULL) {
+  /* A file that is full without a canary does not compile, but an override may have outlived the
+   * canary: stable is safe. */
+  if (ret->state == ROUTE_FULL) {
     if (route->canary_count > 0) ret->variant = route->canaries[0];
     ret->reason = REASON_FULL;
     return false;
@@ -156,12 +157,22 @@ static const struct route_mirror *find_mirror(const struct decision *decision) {
   return NULL;
 }
 
+static void note_state(struct decider *decider, struct decision *ret) {
+  if (decider->stated != ret->route) {
+    decider->state = route_state(ret->route, &decider->is_overridden);
+    decider->stated = ret->route;
+  }
+  ret->state = decider->state;
+  ret->is_overridden = decider->is_overridden;
+}
+
 /* Finds the route, and decides by it. Whether the rules were asked. */
 static bool decide_request(struct decider *decider, const struct decide_request *request,
                            struct decision *ret) {
   *ret = (struct decision){.variant = VARIANT_NONE, .reason = REASON_NO_ROUTE, .bucket = -1};
   ret->route = router_find(decider->router, request->attr.host, request->attr.path);
   if (!ret->route) return false;
+  note_state(decider, ret);
   attr_reader_begin(decider->reader, ret->route->table, &request->attr);
   bool asked = decide_route(decider, request, ret);
   ret->mirror = find_mirror(ret);
@@ -195,6 +206,7 @@ void decide(struct decider *decider, const struct decide_request *request, struc
             struct rules_trace *trace, struct arena *trace_arena) {
   if (trace) *trace = (struct rules_trace){0};
   bool pending = false;
+  decider->stated = NULL;
   if (request->attr.other_path_count > 0 && !readings_agree(decider, request, &pending)) {
     *ret = (struct decision){
         .variant = VARIANT_NONE, .reason = REASON_AMBIGUOUS, .bucket = -1, .pending = pending};

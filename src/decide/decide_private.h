@@ -16,6 +16,11 @@ struct decider {
   size_t key_count;
   struct hmac **hmacs; /* one a key, in their order */
   struct attr_reader *reader;
+  /* The route whose state was asked for in this decision, and what it was: all readings of a path
+   * are decided by the same. NULL: none yet. */
+  const struct route *stated;
+  enum route_state state;
+  bool is_overridden;
   char set_cookie[SET_COOKIE_MAX];
 };
 

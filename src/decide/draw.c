@@ -160,7 +160,7 @@ static void visitor_remember(struct decider *decider, const struct decide_reques
 void draw_split(struct decider *decider, const struct decide_request *request,
                 const struct split *split, struct decision *ret) {
   const struct route *route = ret->route;
-  bool drains = route->state == ROUTE_DRAIN;
+  bool drains = ret->state == ROUTE_DRAIN;
   struct visitor visitor;
   visitor_read(decider, request, &visitor, ret);
   if (visitor.pinned != VARIANT_NONE) {

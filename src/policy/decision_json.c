@@ -77,6 +77,9 @@ void decision_to_json(const struct decision *decision, const struct rules_trace 
     text_printf(out, ",\"bucket\":%d", decision->bucket);
   else
     text_add(out, STR(",\"bucket\":null"));
+  if (route && decision->is_overridden)
+    text_printf(out, ",\"override\":{\"state\":\"%s\",\"file_state\":\"%s\"}",
+                route_state_name(decision->state), route_state_name(route->state));
   if (trace) {
     text_add(out, STR(",\"rules\":["));
     for (size_t i = 0; i < trace->rule_count; i++) {

@@ -23,6 +23,7 @@ struct route *route_ref(struct route *route) {
 static void free_route(struct route *route) {
   struct arena *arena = route->private_->arena;
   attr_catalog_unref(&route->catalog);
+  route_override_unref(&route->private_->override);
   arena_free(&arena);
 }
 

@@ -20,6 +20,7 @@ struct route_private {
   struct arena *arena;                  /* holds the route and this */
   const struct diag_place *host_places; /* as many as hosts */
   struct diag_place group_place;        /* of sticky.group's value */
+  struct route_override *override;      /* NULL: it follows none */
 };
 
 struct route_compiler {

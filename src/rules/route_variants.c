@@ -14,6 +14,15 @@ const char *route_state_name(enum route_state state) {
   return state_names[state];
 }
 
+bool route_state_find(struct str name, enum route_state *ret) {
+  for (int i = 0; state_names[i]; i++) {
+    if (!str_eq(name, str_from_cstr(state_names[i]))) continue;
+    *ret = (enum route_state)i;
+    return true;
+  }
+  return false;
+}
+
 uint16_t route_find_variant(const struct route *route, struct str name) {
   for (uint16_t i = 0; i < route->variant_count; i++) {
     if (str_eq(route->variants[i].name, name)) return i;
