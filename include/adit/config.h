@@ -196,8 +196,9 @@ struct config {
   bool drop_untrusted;        /* false: what is not believed of a client goes on all the same */
   const struct str *upgrades; /* names of protocols that a connection may change to */
   size_t upgrade_count;
-  const char *user; /* whom to become when everything is open; NULL: nobody else */
-  bool sandbox;     /* true */
+  const char *user;       /* whom to become when everything is open; NULL: nobody else */
+  bool sandbox;           /* true */
+  const char *state_file; /* where overrides are kept (adit/overrides.h); NULL: nowhere */
   bool has_access_log;
   struct config_access_log access_log;
   struct diag_place access_log_at;

@@ -16,6 +16,7 @@
 struct arena;
 struct diags;
 struct jwt_keys;
+struct overrides;
 struct policy;
 
 /* A gateway that runs. */
@@ -62,6 +63,9 @@ struct policy *gateway_policy_ref(struct gateway *gateway);
 /* The keys that tokens are verified with at present, fetched ones too, with a reference for the
  * caller. NULL: there are none. */
 struct jwt_keys *gateway_token_keys(struct gateway *gateway);
+
+/* What was said beside the files. */
+struct overrides *gateway_overrides(struct gateway *gateway);
 
 /* What came of reading the files. */
 enum gateway_outcome {

@@ -10,10 +10,12 @@
 
 #include <stdbool.h>
 
-/* What becomes of files. */
+/* What becomes of files: any of these together. */
 enum sandbox_files {
-  SANDBOX_READS,  /* they are opened for reading */
-  SANDBOX_APPENDS /* also, or made, for appending: a log */
+  SANDBOX_READS = 0,        /* they are opened for reading */
+  SANDBOX_APPENDS = 1 << 0, /* also, or made, for appending: a log */
+  SANDBOX_REPLACES = 1 << 1 /* new ones are made, for their owner alone, and put into the place of
+                               others: what is kept over a restart */
 };
 
 /* What could not be done, and what to do about it. */
@@ -31,12 +33,12 @@ bool sandbox_drop_rights(const char *user, struct sandbox_error *ret_error)
 
 /*
  * From now on the kernel refuses (EPERM) every system call that a running gateway has no use for:
- * no program, no process, no listening socket, no file opened for writing beyond `files`. What only
- * an intruder would ask for, such as execve(), ends the process. What stays allowed: connections
- * over TCP, UDP and local sockets, reading files, threads, memory also for code that is made at run
- * time (JIT). False: *ret_error.
+ * no program, no process, no listening socket, no file opened for writing beyond `files`, of enum
+ * sandbox_files. What only an intruder would ask for, such as execve(), ends the process. What
+ * stays allowed: connections over TCP, UDP and local sockets, reading files, threads, memory also
+ * for code that is made at run time (JIT). False: *ret_error.
  */
-bool sandbox_enter(enum sandbox_files files, struct sandbox_error *ret_error)
+bool sandbox_enter(unsigned files, struct sandbox_error *ret_error)
     __attribute__((warn_unused_result));
 
 #endif

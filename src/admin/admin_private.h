@@ -9,6 +9,7 @@
  *   status.c      GET /api/v1/status, routes
  *   configuration.c  adit.json as it counts, for the status
  *   control.c     POST /api/v1/reload, explain
+ *   route_state.c GET, PUT, DELETE /api/v1/routes/NAME/state
  */
 #ifndef ADIT_ADMIN_ADMIN_PRIVATE_H
 #define ADIT_ADMIN_ADMIN_PRIVATE_H
@@ -18,11 +19,13 @@
 #include <stdatomic.h>
 
 #include "adit/admin.h"
+#include "adit/overrides.h"
 #include "adit/str.h"
 #include "adit/text.h"
 
 struct config;
 struct connection;
+struct policy;
 
 struct admin {
   struct gateway *gateway;
@@ -59,6 +62,12 @@ void answer_error(struct answer *answer, int status, const char *format, ...)
 void answer_text(struct answer *answer, int status, struct str text);
 void answer_json(struct answer *answer, int status);
 
+struct diags;
+/* 400, with the first mistake. */
+void answer_mistake(const struct diags *diags, struct answer *answer);
+/* 404, with the name that is nearest. */
+void answer_no_route(const struct policy *policy, struct str name, struct answer *answer);
+
 struct resource;
 /* The resource of a path, with the name in it; NULL: *answer says why there is none, or that it
  * does not take the method. */
@@ -70,12 +79,20 @@ void resource_ask(const struct resource *resource, struct admin *admin,
 
 void metrics_write(struct admin *admin, struct text *out);
 void configuration_write(const struct config *config, struct text *out);
+/* ,"state":…,"file_state":…,"override":… of a route; one of the two may be NULL. */
+void route_state_add(struct text *out, const struct route *route,
+                     const struct override_info *override);
+/* ,"state_file":…,"kept":…,"why":… */
+void overrides_kept_add(struct text *out, const struct overrides_report *report);
 /* What came of the last load: {"outcome":…,"at":…,"findings":[…]}. */
 void status_add_load(struct admin *admin, struct text *out);
 
 void ask_status(struct admin *admin, const struct request *request, struct answer *answer);
 void ask_routes(struct admin *admin, const struct request *request, struct answer *answer);
 void ask_route(struct admin *admin, const struct request *request, struct answer *answer);
+void ask_route_state(struct admin *admin, const struct request *request, struct answer *answer);
+void ask_set_state(struct admin *admin, const struct request *request, struct answer *answer);
+void ask_take_state_back(struct admin *admin, const struct request *request, struct answer *answer);
 void ask_reload(struct admin *admin, const struct request *request, struct answer *answer);
 void ask_explain(struct admin *admin, const struct request *request, struct answer *answer);
 

@@ -82,7 +82,7 @@ static void answer_decision(struct explanation *explanation, const struct decide
   answer_json(answer, 200);
 }
 
-static void answer_mistake(const struct diags *diags, struct answer *answer) {
+void answer_mistake(const struct diags *diags, struct answer *answer) {
   struct text why;
   text_init(&why, 1 << 16);
   request_mistake(diags, &why);

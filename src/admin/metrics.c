@@ -163,9 +163,30 @@ static void add_traffic(struct admin *admin, struct text *out) {
   gateway_traffic_free(&traffic);
 }
 
+/* Routes that nobody overrides have no sample: an alert on any is an alert on what was said and
+ * not taken back. */
+static void add_overrides(struct admin *admin, struct text *out) {
+  struct overrides_report report;
+  if (!overrides_read(gateway_overrides(admin->gateway), &report)) {
+    out->failed = true;
+    return;
+  }
+  begin(out, "route_state_override", "", "gauge",
+        "1 for a route whose state is not its file's, with that state");
+  for (size_t i = 0; i < report.n; i++)
+    if (!report.items[i].is_waiting)
+      text_printf(out, "adit_route_state_override{route=\"%s\",state=\"%s\"} 1\n",
+                  report.items[i].route, route_state_name(report.items[i].state));
+  if (report.path)
+    add_gauge(out, "state_file_current", "whether the state file has all that is overridden",
+              report.is_kept);
+  overrides_report_deinit(&report);
+}
+
 void metrics_write(struct admin *admin, struct text *out) {
   add_process(admin, out);
   add_loads(admin, out);
+  add_overrides(admin, out);
   gateway_visit_counters(admin->gateway, add_counter, out);
   add_traffic(admin, out);
 }

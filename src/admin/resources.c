@@ -71,6 +71,8 @@ struct resource {
   void (*ask)(struct admin *admin, const struct request *request, struct answer *answer);
 };
 
+#define STATE_PATH STR_INIT("/api/v1/routes/*/state")
+
 static const struct resource resources[] = {
     {STR_INIT("/healthz"), "GET", false, ask_healthz},
     {STR_INIT("/readyz"), "GET", false, ask_readyz},
@@ -78,6 +80,9 @@ static const struct resource resources[] = {
     {STR_INIT("/api/v1/status"), "GET", false, ask_status},
     {STR_INIT("/api/v1/routes"), "GET", false, ask_routes},
     {STR_INIT("/api/v1/routes/*"), "GET", false, ask_route},
+    {STATE_PATH, "GET", false, ask_route_state},
+    {STATE_PATH, "PUT", true, ask_set_state},
+    {STATE_PATH, "DELETE", false, ask_take_state_back},
     {STR_INIT("/api/v1/reload"), "POST", false, ask_reload},
     {STR_INIT("/api/v1/explain"), "POST", true, ask_explain},
 };
@@ -105,7 +110,13 @@ const struct resource *resource_find(struct str method, struct str path, struct 
     const struct resource *resource = &resources[i];
     if (!matches(resource->path, path, ret_name)) continue;
     if (takes(resource, method)) return resource;
-    answer->allow = resource->method[0] == 'G' ? "GET, HEAD" : resource->method;
+    /* Where there are several methods, the first row is GET's. */
+    if (answer->allow)
+      answer->allow = "GET, HEAD, PUT, DELETE";
+    else
+      answer->allow = resource->method[0] == 'G' ? "GET, HEAD" : resource->method;
+  }
+  if (answer->allow) {
     answer_error(answer, 405, "this takes %s only", answer->allow);
     return NULL;
   }

@@ -102,10 +102,11 @@ static void add_rules(struct text *out, const struct route *route) {
   text_add_char(out, '}');
 }
 
-static void add_route(struct text *out, const struct route *route, bool whole) {
+static void add_route(struct text *out, const struct route *route,
+                      const struct overrides_report *overrides, bool whole) {
   add_text(out, "{\"name\":", route->name);
   add_text(out, ",\"file\":", str_from_cstr(route->file));
-  text_printf(out, ",\"state\":\"%s\"", route_state_name(route->state));
+  route_state_add(out, route, overrides_find(overrides, route->name));
   add_names(out, ",\"hosts\":", route->hosts, route->host_count);
   add_text(out, ",\"path_prefix\":", route->path_prefix.n > 0 ? route->path_prefix : STR("/"));
   text_add(out, STR(",\"variants\":["));
@@ -121,38 +122,66 @@ static void add_route(struct text *out, const struct route *route, bool whole) {
   text_add_char(out, '}');
 }
 
-static void add_routes(struct text *out, const struct policy *policy) {
+static void add_routes(struct text *out, const struct policy *policy,
+                       const struct overrides_report *overrides) {
   text_add_char(out, '[');
   for (size_t i = 0; i < policy_route_count(policy); i++) {
     if (i > 0) text_add_char(out, ',');
-    add_route(out, policy_route(policy, i), false);
+    add_route(out, policy_route(policy, i), overrides, false);
   }
   text_add_char(out, ']');
+}
+
+/* What is overridden, for one answer; memory that is short fails the answer. */
+static struct overrides_report report_of(struct admin *admin, struct text *out) {
+  struct overrides_report report;
+  if (!overrides_read(gateway_overrides(admin->gateway), &report)) out->failed = true;
+  return report;
 }
 
 void ask_routes(struct admin *admin, const struct request *request, struct answer *answer) {
   (void)request;
   struct policy *policy = gateway_policy_ref(admin->gateway);
+  struct overrides_report overrides = report_of(admin, &answer->body);
   text_add(&answer->body, STR("{\"routes\":"));
-  add_routes(&answer->body, policy);
+  add_routes(&answer->body, policy, &overrides);
   text_add(&answer->body, STR("}\n"));
   answer_json(answer, 200);
+  overrides_report_deinit(&overrides);
   policy_unref(&policy);
 }
 
 void ask_route(struct admin *admin, const struct request *request, struct answer *answer) {
   struct policy *policy = gateway_policy_ref(admin->gateway);
+  struct overrides_report overrides = report_of(admin, &answer->body);
   const struct route *route = NULL;
   for (size_t i = 0; i < policy_route_count(policy) && !route; i++)
     if (str_eq(policy_route(policy, i)->name, request->name)) route = policy_route(policy, i);
   if (route) {
-    add_route(&answer->body, route, true);
+    add_route(&answer->body, route, &overrides, true);
     text_add_char(&answer->body, '\n');
     answer_json(answer, 200);
   } else {
-    answer_error(answer, 404, "there is no route '%.*s'", STR_ARG(request->name));
+    answer_no_route(policy, request->name, answer);
   }
+  overrides_report_deinit(&overrides);
   policy_unref(&policy);
+}
+
+/* Where overrides are kept, and those whose route is not served at present. */
+static void add_overrides(struct text *out, const struct overrides_report *overrides) {
+  bool any = false;
+  text_printf(out, ",\"overrides\":{\"routes\":%zu", overrides->n);
+  overrides_kept_add(out, overrides);
+  text_add(out, STR(",\"waiting\":["));
+  for (size_t i = 0; i < overrides->n; i++) {
+    if (!overrides->items[i].is_waiting) continue;
+    add_text(out, any ? ",{\"route\":" : "{\"route\":", str_from_cstr(overrides->items[i].route));
+    route_state_add(out, NULL, &overrides->items[i]);
+    text_add_char(out, '}');
+    any = true;
+  }
+  text_add(out, STR("]}"));
 }
 
 /* ---- upstreams ------------------------------------------------------------------------------- */
@@ -233,6 +262,7 @@ void ask_status(struct admin *admin, const struct request *request, struct answe
   struct policy *policy = gateway_policy_ref(admin->gateway);
   const struct config *config = policy_config(policy);
   struct gateway_gauges gauges = gateway_gauges(admin->gateway);
+  struct overrides_report overrides = report_of(admin, out);
   add_text(out, "{\"version\":", STR(ADIT_VERSION));
   add_text(out, ",\"stage\":", stage_name(gateway_stage(admin->gateway)));
   text_printf(out, ",\"uptime_ms\":%lld,\"workers\":%u,\"open_connections\":%llu",
@@ -242,11 +272,13 @@ void ask_status(struct admin *admin, const struct request *request, struct answe
   text_add(out, STR(",\"load\":"));
   status_add_load(admin, out);
   text_add(out, STR(",\"routes\":"));
-  add_routes(out, policy);
+  add_routes(out, policy, &overrides);
+  add_overrides(out, &overrides);
   add_upstreams(admin, config, out);
   text_add(out, STR(",\"configuration\":"));
   configuration_write(config, out);
   text_add(out, STR("}\n"));
   answer_json(answer, 200);
+  overrides_report_deinit(&overrides);
   policy_unref(&policy);
 }

@@ -125,7 +125,7 @@ static int find_gateway(struct ctl *ctl) {
 /* Makes a call. False: it could not be made; reported. */
 static bool call(const struct ctl *ctl, const char *path, struct client_request *request,
                  struct client_response *ret) {
-  char url[sizeof(ctl->base) + 64];
+  char url[sizeof(ctl->base) + 128];
   snprintf(url, sizeof(url), "%s%s", ctl->base, path);
   const struct client_field bearer = {STR("Authorization"), text_str(&ctl->bearer)};
   request->url = url;
@@ -233,6 +233,66 @@ static int run_reload(const struct ctl *ctl, int argc, char **argv) {
   return status;
 }
 
+/* What takes an override back. */
+#define FILES_STATE "file"
+
+static bool is_state(const char *word) {
+  static const char *const states[] = {"on", "drain", "off", "full", FILES_STATE};
+  for (size_t i = 0; i < sizeof(states) / sizeof(*states); i++)
+    if (strcmp(states[i], word) == 0) return true;
+  return false;
+}
+
+/* An override that is to outlive the gateway, and will not. */
+static int check_kept(const struct ctl *ctl, const struct cJSON *answer) {
+  const cJSON *why = cJSON_GetObjectItemCaseSensitive(answer, "why");
+  if (!cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(answer, "kept"))) return CLI_OK;
+  if (!cJSON_IsString(cJSON_GetObjectItemCaseSensitive(answer, "state_file"))) {
+    fprintf(stderr, "adit: note: this holds until the gateway ends, as it has no state_file\n");
+    return CLI_OK;
+  }
+  return cli_error(ctl->command, "done, but the gateway will not know of it after a restart: %s",
+                   cJSON_IsString(why) ? why->valuestring : "it does not say why");
+}
+
+static int finish_state(const struct ctl *ctl, const struct client_response *response,
+                        bool changed) {
+  int status = print(ctl, response, ctl_print_state);
+  struct diags *diags = diags_new();
+  struct json_doc *doc =
+      diags ? json_parse(text_str(&response->body), "answer", JSON_STRICT, diags) : NULL;
+  if (doc && changed && status == CLI_OK) status = check_kept(ctl, json_root(doc));
+  json_free(&doc);
+  diags_free(&diags);
+  return status;
+}
+
+static int run_state(const struct ctl *ctl, int argc, char **argv) {
+  char path[128], body[64];
+  struct client_request request = {0};
+  struct client_response response;
+  int status = CLI_FAILED;
+  if (argc == 0) return cli_usage_error(ctl->command, "which route? state ROUTE [STATE]");
+  if (!json_is_name(str_from_cstr(argv[0])))
+    return cli_usage_error(ctl->command, "'%s' is no name of a route", argv[0]);
+  if (argc > 1 && !is_state(argv[1]))
+    return cli_usage_error(ctl->command, "there is no state '%s': on, drain, off, full, or file",
+                           argv[1]);
+  snprintf(path, sizeof(path), "/api/v1/routes/%s/state", argv[0]);
+  if (argc > 1 && strcmp(argv[1], FILES_STATE) == 0) {
+    request.method = "DELETE";
+  } else if (argc > 1) {
+    snprintf(body, sizeof(body), "{\"state\":\"%s\"}", argv[1]);
+    request.method = "PUT";
+    request.body = str_from_cstr(body);
+  }
+  if (call(ctl, path, &request, &response))
+    status =
+        response.status == 200 ? finish_state(ctl, &response, argc > 1) : report(ctl, &response);
+  client_response_deinit(&response);
+  return status;
+}
+
 /* A line as `adit explain --batch` has it, and the answer as it came. *ret_wrong: it was an error
  * of the line. */
 static int explain_one(const struct ctl *ctl, struct str line, bool *ret_wrong) {
@@ -305,6 +365,7 @@ static const struct subcommand {
 } subcommands[] = {{"status", 0, true, false, run_status},
                    {"endpoints", 0, true, false, run_endpoints},
                    {"reload", 0, false, false, run_reload},
+                   {"state", 2, false, false, run_state},
                    {"explain", 1, false, true, run_explain}};
 
 static const struct subcommand *find_subcommand(const char *name) {
@@ -386,12 +447,16 @@ static int run_ctl(const struct cli_command *command, int argc, char **argv) {
 
 const struct cli_command cli_ctl = {
     .name = "ctl",
-    .synopsis = "(-c adit.json | --address HOST:PORT) status | endpoints | reload | explain",
+    .synopsis =
+        "(-c adit.json | --address HOST:PORT) status | endpoints | reload | state | explain",
     .summary = "talks to the admin server of a running gateway",
     .details =
         "  status              what is served, the last load, routes, endpoints\n"
         "  endpoints           only the table of endpoints\n"
         "  reload              as SIGHUP, and waits for what comes of it\n"
+        "  state ROUTE [STATE] overrides the state in the route's file, at once and over reloads: "
+        "on,\n"
+        "                      drain, off, full; file takes that back; without STATE it is shown\n"
         "  explain [REQUEST]   a decision of the running gateway; without REQUEST for each line "
         "of\n"
         "                      stdin, as 'adit explain --batch' has them\n"
@@ -404,6 +469,7 @@ const struct cli_command cli_ctl = {
         "  --trace             (explain) every rule with its conditions\n"
         "\n"
         "Exit status: 0 done, 1 the gateway cannot be asked or refuses, a reload did not take all\n"
-        "files over, or a request was malformed.\n",
+        "files over, a state holds but could not be written to the state_file, or a request was\n"
+        "malformed.\n",
     .run = run_ctl,
 };

@@ -106,6 +106,14 @@ void ctl_print_endpoints(const struct cJSON *status, struct text *out) {
 
 /* ---- the page -------------------------------------------------------------------------------- */
 
+/* Of a route whose state is not its file's. */
+static void add_override(struct text *out, const cJSON *route) {
+  const cJSON *override = list_of(route, "override");
+  if (!cJSON_IsObject(override)) return;
+  text_printf(out, "  [overridden since %.*s, the file says %.*s]",
+              STR_ARG(text_of(override, "since")), STR_ARG(text_of(route, "file_state")));
+}
+
 static void add_route(struct text *out, const cJSON *route) {
   const cJSON *variant;
   bool first = true;
@@ -117,7 +125,26 @@ static void add_route(struct text *out, const cJSON *route) {
                 STR_ARG(text_of(variant, "upstream")), stable ? " (stable)" : "");
     first = false;
   }
+  add_override(out, route);
   text_add_char(out, '\n');
+}
+
+void ctl_print_state(const struct cJSON *answer, struct text *out) {
+  text_add(out, STR("route '"));
+  text_add_escaped(out, text_of(answer, "route"));
+  text_printf(out, "': state %.*s", STR_ARG(text_of(answer, "state")));
+  add_override(out, answer);
+  text_add_char(out, '\n');
+}
+
+/* Overrides that have no route at present. */
+static void add_waiting(struct text *out, const cJSON *overrides) {
+  const cJSON *waiting;
+  cJSON_ArrayForEach(waiting, list_of(overrides, "waiting")) {
+    add_column(out, text_of(waiting, "route"), 20);
+    text_printf(out, " is not served; an override waits for it: %.*s\n",
+                STR_ARG(text_of(list_of(waiting, "override"), "state")));
+  }
 }
 
 void ctl_print_status(const struct cJSON *status, struct text *out) {
@@ -132,6 +159,7 @@ void ctl_print_status(const struct cJSON *status, struct text *out) {
   ctl_print_load(list_of(status, "load"), out);
   text_printf(out, "\n%-20s %-6s %6s  %s\n", "route", "state", "rules", "variants");
   cJSON_ArrayForEach(route, list_of(status, "routes")) add_route(out, route);
+  add_waiting(out, list_of(status, "overrides"));
   text_add_char(out, '\n');
   ctl_print_endpoints(status, out);
 }

@@ -92,6 +92,19 @@ static void read_log_format(struct config_reader *reader, const struct config_sc
              "access_log: unknown format '%.*s'", STR_ARG(text));
 }
 
+static void read_state_file(struct config_reader *reader, const struct config_scope *root) {
+  const cJSON *node = config_find(root, "state_file");
+  struct str text;
+  if (!node || !config_to_string(reader, node, "configuration: 'state_file'",
+                                 "\"/var/lib/adit/state.json\"", &text))
+    return;
+  if (text.n == 0 || str_ends_with(text, STR("/")))
+    json_error(reader->doc, node, reader->diags, "the path of a file, or leave it out",
+               "configuration: 'state_file' names no file");
+  else
+    reader->config->state_file = config_path(reader, node, text, false).p;
+}
+
 static void read_access_log(struct config_reader *reader, const struct config_scope *root) {
   struct config *config = reader->config;
   struct config_scope scope;
@@ -238,6 +251,7 @@ static void read_all(struct config_reader *reader) {
   read_limits(reader, &root);
   read_timeouts(reader, &root);
   read_dns(reader, &root);
+  read_state_file(reader, &root);
   read_access_log(reader, &root);
 }
 

@@ -141,6 +141,7 @@ static const struct config_key_info rows[] = {
     {"upgrades", "list", "websocket", true},
     {"user", "string", "", false},
     {"sandbox", "boolean", "true", false},
+    {"state_file", "string", "", false},
     {"access_log", "object", "", false},
     {"access_log.path", "string", "-", false},
     {"access_log.format", "string", "json", false},

@@ -117,6 +117,10 @@ struct policy *gateway_policy_ref(struct gateway *gateway) {
   return policy;
 }
 
+struct overrides *gateway_overrides(struct gateway *gateway) {
+  return gateway->overrides;
+}
+
 struct jwt_keys *gateway_token_keys(struct gateway *gateway) {
   unsigned version;
   struct jwt_keys *keys = NULL;

@@ -3,9 +3,8 @@
  *
  *   machine     descriptors, CPUs
  *   fixed       what a reload cannot change
- *   start       policy, listeners, giving up rights, resolver, the admin server, workers, the ready
- *               line
- *   signals     SIGHUP, SIGTERM, SIGINT, and what the admin server asks for
+ *   start       policy, listeners, giving up rights, overrides, resolver, the admin server,
+ * workers, the ready line signals     SIGHUP, SIGTERM, SIGINT, and what the admin server asks for
  *   stop        drain, join, sum
  */
 #include <errno.h>
@@ -35,8 +34,8 @@ enum {
   TAKEN_WITHIN_S = 1 /* a reload by all workers: one that is slower is not waited for */
 };
 
-static const char *const fixed_keys[FIXED_COUNT] = {"listen", "workers", "admin",
-                                                    "user",   "sandbox", "access_log"};
+static const char *const fixed_keys[FIXED_COUNT] = {"listen",  "workers",    "admin",     "user",
+                                                    "sandbox", "access_log", "state_file"};
 
 /* ---- machine --------------------------------------------------------------------------------- */
 
@@ -86,6 +85,8 @@ static void fixed_init(struct fixed *fixed, const struct config *config) {
   if (config->has_access_log)
     text_printf(&fixed->values[FIXED_ACCESS_LOG], "%d %s", config->access_log.format,
                 config->access_log.path);
+  if (config->state_file)
+    text_add(&fixed->values[FIXED_STATE_FILE], str_from_cstr(config->state_file));
 }
 
 static void fixed_deinit(struct fixed *fixed) {
@@ -145,18 +146,46 @@ static bool give_up_rights(const struct gateway *gateway) {
   const struct config *config = policy_config(gateway->policy);
   struct sandbox_error error;
   bool was_root = geteuid() == 0;
-  const bool appends = config->has_access_log && strcmp(config->access_log.path, "-") != 0;
+  unsigned files = SANDBOX_READS;
+  if (config->has_access_log && strcmp(config->access_log.path, "-") != 0) files |= SANDBOX_APPENDS;
+  if (config->state_file) files |= SANDBOX_REPLACES;
   if (was_root && !config->user)
     log_write(LOG_WARNING,
               "%s: running as root; name a user to become in \"user\", or start as another",
               config->path);
   if (!sandbox_drop_rights(config->user, &error) ||
-      (config->sandbox && !sandbox_enter(appends ? SANDBOX_APPENDS : SANDBOX_READS, &error))) {
+      (config->sandbox && !sandbox_enter(files, &error))) {
     log_write(LOG_ERROR, "%s: %s", config->path, error.message);
     return false;
   }
   if (was_root) rehearse_reload(gateway);
   return true;
+}
+
+static void log_line(void *context, struct str line) {
+  (void)context;
+  log_write(LOG_INFO, "%.*s", STR_ARG(line));
+}
+
+/* What was said before the last stop holds, before anybody is served. */
+static bool take_overrides_up(struct gateway *gateway) {
+  char why[512];
+  const struct config *config = policy_config(gateway->policy);
+  struct diags *diags = diags_new();
+  gateway->overrides = diags ? overrides_new(config->state_file) : NULL;
+  bool ok = gateway->overrides && overrides_load(gateway->overrides, diags);
+  if (diags) log_diags(diags);
+  diags_free(&diags);
+  if (!ok) {
+    log_write(LOG_ERROR,
+              "nothing is served: an emergency stop may stand in the state file; mend the file, or "
+              "remove it to serve what the rule files say");
+    return false;
+  }
+  if (overrides_cannot_be_kept(gateway->overrides, why, sizeof(why)))
+    log_write(LOG_WARNING, "%s: what is overridden from now on will not be kept: %s", config->path,
+              why);
+  return overrides_adopt(gateway->overrides, gateway->policy, log_line, NULL);
 }
 
 static int signals_open(void) {
@@ -270,7 +299,7 @@ static bool gateway_start(struct gateway *gateway) {
   const struct config *config = policy_config(gateway->policy);
   unsigned count = config->workers ? config->workers : cpus_usable();
   if (!listeners_open(&gateway->listeners, config, count) || !open_admin(gateway) ||
-      !give_up_rights(gateway))
+      !give_up_rights(gateway) || !take_overrides_up(gateway))
     return false;
   if (config->has_access_log) {
     gateway->shared.access_log = access_log_start(&config->access_log, count);
@@ -327,16 +356,11 @@ static void hand_out(struct gateway *gateway, struct policy *policy) {
     while (sem_timedwait(&gateway->taken, &until) != 0 && errno == EINTR) continue;
 }
 
-static void log_change(void *context, struct str line) {
-  (void)context;
-  log_write(LOG_INFO, "%.*s", STR_ARG(line));
-}
-
 /* The new policy counts from now on for all workers. */
 static void take_over(struct gateway *gateway, struct policy *policy, bool whole,
                       struct diags *diags) {
   size_t routes = policy_route_count(policy);
-  policy_tell_changes(gateway->policy, policy, log_change, NULL);
+  policy_tell_changes(gateway->policy, policy, log_line, NULL);
   say_what_waits(gateway, policy_config(policy));
   struct keyset *keyset = keyset_of(gateway, policy);
   resolver_set_refresh(gateway->shared.resolver, policy_config(policy)->dns_refresh_ms);
@@ -359,6 +383,10 @@ static void reload(struct gateway *gateway) {
                                    .now_ms = clock_wall_ms()};
   struct policy *policy = diags ? load(gateway, &options, diags) : NULL;
   if (diags) log_diags(diags);
+  if (policy && !overrides_adopt(gateway->overrides, policy, log_line, NULL)) {
+    log_write(LOG_ERROR, "out of memory");
+    policy_unref(&policy);
+  }
   if (policy) {
     take_over(gateway, policy, diags_count(diags, DIAG_ERROR) == 0, diags);
   } else {
@@ -382,6 +410,7 @@ static void asked_to_stop(struct gateway *gateway) {
   }
   int64_t delay_ms = policy_config(gateway->policy)->timeouts.drain_delay_ms;
   gateway->drain_at_ms = clock_monotonic_ms() + delay_ms;
+  overrides_stop_saving(gateway->overrides);
   control_set_stage(gateway, GATEWAY_DRAINING);
   log_write(LOG_INFO, "draining");
 }
@@ -482,6 +511,7 @@ static void gateway_deinit(struct gateway *gateway) {
   listeners_close(&gateway->listeners);
   file_watch_free(&gateway->watch);
   policy_unref(&gateway->policy);
+  overrides_free(&gateway->overrides);
   fixed_deinit(&gateway->fixed);
   keyset_unref(gateway->shared.keysets, &gateway->keyset);
   keysets_free(&gateway->shared.keysets);

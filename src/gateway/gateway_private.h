@@ -6,6 +6,7 @@
 #define ADIT_GATEWAY_GATEWAY_PRIVATE_H
 
 #include "adit/gateway.h"
+#include "adit/overrides.h"
 #include "adit/text.h"
 #include "listeners.h"
 #include "worker.h"
@@ -17,6 +18,7 @@ enum {
   FIXED_USER,
   FIXED_SANDBOX,
   FIXED_ACCESS_LOG,
+  FIXED_STATE_FILE,
   FIXED_COUNT
 };
 
@@ -40,6 +42,7 @@ struct gateway {
   const char *config_path;
   struct fixed fixed;    /* as it was at start */
   struct policy *policy; /* changed by the main thread only */
+  struct overrides *overrides;
   struct file_watch *watch;
   struct control control;
   const struct gateway_admin *admin; /* NULL: none */

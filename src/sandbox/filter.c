@@ -38,6 +38,7 @@
 struct rule {
   int call;
   struct scmp_arg_cmp condition;
+  struct scmp_arg_cmp more; /* must hold, too; _SCMP_CMP_MIN: nothing */
 };
 
 /* ---- what is let through --------------------------------------------------------------------- */
@@ -83,22 +84,38 @@ enum { OPEN_FOR_MORE_THAN_READING = O_ACCMODE | O_CREAT | O_TRUNC };
 enum { APPENDING = O_WRONLY | O_APPEND | O_CREAT };
 
 static const struct rule allowed_for_appending[] = {
-    {SCMP_SYS(openat), {2, SCMP_CMP_MASKED_EQ, OPEN_FOR_MORE_THAN_READING | O_APPEND, APPENDING}},
+    {SCMP_SYS(openat),
+     {2, SCMP_CMP_MASKED_EQ, OPEN_FOR_MORE_THAN_READING | O_APPEND, APPENDING},
+     {0}},
 };
 
+/* A file that was not there before, so that nothing is written over, for its owner alone; it takes
+ * the place of another by its name. */
+enum { CREATING = O_WRONLY | O_CREAT | O_EXCL, OWNER_ONLY = 0600 };
+
+static const struct rule allowed_for_replacing[] = {
+    {SCMP_SYS(openat),
+     {2, SCMP_CMP_MASKED_EQ, OPEN_FOR_MORE_THAN_READING | O_EXCL | O_APPEND, CREATING},
+     {3, SCMP_CMP_EQ, OWNER_ONLY, 0}},
+    {SCMP_SYS(unlinkat), {2, SCMP_CMP_EQ, 0, 0}, {0}}, /* no directory */
+};
+static const int allowed_calls_for_replacing[] = {SCMP_SYS(fsync), SCMP_SYS(renameat)};
+
 static const struct rule allowed_with[] = {
-    {SCMP_SYS(open), {1, SCMP_CMP_MASKED_EQ, OPEN_FOR_MORE_THAN_READING, O_RDONLY}},
-    {SCMP_SYS(openat), {2, SCMP_CMP_MASKED_EQ, OPEN_FOR_MORE_THAN_READING, O_RDONLY}},
+    {SCMP_SYS(open), {1, SCMP_CMP_MASKED_EQ, OPEN_FOR_MORE_THAN_READING, O_RDONLY}, {0}},
+    {SCMP_SYS(openat), {2, SCMP_CMP_MASKED_EQ, OPEN_FOR_MORE_THAN_READING, O_RDONLY}, {0}},
     /* AF_UNIX: name services such as nscd and systemd-resolved. Not AF_NETLINK, AF_PACKET … */
-    {SCMP_SYS(socket), {0, SCMP_CMP_EQ, AF_INET, 0}},
-    {SCMP_SYS(socket), {0, SCMP_CMP_EQ, AF_INET6, 0}},
-    {SCMP_SYS(socket), {0, SCMP_CMP_EQ, AF_UNIX, 0}},
-    {SCMP_SYS(socketpair), {0, SCMP_CMP_EQ, AF_UNIX, 0}}, /* libcurl wakes itself by one */
-    {SCMP_SYS(ioctl), {1, SCMP_CMP_EQ, FIONREAD, 0}},     /* getaddrinfo(): how long an answer is */
-    {SCMP_SYS(ioctl), {1, SCMP_CMP_EQ, SIOCOUTQ, 0}},     /* what a client has not taken yet */
-    {SCMP_SYS(ioctl), {1, SCMP_CMP_EQ, TCGETS, 0}},       /* stdio: whether it is a terminal */
-    {SCMP_SYS(prlimit64), {2, SCMP_CMP_EQ, 0, 0}},        /* asking for limits, not setting them */
-    {SCMP_SYS(clone), {0, SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD}}, /* not processes */
+    {SCMP_SYS(socket), {0, SCMP_CMP_EQ, AF_INET, 0}, {0}},
+    {SCMP_SYS(socket), {0, SCMP_CMP_EQ, AF_INET6, 0}, {0}},
+    {SCMP_SYS(socket), {0, SCMP_CMP_EQ, AF_UNIX, 0}, {0}},
+    {SCMP_SYS(socketpair), {0, SCMP_CMP_EQ, AF_UNIX, 0}, {0}}, /* libcurl wakes itself by one */
+    {SCMP_SYS(ioctl),
+     {1, SCMP_CMP_EQ, FIONREAD, 0},
+     {0}}, /* getaddrinfo(): how long an answer is */
+    {SCMP_SYS(ioctl), {1, SCMP_CMP_EQ, SIOCOUTQ, 0}, {0}}, /* what a client has not taken yet */
+    {SCMP_SYS(ioctl), {1, SCMP_CMP_EQ, TCGETS, 0}, {0}},   /* stdio: whether it is a terminal */
+    {SCMP_SYS(prlimit64), {2, SCMP_CMP_EQ, 0, 0}, {0}},    /* asking for limits, not setting them */
+    {SCMP_SYS(clone), {0, SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD}, {0}}, /* not processes */
 };
 
 /* Where a sanitizer looks for leaks in the end: from a process beside this one, which traces it. */
@@ -147,10 +164,15 @@ static int add_calls(scmp_filter_ctx filter, uint32_t action, const int *calls, 
   return error;
 }
 
+static int add_rule(scmp_filter_ctx filter, const struct rule *rule) {
+  const struct scmp_arg_cmp conditions[] = {rule->condition, rule->more};
+  const unsigned n = rule->more.op == _SCMP_CMP_MIN ? 1 : 2;
+  return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, rule->call, n, conditions);
+}
+
 static int add_rules(scmp_filter_ctx filter, const struct rule *rules, size_t n) {
   int error = 0;
-  for (size_t i = 0; error == 0 && i < n; i++)
-    error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, rules[i].call, 1, &rules[i].condition);
+  for (size_t i = 0; error == 0 && i < n; i++) error = add_rule(filter, &rules[i]);
   return error;
 }
 
@@ -176,21 +198,29 @@ static int set_attributes(scmp_filter_ctx filter) {
   return error;
 }
 
-static int fill(scmp_filter_ctx filter, enum sandbox_files files) {
+static int add_replacing(scmp_filter_ctx filter) {
+  int error = add_rules(filter, allowed_for_replacing, ITEMS(allowed_for_replacing));
+  if (error != 0) return error;
+  return add_calls(filter, SCMP_ACT_ALLOW, allowed_calls_for_replacing,
+                   ITEMS(allowed_calls_for_replacing));
+}
+
+static int fill(scmp_filter_ctx filter, unsigned files) {
   int error = set_attributes(filter);
   if (error == 0) error = add_calls(filter, SCMP_ACT_ALLOW, allowed, ITEMS(allowed));
   if (error == 0 && SANITIZED)
     error = add_calls(filter, SCMP_ACT_ALLOW, allowed_sanitizers, ITEMS(allowed_sanitizers));
   if (error == 0) error = add_rules(filter, allowed_with, ITEMS(allowed_with));
-  if (error == 0 && files == SANDBOX_APPENDS)
+  if (error == 0 && (files & SANDBOX_APPENDS))
     error = add_rules(filter, allowed_for_appending, ITEMS(allowed_for_appending));
+  if (error == 0 && (files & SANDBOX_REPLACES)) error = add_replacing(filter);
   if (error == 0) error = add_own_signals(filter);
   if (error == 0) error = add_calls(filter, SCMP_ACT_KILL_PROCESS, deadly, ITEMS(deadly));
   if (error == 0) error = hide_clone3(filter);
   return error;
 }
 
-bool sandbox_enter(enum sandbox_files files, struct sandbox_error *ret_error) {
+bool sandbox_enter(unsigned files, struct sandbox_error *ret_error) {
   scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
   int error = filter ? fill(filter, files) : -ENOMEM;
   if (error == 0) error = seccomp_load(filter);

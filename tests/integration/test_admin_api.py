@@ -28,7 +28,7 @@ def reload(bench, status=200):
 
 def test_routes(bench):
     bench.start(config=ADMIN, rules=RULES)
-    short = {"name": "shop", "file": "shop.json", "state": "drain", "hosts": ["shop.example.com", "*.shop.example.com"],
+    short = {"name": "shop", "file": "shop.json", "state": "drain", "file_state": "drain", "override": None, "hosts": ["shop.example.com", "*.shop.example.com"],
              "path_prefix": "/cart", "variants": [{"name": "v1", "upstream": "shop-v1", "stable": True},
                                                   {"name": "canary", "upstream": "shop-canary", "stable": False}]}
     assert get(bench, "routes") == {"routes": [{**short, "rules": 2}]}

@@ -33,9 +33,10 @@ LAYERS = {
     "decide": "base crypto http attrs rules",
     "findings": "base zone json regex attrs rules decide",
     "policy": "base json crypto http config attrs geo rules decide findings",
+    "overrides": "base json rules policy",
     "upstream": "base config http transport client health attrs",
-    "gateway": "base json crypto http transport config attrs rules decide policy upstream health lookup jwt keyset sandbox",
-    "admin": "base json crypto http config jwt policy gateway",
+    "gateway": "base json crypto http transport config attrs rules decide policy overrides upstream health lookup jwt keyset sandbox",
+    "admin": "base json crypto http config jwt rules policy overrides gateway",
     "import": "base json regex http",
     "cli": "base zone json crypto http config attrs rules decide findings policy client lookup jwt keyset import gateway admin",
 }
@@ -48,7 +49,7 @@ LIBRARIES = {
     "pcre2.h": {"regex"},
     "seccomp.h": {"sandbox"},
     "maxminddb.h": {"geo"},
-    "cjson/cJSON.h": {"json", "jwt", "attrs", "geo", "lookup", "config", "rules", "findings", "policy", "admin", "cli"},
+    "cjson/cJSON.h": {"json", "jwt", "attrs", "geo", "lookup", "config", "rules", "findings", "policy", "overrides", "admin", "cli"},
     "openssl/": {"crypto", "jwt", "transport"},
     "yaml.h": {"import"},
 }

@@ -137,7 +137,7 @@ START_TEST(has_defaults)
   ck_assert(config->via && !config->drop_untrusted);
   ck_assert_uint_eq(config->upgrade_count, 1);
   ck_assert_view_eq(config->upgrades[0], "websocket");
-  ck_assert(config->sandbox);
+  ck_assert(config->sandbox && !config->state_file);
   ck_assert_ptr_null(config->user);
   ck_assert(!config->has_access_log);
   ck_assert_uint_eq(config->upstream_count, 1);
@@ -206,6 +206,7 @@ static const char example[] =
     "\"x-mux\"],\n"
     "  \"user\": \"adit\",\n"
     "  \"sandbox\": false,\n"
+    "  \"state_file\": \"kept/state.json\",\n"
     "  \"access_log\": { \"path\": \"log/access\", \"format\": \"combined\" },\n"
     "}\n";
 
@@ -348,7 +349,8 @@ START_TEST(reads_the_example)
   ck_assert(!config->via && config->drop_untrusted);
   ck_assert_str_eq(config->user, "adit");
   ck_assert(!config->sandbox);
-  ck_assert(config->has_access_log && config->access_log_at.line == 35);
+  ck_assert(config->has_access_log && config->access_log_at.line == 36);
+  ck_assert(str_ends_with(str_from_cstr(config->state_file), STR("/kept/state.json")));
   ck_assert_str_eq(config->access_log.path, "etc/log/access");
   ck_assert_int_eq(config->access_log.format, CONFIG_LOG_COMBINED);
   config_free(&config);
@@ -391,6 +393,15 @@ START_TEST(refuses_fragments)
       {"\"user\": 0", "9: error: configuration: 'user' must be a string, not number (\"nobody\")"},
       {"\"user\": \"\"",
        "9: error: configuration: 'user' is empty (the name of a user, or leave it out)"},
+      {"\"state_file\": \"kept/\"",
+       "15: error: configuration: 'state_file' names no file (the path of a file, or leave it "
+       "out)"},
+      {"\"state_file\": \"\"",
+       "15: error: configuration: 'state_file' names no file (the path of a file, or leave it "
+       "out)"},
+      {"\"state_file\": true",
+       "15: error: configuration: 'state_file' must be a string, not boolean "
+       "(\"/var/lib/adit/state.json\")"},
       {"\"sandbox\": \"no\"",
        "12: error: configuration: 'sandbox' must be true or false, not string"},
       {"\"via\": null", "8: error: configuration: 'via' must be true or false, not null"},
@@ -1393,11 +1404,11 @@ START_TEST(lists_its_keys)
     while (types[type] && strcmp(types[type], rows[i].type) != 0) type++;
     ck_assert_msg(types[type] != NULL, "%s has type %s", rows[i].key, rows[i].type);
     for (size_t k = 0; k < i; k++) ck_assert_str_ne(rows[i].key, rows[k].key);
-    bool start_only = strncmp(rows[i].key, "listen", 6) == 0 || strcmp(rows[i].key, "admin") == 0 ||
-                      strcmp(rows[i].key, "admin.address") == 0 ||
-                      strcmp(rows[i].key, "workers") == 0 || strcmp(rows[i].key, "user") == 0 ||
-                      strcmp(rows[i].key, "sandbox") == 0 ||
-                      strncmp(rows[i].key, "access_log", 10) == 0;
+    bool start_only =
+        strncmp(rows[i].key, "listen", 6) == 0 || strcmp(rows[i].key, "admin") == 0 ||
+        strcmp(rows[i].key, "admin.address") == 0 || strcmp(rows[i].key, "workers") == 0 ||
+        strcmp(rows[i].key, "user") == 0 || strcmp(rows[i].key, "sandbox") == 0 ||
+        strcmp(rows[i].key, "state_file") == 0 || strncmp(rows[i].key, "access_log", 10) == 0;
     ck_assert_msg(rows[i].reloadable == !start_only, "%s", rows[i].key);
   }
 }

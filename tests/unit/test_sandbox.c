@@ -156,6 +156,52 @@ static long read_and_append(void) {
   return open("/dev/null", O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
 }
 
+static long create_new_with_mode(unsigned mode) {
+  return openat(AT_FDCWD, "/tmp/adit-test-sandbox", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+}
+
+/* As a state file is written; nothing of it is left. */
+static long replace_file(void) {
+  (void)unlinkat(AT_FDCWD, "/tmp/adit-test-sandbox", 0);
+  int fd = (int)create_new_with_mode(0600);
+  if (fd < 0 || write(fd, "x", 1) != 1 || fsync(fd) != 0 || close(fd) != 0) return -1;
+  if (renameat(AT_FDCWD, "/tmp/adit-test-sandbox", AT_FDCWD, "/tmp/adit-test-sandbox.2") != 0)
+    return -1;
+  return unlinkat(AT_FDCWD, "/tmp/adit-test-sandbox.2", 0);
+}
+
+static long create_for_others(void) {
+  return create_new_with_mode(0644);
+}
+
+static long create_set_user_id(void) {
+  return create_new_with_mode(04600);
+}
+
+static long write_over_file(void) {
+  return open("/dev/null", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+}
+
+static long write_emptied_file(void) {
+  return open("/dev/null", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+}
+
+static long remove_directory(void) {
+  return unlinkat(AT_FDCWD, "/tmp/adit-test-sandbox", AT_REMOVEDIR);
+}
+
+static long make_directory(void) {
+  return mkdir("/tmp/adit-test-sandbox", 0700);
+}
+
+static long make_link(void) {
+  return link("/dev/null", "/tmp/adit-test-sandbox");
+}
+
+static long make_symbolic_link(void) {
+  return symlink("/dev/null", "/tmp/adit-test-sandbox");
+}
+
 static long remove_file(void) {
   return unlink("/tmp/adit-test-sandbox");
 }
@@ -195,7 +241,7 @@ static long allow_dumps(void) {
 /* ---- where it is tried ----------------------------------------------------------------------- */
 
 /* In the sandbox, in a child: its wait status. */
-static int try_inside_with(enum sandbox_files files, long (*what)(void)) {
+static int try_inside_with(unsigned files, long (*what)(void)) {
   pid_t pid = fork();
   ck_assert_int_ge(pid, 0);
   if (pid == 0) {
@@ -280,6 +326,40 @@ START_TEST(a_file_is_appended_to_and_no_more)
     ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == WAS_REFUSED, "%s: status %x",
                   refused[i].name, (unsigned)status);
   }
+}
+END_TEST
+
+/* Where there is a state file. */
+START_TEST(a_file_is_replaced_and_no_more)
+{
+  static const struct attempt refused[] = {
+      {"writing a file", write_file},
+      {"reading and writing a file", read_and_write_file},
+      {"writing over a file", write_over_file},
+      {"emptying a file", write_emptied_file},
+      {"creating and reading a file", create_file},
+      {"appending to a file", append_to_file},
+      {"creating a file for others", create_for_others},
+      {"creating a file with its owner's rights", create_set_user_id},
+      {"removing a directory", remove_directory},
+      {"making a directory", make_directory},
+      {"making a link", make_link},
+      {"making a symbolic link", make_symbolic_link},
+      {"changing a file's mode", change_mode},
+  };
+  int status = try_inside_with(SANDBOX_REPLACES, replace_file);
+  ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == DID, "status %x", (unsigned)status);
+  for (size_t i = 0; i < ITEMS(refused); i++) {
+    status = try_inside_with(SANDBOX_REPLACES, refused[i].what);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == WAS_REFUSED, "%s: status %x",
+                  refused[i].name, (unsigned)status);
+  }
+  /* With a log, too. */
+  status = try_inside_with(SANDBOX_REPLACES | SANDBOX_APPENDS, append_to_file);
+  ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == DID);
+  /* Without a state file none of it. */
+  status = try_inside_with(SANDBOX_APPENDS, replace_file);
+  ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == WAS_REFUSED);
 }
 END_TEST
 
@@ -375,5 +455,6 @@ START_TEST(a_user_has_to_be_there)
 END_TEST
 
 UNIT_MAIN("sandbox", what_a_gateway_does_is_allowed, what_it_has_no_use_for_is_refused,
-          a_file_is_appended_to_and_no_more, what_an_intruder_does_is_the_end, rights_are_dropped,
-          another_user_is_become, a_user_has_to_be_there)
+          a_file_is_appended_to_and_no_more, a_file_is_replaced_and_no_more,
+          what_an_intruder_does_is_the_end, rights_are_dropped, another_user_is_become,
+          a_user_has_to_be_there)
