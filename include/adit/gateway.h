@@ -104,18 +104,21 @@ enum {
   GATEWAY_REASON_NONE = REASON_FAILOVER + 1, /* answered before there was a decision */
   GATEWAY_REASONS,
   GATEWAY_CLASSES = 6, /* of the status: 1xx to 5xx in their places, 0: there was no answer */
+  GATEWAY_VERDICTS = COOKIE_MALFORMED + 1,
   GATEWAY_BUCKETS = 14
 };
+/* Upper bounds of histograms: of those in us, and of those in ns. */
 extern const int64_t gateway_buckets_us[GATEWAY_BUCKETS];
+extern const int64_t gateway_buckets_ns[GATEWAY_BUCKETS];
 const char *gateway_reason_name(unsigned reason); /* "rule", …, "none" */
 
-/* From the whole head of a request, each as of its turn of the worker's loop. */
 struct gateway_histogram {
   uint64_t buckets[GATEWAY_BUCKETS + 1]; /* each by itself; the last: longer than all */
-  uint64_t sum_us;
+  uint64_t sum;                          /* in the unit of its bounds */
 };
 
-/* All requests that have ended. Names are empty for what no route was found for. */
+/* All requests that have ended. Names are empty for what no route was found for. Times, in us, are
+ * from the whole head of a request, each as of its turn of the worker's loop. */
 struct gateway_variant {
   struct str route, variant;
   uint64_t requests[GATEWAY_REASONS][GATEWAY_CLASSES];
@@ -135,6 +138,55 @@ typedef void (*gateway_rule_fn)(void *context, struct str route, struct str rule
                                 uint64_t requests);
 void gateway_visit_rules(const struct gateway_traffic *traffic, gateway_rule_fn visit,
                          void *context);
+
+/* What is known of all requests of a route. */
+struct gateway_route {
+  struct str route; /* empty: of none */
+  uint64_t cookies[GATEWAY_VERDICTS];
+  struct gateway_histogram deciding; /* in ns: what decide() takes, of one request in 64 or so */
+};
+typedef void (*gateway_route_fn)(void *context, const struct gateway_route *route);
+void gateway_visit_routes(const struct gateway_traffic *traffic, gateway_route_fn visit,
+                          void *context);
+
+/* Each counter of upstreams (UPSTREAM_COUNTERS in src/gateway/series.h), and for each all
+ * upstreams, those of former configurations, too. */
+struct gateway_upstream_visitor {
+  void (*begin)(void *context, const char *name, const char *meaning);
+  void (*value)(void *context, const char *name, struct str upstream, uint64_t value);
+};
+void gateway_visit_upstreams(const struct gateway_traffic *traffic,
+                             const struct gateway_upstream_visitor *visitor, void *context);
+
+/* ---- requests that cannot be read ------------------------------------------------------------ */
+
+enum gateway_parse_error {
+  GATEWAY_PARSE_START, /* as enum http_fault, to _FRAMING */
+  GATEWAY_PARSE_OCTETS,
+  GATEWAY_PARSE_LINE,
+  GATEWAY_PARSE_FIELD,
+  GATEWAY_PARSE_HOST,
+  GATEWAY_PARSE_FRAMING,
+  GATEWAY_PARSE_LINE_LONG,
+  GATEWAY_PARSE_HEAD_LONG,
+  GATEWAY_PARSE_VERSION,
+  GATEWAY_PARSE_CODING,
+  GATEWAY_PARSE_EXPECTATION,
+  GATEWAY_PARSE_CUT_OFF,
+  GATEWAY_PARSE_PATH,
+  GATEWAY_PARSE_BODY
+};
+enum { GATEWAY_PARSE_ERRORS = GATEWAY_PARSE_BODY + 1 };
+const char *gateway_parse_error_name(enum gateway_parse_error kind); /* "start", … */
+/* Over all workers. */
+void gateway_parse_errors(const struct gateway *gateway, uint64_t ret[GATEWAY_PARSE_ERRORS]);
+
+/* ---- workers --------------------------------------------------------------------------------- */
+
+/* How long turns of a worker's loop take, in ns: as long an event may wait that comes meanwhile.
+ * False: there is no such worker. */
+bool gateway_loop_lag(const struct gateway *gateway, unsigned worker,
+                      struct gateway_histogram *ret);
 
 /* ---- endpoints ------------------------------------------------------------------------------- */
 

@@ -99,6 +99,16 @@ enum http_body_kind { HTTP_BODY_NONE, HTTP_BODY_LENGTH, HTTP_BODY_CHUNKED, HTTP_
 
 enum { HTTP_FIELDS_MAX = 100, HTTP_REQUEST_LINE_MAX = 8192, HTTP_CONNECTION_OPTIONS_MAX = 100 };
 
+/* What of a request's head HTTP_PARSE_BAD is about: for whoever counts. */
+enum http_fault {
+  HTTP_FAULT_START,  /* its first byte begins no HTTP request */
+  HTTP_FAULT_OCTETS, /* a control, or a CR or LF by itself */
+  HTTP_FAULT_LINE,   /* method, target or version */
+  HTTP_FAULT_FIELD,  /* a field line, or Connection */
+  HTTP_FAULT_HOST,
+  HTTP_FAULT_FRAMING /* Content-Length, Transfer-Encoding */
+};
+
 struct http_request {
   struct str method;
   enum http_method method_id;
@@ -122,7 +132,8 @@ struct http_request {
   enum http_body_kind body;
   uint64_t content_length; /* HTTP_BODY_LENGTH only */
   bool has_connection_field;
-  bool nominates; /* Connection names more than close, keep-alive, Upgrade and TE */
+  bool nominates;        /* Connection names more than close, keep-alive, Upgrade and TE */
+  enum http_fault fault; /* with HTTP_PARSE_BAD only */
   size_t field_count;
   struct http_field fields[HTTP_FIELDS_MAX];
 };
@@ -182,7 +193,7 @@ struct http_head_scan {
  *
  * On HTTP_PARSE_DONE *ret_n is where the head with its empty line ends in `input`. On an error
  * *ret_why is a short static text for log and body, and of *ret only `method` and `target` hold, if
- * they were understood (else p == NULL).
+ * they were understood (else p == NULL), and with HTTP_PARSE_BAD `fault`.
  *
  * What is wrong with the octets (a bare CR or LF, NUL, any control but HTAB, a first byte that no
  * method begins with) or with the request line is said as soon as it is seen, before the head is

@@ -42,5 +42,6 @@ bool size_parse(struct str s, uint64_t *ret_bytes) __attribute__((warn_unused_re
 int64_t clock_wall_ms(void);
 int64_t clock_monotonic_ms(void);
 int64_t clock_monotonic_us(void);
+int64_t clock_monotonic_ns(void);
 
 #endif

@@ -6,6 +6,7 @@
  *   guard.c       who may ask
  *   resources.c   what there is: paths, methods, small answers
  *   metrics.c     GET /metrics
+ *   metrics_endpoints.c  its gauges of endpoints, for which workers are asked
  *   status.c      GET /api/v1/status, routes
  *   configuration.c  adit.json as it counts, for the status
  *   control.c     POST /api/v1/reload, explain
@@ -78,6 +79,13 @@ void resource_ask(const struct resource *resource, struct admin *admin,
                   const struct request *request, struct answer *answer);
 
 void metrics_write(struct admin *admin, struct text *out);
+/* HELP and TYPE of a metric, whose samples follow. `name` without "adit_". */
+void metrics_begin(struct text *out, const char *name, const char *suffix, const char *type,
+                   const char *help);
+/* A label's value, in its quotes. */
+void metrics_add_quoted(struct text *out, struct str value);
+/* What workers know of endpoints. Nothing while they do not all run, or where memory is short. */
+void metrics_add_endpoints(struct admin *admin, struct text *out);
 void configuration_write(const struct config *config, struct text *out);
 /* ,"state":…,"file_state":…,"override":… of a route; one of the two may be NULL. */
 void route_state_add(struct text *out, const struct route *route,

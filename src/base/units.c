@@ -258,11 +258,16 @@ bool size_parse(struct str s, uint64_t *ret_bytes) {
 
 /* --- clocks ---------------------------------------------------------------------------------- */
 
-static int64_t clock_us(clockid_t clock) {
+static struct timespec clock_now(clockid_t clock) {
   struct timespec now;
   int failed = clock_gettime(clock, &now);
   assert(failed == 0);
   (void)failed;
+  return now;
+}
+
+static int64_t clock_us(clockid_t clock) {
+  const struct timespec now = clock_now(clock);
   return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
@@ -276,4 +281,9 @@ int64_t clock_monotonic_ms(void) {
 
 int64_t clock_monotonic_us(void) {
   return clock_us(CLOCK_MONOTONIC);
+}
+
+int64_t clock_monotonic_ns(void) {
+  const struct timespec now = clock_now(CLOCK_MONOTONIC);
+  return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }

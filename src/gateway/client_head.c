@@ -64,26 +64,50 @@ void client_begin_body(struct client *client, enum http_body_kind kind, uint64_t
   client->body.chunked.trailer_max = (uint32_t)limits->trailer_bytes;
 }
 
-static int parse_status(struct counters *counters, enum http_parse outcome) {
+static enum gateway_parse_error kind_of_fault(enum http_fault fault) {
+  switch (fault) {
+    case HTTP_FAULT_START:
+      return GATEWAY_PARSE_START;
+    case HTTP_FAULT_OCTETS:
+      return GATEWAY_PARSE_OCTETS;
+    case HTTP_FAULT_LINE:
+      return GATEWAY_PARSE_LINE;
+    case HTTP_FAULT_FIELD:
+      return GATEWAY_PARSE_FIELD;
+    case HTTP_FAULT_HOST:
+      return GATEWAY_PARSE_HOST;
+    case HTTP_FAULT_FRAMING:
+      break;
+  }
+  return GATEWAY_PARSE_FRAMING;
+}
+
+static int count_and_answer(struct worker *worker, enum gateway_parse_error kind, int status) {
+  series_add(&worker->parse_errors[kind], 1);
+  return status;
+}
+
+/* Counts what is wrong with a head; the status that says so. */
+static int parse_status(struct worker *worker, enum http_parse outcome, enum http_fault fault) {
   switch (outcome) {
     case HTTP_PARSE_DONE:
     case HTTP_PARSE_MORE:
     case HTTP_PARSE_BAD:
-      return 400;
+      break;
     case HTTP_PARSE_LINE_LONG:
-      COUNT(counters, lines_long);
-      return 414;
+      COUNT(&worker->counters, lines_long);
+      return count_and_answer(worker, GATEWAY_PARSE_LINE_LONG, 414);
     case HTTP_PARSE_HEAD_LONG:
-      COUNT(counters, heads_long);
-      return 431;
+      COUNT(&worker->counters, heads_long);
+      return count_and_answer(worker, GATEWAY_PARSE_HEAD_LONG, 431);
     case HTTP_PARSE_VERSION:
-      return 505;
+      return count_and_answer(worker, GATEWAY_PARSE_VERSION, 505);
     case HTTP_PARSE_CODING:
-      return 501;
+      return count_and_answer(worker, GATEWAY_PARSE_CODING, 501);
     case HTTP_PARSE_EXPECTATION:
-      return 417;
+      return count_and_answer(worker, GATEWAY_PARSE_EXPECTATION, 417);
   }
-  return 400;
+  return count_and_answer(worker, kind_of_fault(fault), 400);
 }
 
 static void refuse_for_memory(struct client *client) {
@@ -154,9 +178,10 @@ static enum head_step client_take_head(struct client *client) {
       refuse_for_memory(client);
       return HEAD_REFUSED;
     }
+    const enum http_fault fault = exchange->request.fault;
     exchange_release(worker, exchange);
     if (outcome == HTTP_PARSE_MORE) return HEAD_MORE;
-    client_refuse(client, parse_status(&worker->counters, outcome), why);
+    client_refuse(client, parse_status(worker, outcome, fault), why);
     return HEAD_REFUSED;
   }
 }
@@ -178,7 +203,8 @@ static void client_rest(struct client *client) {
 /* What ended while a head was awaited. */
 static void client_ended_reading(struct client *client) {
   if (buffer_size(&client->in) > 0)
-    client_refuse(client, 400, "the request was cut off");
+    client_refuse(client, count_and_answer(client->worker, GATEWAY_PARSE_CUT_OFF, 400),
+                  "the request was cut off");
   else if (transport_queued(&client->transport) > 0)
     client_continue_closing(client); /* it still takes what was sent */
   else

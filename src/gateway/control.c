@@ -215,3 +215,40 @@ struct gateway_gauges gateway_gauges(const struct gateway *gateway) {
     gauges.clients += atomic_load_explicit(&gateway->workers[w].open_clients, memory_order_relaxed);
   return gauges;
 }
+
+/* ---- what cannot be read, and how long others wait ------------------------------------------- */
+
+const char *gateway_parse_error_name(enum gateway_parse_error kind) {
+  static const char *const names[GATEWAY_PARSE_ERRORS] = {
+      [GATEWAY_PARSE_START] = "start",
+      [GATEWAY_PARSE_OCTETS] = "octets",
+      [GATEWAY_PARSE_LINE] = "line",
+      [GATEWAY_PARSE_FIELD] = "field",
+      [GATEWAY_PARSE_HOST] = "host",
+      [GATEWAY_PARSE_FRAMING] = "framing",
+      [GATEWAY_PARSE_LINE_LONG] = "line_long",
+      [GATEWAY_PARSE_HEAD_LONG] = "head_long",
+      [GATEWAY_PARSE_VERSION] = "version",
+      [GATEWAY_PARSE_CODING] = "coding",
+      [GATEWAY_PARSE_EXPECTATION] = "expectation",
+      [GATEWAY_PARSE_CUT_OFF] = "cut_off",
+      [GATEWAY_PARSE_PATH] = "path",
+      [GATEWAY_PARSE_BODY] = "body",
+  };
+  return names[kind];
+}
+
+void gateway_parse_errors(const struct gateway *gateway, uint64_t ret[GATEWAY_PARSE_ERRORS]) {
+  for (unsigned i = 0; i < GATEWAY_PARSE_ERRORS; i++) {
+    ret[i] = 0;
+    for (unsigned w = 0; w < gateway->worker_count; w++)
+      ret[i] += atomic_load_explicit(&gateway->workers[w].parse_errors[i], memory_order_relaxed);
+  }
+}
+
+bool gateway_loop_lag(const struct gateway *gateway, unsigned worker,
+                      struct gateway_histogram *ret) {
+  if (worker >= gateway->worker_count) return false;
+  series_read_histogram(&gateway->workers[worker].lag, ret);
+  return true;
+}

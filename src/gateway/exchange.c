@@ -64,8 +64,7 @@ void exchange_drop_origin(struct exchange *exchange, bool clean) {
 
 /* ---- series ---------------------------------------------------------------------------------- */
 
-/* NULL: no route was found, or none was looked for. */
-static const struct route_series *route_series_of(const struct exchange *exchange) {
+const struct route_series *exchange_route_series(const struct exchange *exchange) {
   const struct worker_policy *policy = exchange->policy;
   const struct route *route = exchange->decision.route;
   if (!exchange->decided || !route) return NULL;
@@ -84,13 +83,13 @@ void exchange_note_head(struct exchange *exchange, int status) {
   exchange->status = status;
   if (exchange->is_mirror) return;
   exchange->first_byte_us = exchange->worker->now_us - exchange->began_us;
-  series_observe(&series_of(exchange, route_series_of(exchange))->first_byte,
+  series_observe(&series_of(exchange, exchange_route_series(exchange))->first_byte,
                  exchange->first_byte_us);
 }
 
 static void count_end(const struct exchange *exchange) {
   const struct decision *decision = &exchange->decision;
-  const struct route_series *route = route_series_of(exchange);
+  const struct route_series *route = exchange_route_series(exchange);
   struct variant_series *series = series_of(exchange, route);
   unsigned reason = exchange->decided ? decision->reason : GATEWAY_REASON_NONE;
   unsigned status_class = exchange->status > 0 ? (unsigned)exchange->status / 100 : 0;
@@ -172,7 +171,7 @@ enum step exchange_answer(struct exchange *exchange, int status, struct str why)
 }
 
 enum step exchange_answer_overload(struct exchange *exchange) {
-  COUNT(exchange_counters(exchange), overloads);
+  EXCHANGE_COUNT_UPSTREAM(exchange, overloads);
   return answer(exchange, 503, STR("the service has too much to do: try again soon"), true);
 }
 

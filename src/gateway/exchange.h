@@ -92,16 +92,17 @@ struct exchange {
   /* The way to an endpoint. */
   struct pool *pool; /* of the variant that an endpoint is picked of; NULL before */
   struct pool_attempt attempt;
-  struct breaker *breaker; /* of the pool; NULL: it has no limits */
-  struct breaker *place;   /* that the exchange is one of the running requests of; NULL: none */
-  bool has_connection;     /* a place among its connections that origin_connect() is to take over */
-  struct target *awaited;  /* with a reference: it goes there when it may connect */
-  int connect_error;       /* why the last connect failed; 0: none was tried */
-  bool retried;            /* an idle connection was dead: once is enough */
-  bool only_fresh;         /* no idle connection, therefore */
-  unsigned tries;          /* how often it was sent once more, of the upstream's `retry.attempts` */
-  bool has_budget;         /* ... and counts in the pool's retry budget */
-  bool started_over;       /* there was no other endpoint for the last of them */
+  struct upstream_series *upstream; /* of the pool; NULL before */
+  struct breaker *breaker;          /* of the pool; NULL: it has no limits */
+  struct breaker *place;  /* that the exchange is one of the running requests of; NULL: none */
+  bool has_connection;    /* a place among its connections that origin_connect() is to take over */
+  struct target *awaited; /* with a reference: it goes there when it may connect */
+  int connect_error;      /* why the last connect failed; 0: none was tried */
+  bool retried;           /* an idle connection was dead: once is enough */
+  bool only_fresh;        /* no idle connection, therefore */
+  unsigned tries;         /* how often it was sent once more, of the upstream's `retry.attempts` */
+  bool has_budget;        /* ... and counts in the pool's retry budget */
+  bool started_over;      /* there was no other endpoint for the last of them */
 
   /* Progress. */
   bool head_sent;      /* the request's head was given to the origin's codec */

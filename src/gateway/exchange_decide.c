@@ -2,6 +2,7 @@
  * exchange_decide: who is asking, which variant; what is refused before any origin hears of it.
  */
 #include "adit/crypto.h"
+#include "adit/units.h"
 #include "exchange_steps.h"
 #include "forward.h"
 #include "tokens.h"
@@ -58,6 +59,8 @@ static void note_decision(struct exchange *exchange) {
   if (decision->reason == REASON_FORCED) COUNT(counters, forced);
   if (decision->reason == REASON_PINNED) COUNT(counters, pinned);
   for (unsigned i = 0; i < decision->cookies_refused; i++) COUNT(counters, cookies_refused);
+  if (decision->cookie != COOKIE_NOT_READ)
+    series_add(&exchange_route_series(exchange)->totals->cookies[decision->cookie], 1);
   if (!decision->set_cookie.p) return;
   /* The decider's memory is the next request's: the exchange keeps a copy. */
   if (decision->set_cookie.n > sizeof(exchange->set_cookie)) {
@@ -97,10 +100,39 @@ void exchange_end_lookups(struct exchange *exchange, bool waits) {
   if (!waits) lookup_cancel(&exchange->lookup);
 }
 
+/* Two readings of the clock cost as much as a small decision. The gaps are random, so that requests
+ * that come in a pattern are timed alike. */
+enum { TIMED_ONE_IN = 64 };
+
+static bool is_timed(struct worker *worker) {
+  if (worker->time_in > 0) {
+    worker->time_in--;
+    return false;
+  }
+  worker->time_in = (unsigned)(worker_random(worker) % (2 * TIMED_ONE_IN - 1));
+  return true;
+}
+
+static void decide_and_time(struct exchange *exchange, const struct decide_request *asked) {
+  struct worker_policy *policy = exchange->policy;
+  const struct decision *decision = &exchange->decision;
+  const int64_t began_ns = clock_monotonic_ns();
+  decide(policy->decider, asked, &exchange->decision, NULL, NULL);
+  const int64_t took_ns = clock_monotonic_ns() - began_ns;
+  if (decision->pending) return; /* it is made anew when the answer is there */
+  struct route_totals *totals =
+      decision->route ? policy->series[policy_route_number(policy->policy, decision->route)].totals
+                      : series_unnamed_route(&exchange->worker->series);
+  series_observe_ns(&totals->deciding, took_ns);
+}
+
 /* Decides; when that takes an answer that is not here yet, waits for it in EXCHANGE_LOOKUP. */
 static void ask(struct exchange *exchange, const struct decide_request *asked) {
   exchange_begin_lookups(exchange);
-  decide(exchange->policy->decider, asked, &exchange->decision, NULL, NULL);
+  if (is_timed(exchange->worker))
+    decide_and_time(exchange, asked);
+  else
+    decide(exchange->policy->decider, asked, &exchange->decision, NULL, NULL);
   exchange_end_lookups(exchange, exchange->decision.pending);
 }
 
@@ -108,8 +140,10 @@ static enum step decide_now(struct exchange *exchange) {
   struct worker *worker = exchange->worker;
   struct scratch scratch = {.p = worker->scratch, .capacity = worker->scratch_bytes};
   struct decide_request asked;
-  if (!exchange_question(exchange, &scratch, &asked))
+  if (!exchange_question(exchange, &scratch, &asked)) {
+    exchange_count_unread(exchange, GATEWAY_PARSE_PATH);
     return exchange_answer_and_log(exchange, 400, "the path is malformed or leads above the root");
+  }
   ask(exchange, &asked);
   if (exchange->decision.pending) {
     exchange->state = EXCHANGE_LOOKUP;

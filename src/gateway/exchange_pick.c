@@ -49,7 +49,7 @@ static struct origin_stream *connect_to(struct exchange *exchange, struct target
 
 void exchange_fail_over(struct exchange *exchange) {
   struct decision *decision = &exchange->decision;
-  COUNT(exchange_counters(exchange), failovers);
+  EXCHANGE_COUNT_UPSTREAM(exchange, failovers);
   exchange_leave_retry_budget(exchange);
   decision->variant = decision->route->stable;
   decision->reason = REASON_FAILOVER;
@@ -96,6 +96,7 @@ static void note_upstream(struct exchange *exchange) {
   const struct worker_policy *policy = exchange->policy;
   const size_t upstream = policy_upstream(policy->policy, decision->route, decision->variant);
   exchange->pool = policy->pools[upstream];
+  exchange->upstream = policy->upstreams[upstream];
   exchange->breaker = policy->breakers[upstream];
   /* A copy takes none of the places that users may want, and no connection either. */
   exchange->is_beside = exchange->is_mirror && exchange->breaker;
@@ -109,7 +110,7 @@ static void note(struct exchange *exchange, struct target *target, bool failed) 
   if (exchange->is_mirror) return; /* what only copies meet must not take it from users */
   int64_t ejected_ms = pool_note(pool, target, failed, exchange->worker->now_ms);
   if (ejected_ms == 0) return;
-  COUNT(exchange_counters(exchange), ejections);
+  EXCHANGE_COUNT_UPSTREAM(exchange, ejections);
   char buffer[32];
   struct str time = duration_format(ejected_ms, buffer, sizeof(buffer));
   log_write(LOG_WARNING, "upstream '%.*s': endpoint %s is left out for %.*s: it fails too often",
@@ -128,7 +129,7 @@ static const char *consequence_of_failure(const struct exchange *exchange) {
 
 static void connect_failed(struct exchange *exchange, struct target *target, int error) {
   exchange->connect_error = error;
-  COUNT(exchange_counters(exchange), connect_failures);
+  EXCHANGE_COUNT_UPSTREAM(exchange, connect_failures);
   exchange_log_endpoint(exchange, target, strerror(error), consequence_of_failure(exchange));
   if (!is_own_shortage(error)) note(exchange, target, true);
 }

@@ -70,12 +70,12 @@ static enum step enter(struct exchange *exchange, enum breaker_gate gate) {
       note_place(exchange, gate);
       return STEP_NEXT;
     case BREAKER_FULL:
-      COUNT(exchange_counters(exchange), queue_overflows);
+      EXCHANGE_COUNT_UPSTREAM(exchange, queue_overflows);
       return over_limits(exchange);
     case BREAKER_WAITS:
       break;
   }
-  COUNT(exchange_counters(exchange), queued);
+  EXCHANGE_COUNT_UPSTREAM(exchange, queued);
   exchange_wait_at_most(exchange, pool_config(exchange->pool)->breaker.pending_timeout_ms);
   exchange->state = EXCHANGE_QUEUE;
   return STEP_WAIT;
@@ -115,7 +115,7 @@ enum step exchange_step_queue(struct exchange *exchange) {
     exchange->state = EXCHANGE_PICK;
     return STEP_NEXT;
   }
-  COUNT(exchange_counters(exchange), queue_timeouts);
+  EXCHANGE_COUNT_UPSTREAM(exchange, queue_timeouts);
   return over_limits(exchange);
 }
 

@@ -51,7 +51,7 @@ static enum step origin_closed(struct exchange *exchange) {
   if (!exchange->origin->received &&
       exchange_retry(exchange, was_idle ? RETRY_IDLE_CLOSED : RETRY_CLOSED))
     return STEP_NEXT;
-  COUNT(exchange_counters(exchange), bad_responses);
+  EXCHANGE_COUNT_UPSTREAM(exchange, bad_responses);
   exchange_note_result(exchange, true);
   return exchange_answer_and_log(exchange, 502,
                                  "the service closed the connection without a response");
@@ -63,7 +63,7 @@ static enum step bad_response(struct exchange *exchange, const char *why) {
   struct scratch scratch = {.p = message, .capacity = sizeof(message) - 1};
   struct str text = scratch_join(&scratch, parts, 2);
   message[text.n] = '\0';
-  COUNT(exchange_counters(exchange), bad_responses);
+  EXCHANGE_COUNT_UPSTREAM(exchange, bad_responses);
   exchange_note_result(exchange, true);
   return exchange_answer_and_log(exchange, 502, message);
 }

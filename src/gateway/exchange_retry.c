@@ -32,7 +32,7 @@ void exchange_leave_retry_budget(struct exchange *exchange) {
 static bool take_try(struct exchange *exchange) {
   if (exchange->tries >= retry_config(exchange)->attempts || is_time_over(exchange)) return false;
   if (!exchange->has_budget && !pool_retry_begin(exchange->pool)) {
-    COUNT(exchange_counters(exchange), retries_refused);
+    EXCHANGE_COUNT_UPSTREAM(exchange, retries_refused);
     return false;
   }
   exchange->has_budget = true;
@@ -82,7 +82,7 @@ static bool retry_by_contract(struct exchange *exchange, enum retry_cause cause)
 bool exchange_retry(struct exchange *exchange, enum retry_cause cause) {
   if (!may_be_sent_again(exchange)) return false;
   if (!retry_by_contract(exchange, cause) && !retry_by_option(exchange, cause)) return false;
-  COUNT(exchange_counters(exchange), retries);
+  EXCHANGE_COUNT_UPSTREAM(exchange, retries);
   exchange->resent++;
   exchange->kept.sent = 0;
   exchange_drop_origin(exchange, false);

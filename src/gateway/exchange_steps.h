@@ -41,6 +41,27 @@ static inline struct counters *exchange_counters(const struct exchange *exchange
   return exchange->counters;
 }
 
+/* Of a request of a user; once it has been at PICK. */
+static inline struct upstream_counts *exchange_upstream_counts(const struct exchange *exchange) {
+  return exchange->is_mirror ? &exchange->worker->mirrors.uncounted_upstream
+                             : &exchange->upstream->counts;
+}
+/* Of the process and of the upstream. */
+#define EXCHANGE_COUNT_UPSTREAM(exchange, name)      \
+  do {                                               \
+    COUNT(exchange_counters(exchange), name);        \
+    COUNT(exchange_upstream_counts(exchange), name); \
+  } while (0)
+
+/* A request that could not be read. */
+static inline void exchange_count_unread(const struct exchange *exchange,
+                                         enum gateway_parse_error kind) {
+  if (!exchange->is_mirror) series_add(&exchange->worker->parse_errors[kind], 1);
+}
+
+/* The series of the route that was found; NULL: none was, or none was looked for. */
+const struct route_series *exchange_route_series(const struct exchange *exchange);
+
 /* Whether a request's body of so many bytes is over limits.body_bytes. */
 static inline bool exchange_is_too_large(const struct exchange *exchange, uint64_t bytes) {
   uint64_t limit = exchange_config(exchange)->limits.body_bytes;

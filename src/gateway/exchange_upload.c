@@ -90,6 +90,7 @@ static enum pump request_body_failed(struct exchange *exchange, enum stream_read
     case STREAM_READ_FAILED:
       break;
   }
+  exchange_count_unread(exchange, GATEWAY_PARSE_BODY);
   (void)exchange_answer_and_log(exchange, 400, "the request's body is malformed or was cut off");
   return PUMP_ENDED;
 }

@@ -45,22 +45,29 @@ static void mirror_drop(struct mirror *mirror) {
   mirror_free(mirror);
 }
 
+/* For the process and for the copy's upstream. */
+#define COUNT_BOTH(mirror, name)              \
+  do {                                        \
+    COUNT(&(mirror)->worker->counters, name); \
+    COUNT((mirror)->counts, name);            \
+  } while (0)
+
 /* The copy is over, and what the original's status is, or that there is none, is known. */
 static void settle(struct mirror *mirror) {
   struct counters *counters = &mirror->worker->counters;
   const struct mirror_side *original = &mirror->of_original, *copy = &mirror->of_copy;
   if (copy->status == 0) {
     if (mirror->stopped)
-      COUNT(counters, mirrors_stopped);
+      COUNT_BOTH(mirror, mirrors_stopped);
     else
-      COUNT(counters, mirrors_failed);
+      COUNT_BOTH(mirror, mirrors_failed);
   } else if (original->status == 0) {
-    COUNT(counters, mirrors_alone);
+    COUNT_BOTH(mirror, mirrors_alone);
   } else {
     if (copy->status / 100 == original->status / 100)
-      COUNT(counters, mirrors_agreed);
+      COUNT_BOTH(mirror, mirrors_agreed);
     else
-      COUNT(counters, mirrors_differed);
+      COUNT_BOTH(mirror, mirrors_differed);
     COUNT_ADD(counters, mirrors_original_us, (uint64_t)original->took_us);
     COUNT_ADD(counters, mirrors_copy_us, (uint64_t)copy->took_us);
   }
@@ -246,7 +253,12 @@ static void mirror_send(struct mirror *mirror) {
     mirror_drop(mirror);
     return;
   }
-  COUNT(&worker->counters, mirrors_sent);
+  const struct worker_policy *policy = original->policy;
+  mirror->counts = &policy
+                        ->upstreams[policy_upstream(policy->policy, original->decision.route,
+                                                    original->decision.mirror->to)]
+                        ->counts;
+  COUNT_BOTH(mirror, mirrors_sent);
   mirror->sent = true;
   mirror->copy = copy;
   exchange_begin_copy(copy, original, mirror);

@@ -42,10 +42,11 @@ struct mirror_side {
 struct mirror {
   struct client_stream stream; /* the copy's client */
   struct worker *worker;
-  struct exchange *original; /* NULL: over */
-  struct exchange *copy;     /* NULL: not begun, or over */
-  bool sent;                 /* it was begun */
-  bool is_ready;             /* stands in worker->mirrors.ready */
+  struct exchange *original;      /* NULL: over */
+  struct exchange *copy;          /* NULL: not begun, or over */
+  struct upstream_counts *counts; /* of the upstream that it was sent to; set when it is begun */
+  bool sent;                      /* it was begun */
+  bool is_ready;                  /* stands in worker->mirrors.ready */
   bool stopped;
   LIST_ENTRY(mirror) of_all;
   TAILQ_ENTRY(mirror) of_ready;

@@ -152,6 +152,7 @@ struct origin_stream *origin_connect(struct exchange *exchange, struct target *t
   origin->state = ORIGIN_CONNECTING;
   origin_begin(origin, exchange);
   COUNT(&worker->counters, connects);
+  COUNT(&exchange->upstream->counts, connects);
   return &origin->stream;
 }
 
@@ -191,6 +192,7 @@ struct origin_stream *origin_reuse(struct exchange *exchange, struct target *tar
   origin->stream.reused = true;
   origin_begin(origin, exchange);
   COUNT(&exchange->worker->counters, reuses);
+  COUNT(&exchange->upstream->counts, reuses);
   return &origin->stream;
 }
 

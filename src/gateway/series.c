@@ -9,6 +9,10 @@
 const int64_t gateway_buckets_us[GATEWAY_BUCKETS] = {500,     1000,    2500,    5000,    10000,
                                                      25000,   50000,   100000,  250000,  500000,
                                                      1000000, 2500000, 5000000, 10000000};
+/* From a small decision to a worker that stands still for all of its clients. */
+const int64_t gateway_buckets_ns[GATEWAY_BUCKETS] = {
+    500,    1000,   2500,    5000,    10000,    25000,     50000,
+    100000, 250000, 1000000, 5000000, 25000000, 100000000, 500000000};
 
 enum { BUCKETS_MIN = 64 };
 
@@ -18,7 +22,12 @@ static size_t size_of(enum series_kind kind) {
   switch (kind) {
     case SERIES_VARIANT:
       return sizeof(struct variant_series);
+    case SERIES_ROUTE:
+      return sizeof(struct route_totals);
+    case SERIES_UPSTREAM:
+      return sizeof(struct upstream_series);
     case SERIES_RULE:
+    case SERIES_KINDS:
       break;
   }
   return sizeof(struct rule_series);
@@ -84,16 +93,18 @@ static struct series *get(struct series_table *table, enum series_kind kind, str
     if (series->kind == kind && str_eq(series->route, route) && str_eq(series->name, name))
       return series;
   if (table->count < SERIES_MAX) series = append(table, kind, route, name);
-  if (series) return series;
-  return kind == SERIES_VARIANT ? table->first : table->no_rule;
+  return series ? series : table->unnamed[kind];
 }
 
 bool series_init(struct series_table *table) {
   *table = (struct series_table){.bucket_count = BUCKETS_MIN};
   table->buckets = calloc(BUCKETS_MIN, sizeof(struct series *));
-  if (!table->buckets || !append(table, SERIES_VARIANT, STR(""), STR(""))) return false;
-  table->no_rule = append(table, SERIES_RULE, STR(""), STR(""));
-  return table->no_rule != NULL;
+  if (!table->buckets) return false;
+  for (int kind = 0; kind < SERIES_KINDS; kind++) {
+    table->unnamed[kind] = append(table, (enum series_kind)kind, STR(""), STR(""));
+    if (!table->unnamed[kind]) return false;
+  }
+  return true;
 }
 
 void series_deinit(struct series_table *table) {
@@ -116,6 +127,14 @@ struct rule_series *series_rule(struct series_table *table, struct str route, st
   return (struct rule_series *)get(table, SERIES_RULE, route, rule);
 }
 
+struct route_totals *series_route(struct series_table *table, struct str route) {
+  return (struct route_totals *)get(table, SERIES_ROUTE, route, STR(""));
+}
+
+struct upstream_series *series_upstream(struct series_table *table, struct str upstream) {
+  return (struct upstream_series *)get(table, SERIES_UPSTREAM, STR(""), upstream);
+}
+
 /* ---- a policy's ------------------------------------------------------------------------------ */
 
 static bool of_route(struct series_table *table, const struct route *route, struct arena *arena,
@@ -123,6 +142,7 @@ static bool of_route(struct series_table *table, const struct route *route, stru
   ret->variants = ARENA_ARRAY(arena, struct variant_series *, route->variant_count);
   ret->rules = ARENA_ARRAY(arena, struct rule_series *, route->rule_count);
   if (!ret->variants || !ret->rules) return false;
+  ret->totals = series_route(table, route->name);
   for (size_t i = 0; i < route->variant_count; i++)
     ret->variants[i] = series_variant(table, route->name, route->variants[i].name);
   for (size_t i = 0; i < route->rule_count; i++)
@@ -141,11 +161,28 @@ struct route_series *series_of_policy(struct series_table *table, const struct p
   return all;
 }
 
-void series_observe(struct series_histogram *histogram, int64_t us) {
+struct upstream_series **series_of_upstreams(struct series_table *table,
+                                             const struct config *config, struct arena *arena) {
+  struct upstream_series **all =
+      ARENA_ARRAY(arena, struct upstream_series *, config->upstream_count);
+  for (size_t i = 0; all && i < config->upstream_count; i++)
+    all[i] = series_upstream(table, config->upstreams[i].name);
+  return all;
+}
+
+static void observe(struct series_histogram *histogram, const int64_t *bounds, int64_t value) {
   size_t i = 0;
-  while (i < GATEWAY_BUCKETS && us > gateway_buckets_us[i]) i++;
+  while (i < GATEWAY_BUCKETS && value > bounds[i]) i++;
   series_add(&histogram->buckets[i], 1);
-  series_add(&histogram->sum_us, us > 0 ? (uint64_t)us : 0);
+  series_add(&histogram->sum, value > 0 ? (uint64_t)value : 0);
+}
+
+void series_observe(struct series_histogram *histogram, int64_t us) {
+  observe(histogram, gateway_buckets_us, us);
+}
+
+void series_observe_ns(struct series_histogram *histogram, int64_t ns) {
+  observe(histogram, gateway_buckets_ns, ns);
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -157,7 +194,13 @@ static void add_up(_Atomic uint64_t *to, const _Atomic uint64_t *from, size_t n)
 
 static void add_histogram(struct series_histogram *to, const struct series_histogram *from) {
   add_up(to->buckets, from->buckets, GATEWAY_BUCKETS + 1);
-  add_up(&to->sum_us, &from->sum_us, 1);
+  add_up(&to->sum, &from->sum, 1);
+}
+
+static void add_upstream(struct upstream_counts *to, const struct upstream_counts *from) {
+#define X(name, meaning) add_up(&to->name, &from->name, 1);
+  UPSTREAM_COUNTERS(X)
+#undef X
 }
 
 static void add_series(struct series_table *sum, const struct series *one) {
@@ -173,6 +216,19 @@ static void add_series(struct series_table *sum, const struct series *one) {
     case SERIES_RULE:
       add_up(&series_rule(sum, one->route, one->name)->requests,
              &((const struct rule_series *)one)->requests, 1);
+      return;
+    case SERIES_ROUTE: {
+      const struct route_totals *from = (const struct route_totals *)one;
+      struct route_totals *to = series_route(sum, one->route);
+      add_up(to->cookies, from->cookies, GATEWAY_VERDICTS);
+      add_histogram(&to->deciding, &from->deciding);
+      return;
+    }
+    case SERIES_UPSTREAM:
+      add_upstream(&series_upstream(sum, one->name)->counts,
+                   &((const struct upstream_series *)one)->counts);
+      return;
+    case SERIES_KINDS:
       return;
   }
 }
@@ -198,9 +254,11 @@ void gateway_traffic_free(struct gateway_traffic **traffic) {
   *traffic = NULL;
 }
 
-static void copy_histogram(const struct series_histogram *from, struct gateway_histogram *ret) {
-  for (size_t i = 0; i <= GATEWAY_BUCKETS; i++) ret->buckets[i] = from->buckets[i];
-  ret->sum_us = from->sum_us;
+void series_read_histogram(const struct series_histogram *histogram,
+                           struct gateway_histogram *ret) {
+  for (size_t i = 0; i <= GATEWAY_BUCKETS; i++)
+    ret->buckets[i] = atomic_load_explicit(&histogram->buckets[i], memory_order_relaxed);
+  ret->sum = atomic_load_explicit(&histogram->sum, memory_order_relaxed);
 }
 
 void gateway_visit_variants(const struct gateway_traffic *traffic, gateway_variant_fn visit,
@@ -211,8 +269,8 @@ void gateway_visit_variants(const struct gateway_traffic *traffic, gateway_varia
     struct gateway_variant variant = {.route = one->route, .variant = one->name};
     for (size_t i = 0; i < GATEWAY_REASONS; i++)
       for (size_t k = 0; k < GATEWAY_CLASSES; k++) variant.requests[i][k] = from->requests[i][k];
-    copy_histogram(&from->duration, &variant.duration);
-    copy_histogram(&from->first_byte, &variant.first_byte);
+    series_read_histogram(&from->duration, &variant.duration);
+    series_read_histogram(&from->first_byte, &variant.first_byte);
     visit(context, &variant);
   }
 }
@@ -225,6 +283,36 @@ void gateway_visit_rules(const struct gateway_traffic *traffic, gateway_rule_fn 
     /* Rules that were too many have no name; mostly there are none. */
     if (one->route.n > 0 || requests > 0) visit(context, one->route, one->name, requests);
   }
+}
+
+void gateway_visit_routes(const struct gateway_traffic *traffic, gateway_route_fn visit,
+                          void *context) {
+  for (const struct series *one = traffic->sum.first; one; one = one->next) {
+    if (one->kind != SERIES_ROUTE) continue;
+    const struct route_totals *from = (const struct route_totals *)one;
+    struct gateway_route route = {.route = one->route};
+    for (size_t i = 0; i < GATEWAY_VERDICTS; i++) route.cookies[i] = from->cookies[i];
+    series_read_histogram(&from->deciding, &route.deciding);
+    visit(context, &route);
+  }
+}
+
+/* Upstreams that were too many have no name; mostly there are none. */
+static bool is_seen(const struct series *one, uint64_t value) {
+  return one->kind == SERIES_UPSTREAM && (one->name.n > 0 || value > 0);
+}
+
+void gateway_visit_upstreams(const struct gateway_traffic *traffic,
+                             const struct gateway_upstream_visitor *visitor, void *context) {
+#define X(counter, meaning)                                                       \
+  visitor->begin(context, #counter, meaning);                                     \
+  for (const struct series *one = traffic->sum.first; one; one = one->next) {     \
+    if (one->kind != SERIES_UPSTREAM) continue;                                   \
+    const uint64_t value = ((const struct upstream_series *)one)->counts.counter; \
+    if (is_seen(one, value)) visitor->value(context, #counter, one->name, value); \
+  }
+  UPSTREAM_COUNTERS(X)
+#undef X
 }
 
 const char *gateway_reason_name(unsigned reason) {

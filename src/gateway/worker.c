@@ -186,7 +186,8 @@ static struct worker_policy *worker_policy_new(struct worker *worker, struct pol
   made->pools = calloc(config->upstream_count, sizeof(struct pool *));
   made->arena = arena_new(SERIES_BYTES_MAX);
   made->series = made->arena ? series_of_policy(&worker->series, policy, made->arena) : NULL;
-  bool ok = made->decider && made->pools && made->series && scratch_reserve(worker, config) &&
+  made->upstreams = made->series ? series_of_upstreams(&worker->series, config, made->arena) : NULL;
+  bool ok = made->decider && made->pools && made->upstreams && scratch_reserve(worker, config) &&
             worker_lookups_take(worker, made) && worker_tokens_take(worker, made) &&
             breakers_take(worker, made);
   for (size_t i = 0; ok && i < config->upstream_count; i++) {
@@ -334,8 +335,9 @@ static void free_closed(struct worker *worker) {
   }
 }
 
-/* What others may know of it: one store a turn, none a request. */
+/* What others may know of it: a few stores a turn, none a request. */
 static void publish(struct worker *worker) {
+  series_observe_ns(&worker->lag, clock_monotonic_ns() - worker->now_us * 1000);
   atomic_store_explicit(&worker->open_clients, worker->client_count, memory_order_relaxed);
   if (worker->access) access_lane_end_turn(worker->access);
 }

@@ -53,11 +53,12 @@ struct worker_policy {
   struct breaker **breakers; /* as config->upstreams; NULL: it has no limits */
   struct lookup **lookups;   /* as config->lookups */
   size_t lookup_count;
-  struct jwt_verifier *tokens; /* NULL: adit.json has no tokens */
-  struct keyset *keyset;       /* NULL: their keys are not fetched */
-  unsigned keyset_version;     /* of the keys that `tokens` has */
-  struct route_series *series; /* by policy_route_number() */
-  struct arena *arena;         /* of `series` */
+  struct jwt_verifier *tokens;        /* NULL: adit.json has no tokens */
+  struct keyset *keyset;              /* NULL: their keys are not fetched */
+  unsigned keyset_version;            /* of the keys that `tokens` has */
+  struct route_series *series;        /* by policy_route_number() */
+  struct upstream_series **upstreams; /* as config->upstreams */
+  struct arena *arena;                /* of both */
   struct worker *worker;
   unsigned refs;
 };
@@ -78,6 +79,7 @@ struct worker_mirrors {
   size_t count;
   size_t body_bytes;         /* of all their bodies */
   struct counters uncounted; /* where their exchanges count what is counted of requests of users */
+  struct upstream_counts uncounted_upstream;
 };
 
 /* How far a stop has come. Only ever grows. */
@@ -167,6 +169,9 @@ struct worker {
   enum stop_stage stop;
   struct timer stop_timer;
   struct counters counters;
+  _Atomic uint64_t parse_errors[GATEWAY_PARSE_ERRORS];
+  struct series_histogram lag; /* in ns */
+  unsigned time_in;            /* so many decisions from now one is timed; 0: the next */
   struct series_table series;
   struct access_lane *access;    /* NULL: no access log */
   _Atomic uint64_t open_clients; /* client_count after the last turn, for other threads */

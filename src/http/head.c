@@ -206,6 +206,7 @@ enum http_parse head_parse_fields(struct str input, const struct http_head_scan 
     field->value = trim(input.p + colon + 1, input.p + end);
     field->id = http_field_id(field->name);
     if (field->id != HTTP_FIELD_OTHER && !note_field(ret_facts, field, &why)) {
+      ret_facts->refused = field->id;
       return head_bad(ret_why, why);
     }
     begin = end + 2;

@@ -56,8 +56,9 @@ struct head_facts {
   bool upgrade_option;
   bool upgrade; /* there is an Upgrade field */
   bool te_option;
-  bool nominates;   /* others than these */
-  bool te_trailers; /* a TE field has "trailers" */
+  bool nominates;             /* others than these */
+  bool te_trailers;           /* a TE field has "trailers" */
+  enum http_field_id refused; /* with HTTP_PARSE_BAD: by which field; _OTHER: a malformed line */
 };
 
 /*

@@ -74,6 +74,19 @@ static enum http_parse parse_framing(struct http_request *ret, const struct head
 
 /* ---- fields ---------------------------------------------------------------------------------- */
 
+/* What a field that may come once, or be so long, was about. */
+static enum http_fault fault_of_field(const struct head_facts *facts) {
+  switch ((int)facts->refused) {
+    case HTTP_FIELD_HOST:
+      return HTTP_FAULT_HOST;
+    case HTTP_FIELD_CONTENT_LENGTH:
+    case HTTP_FIELD_TRANSFER_ENCODING:
+      return HTTP_FAULT_FRAMING;
+    default:
+      return HTTP_FAULT_FIELD;
+  }
+}
+
 /* RFC 9112 3.2: Host must be there and valid even where the target's authority replaces it. */
 static enum http_parse parse_host(struct http_request *ret, const struct head_facts *facts,
                                   const char **ret_why) {
@@ -111,8 +124,15 @@ static enum http_parse parse_fields(struct str input, const struct http_head_sca
   struct head_facts facts;
   enum http_parse outcome =
       head_parse_fields(input, scan, lines, ret->fields, &ret->field_count, &facts, ret_why);
-  if (outcome == HTTP_PARSE_DONE) outcome = parse_host(ret, &facts, ret_why);
-  if (outcome == HTTP_PARSE_DONE) outcome = parse_framing(ret, &facts, ret_why);
+  if (outcome != HTTP_PARSE_DONE) {
+    ret->fault = fault_of_field(&facts);
+    return outcome;
+  }
+  ret->fault = HTTP_FAULT_HOST;
+  outcome = parse_host(ret, &facts, ret_why);
+  if (outcome != HTTP_PARSE_DONE) return outcome;
+  ret->fault = HTTP_FAULT_FRAMING;
+  outcome = parse_framing(ret, &facts, ret_why);
   if (outcome == HTTP_PARSE_DONE) outcome = parse_expect(ret, &facts, ret_why);
   if (outcome != HTTP_PARSE_DONE) return outcome;
   ret->has_connection_field = facts.connection;
@@ -138,6 +158,7 @@ enum http_parse http_parse_request(struct str input, const struct http_limits *l
   if (input.n == 0) return HTTP_PARSE_MORE;
   const struct str begun = str_skip(input, bounds.start);
   if (begun.n > 0 && begun.p[0] != '\r' && !http_char_is(begun.p[0], HTTP_CHAR_TOKEN)) {
+    ret->fault = HTTP_FAULT_START;
     return head_bad(ret_why, "not an HTTP request");
   }
   struct head_lines lines;
@@ -147,11 +168,13 @@ enum http_parse http_parse_request(struct str input, const struct http_limits *l
     const char *why = NULL;
     const enum http_parse outcome = parse_line(line, ret, &why);
     if (outcome != HTTP_PARSE_DONE) {
+      ret->fault = HTTP_FAULT_LINE;
       *ret_why = why;
       return outcome;
     }
     scan->line_checked = true;
   }
+  ret->fault = HTTP_FAULT_OCTETS;
   if (scanned != HTTP_PARSE_DONE) return scanned;
   *ret_n = lines.head_end;
   const enum http_parse parsed = parse_fields(input, scan, &lines, ret, ret_why);

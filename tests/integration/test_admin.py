@@ -2,9 +2,8 @@
 import re
 import signal
 import subprocess
-import time
 
-from admin import ADMIN, admin_client, admin_port, ask, error_of, send
+from admin import ADMIN, admin_client, admin_port, ask, check_format, error_of, scrape, send
 from harness import DEADLINE, chunked, message, request, response
 
 # ADMIN_CONNECTIONS_MAX and ADMIN_BODY_BYTES_MAX of include/adit/admin.h.
@@ -189,29 +188,6 @@ def test_end_with_open_connections(bench):
 
 
 # ---- metrics
-
-
-def check_format(text):
-    checked = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True)
-    assert checked.returncode == 0 and not checked.stdout + checked.stderr, checked
-
-
-def scrape(bench, until=lambda got: True):
-    """{name and labels: value}, once they are as they are to be."""
-    deadline = time.monotonic() + DEADLINE
-    while not until(got := read_metrics(bench)):
-        assert time.monotonic() < deadline, got
-    return got
-
-
-def read_metrics(bench):
-    answer = ask(bench, "GET /metrics")
-    assert answer.status == 200
-    assert answer.one("Content-Type") == b"text/plain; version=0.0.4; charset=utf-8"
-    lines = answer.body.decode().splitlines()
-    samples = [re.fullmatch(r"(\S+) (\S+)", line).groups() for line in lines if not line.startswith("#")]
-    assert len(dict(samples)) == len(samples)
-    return {name: float(value) for name, value in samples}
 
 
 def test_metrics_add_up(bench):

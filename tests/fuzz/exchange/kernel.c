@@ -450,6 +450,7 @@ ssize_t __wrap_write(int fd, const void *data, size_t n) {
 
 int64_t __wrap_clock_monotonic_ms(void);
 int64_t __wrap_clock_monotonic_us(void);
+int64_t __wrap_clock_monotonic_ns(void);
 int64_t __wrap_clock_wall_ms(void);
 bool __wrap_crypto_random(void *ret, size_t n);
 int __wrap_pthread_create(pthread_t *ret, const pthread_attr_t *attributes,
@@ -462,6 +463,10 @@ int64_t __wrap_clock_monotonic_ms(void) {
 
 int64_t __wrap_clock_monotonic_us(void) {
   return kernel.now_ms * 1000;
+}
+
+int64_t __wrap_clock_monotonic_ns(void) {
+  return kernel.now_ms * 1000000;
 }
 
 int64_t __wrap_clock_wall_ms(void) {
