@@ -16,7 +16,7 @@ packages() {
       ;;
     test)
       echo check clang clang-format clang-tidy curl git haproxy libclang-rt-14-dev llvm nginx-light procps python3 redis-server
-      # promtool, which checks what /metrics says.
+      # It scrapes a gateway and evaluates docs/monitoring; promtool checks what /metrics says.
       echo prometheus
       echo python3-cryptography python3-jsonschema python3-jwt python3-websockets systemd
       ;;

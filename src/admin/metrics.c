@@ -148,6 +148,25 @@ static void add_process(struct admin *admin, struct text *out) {
   policy_unref(&policy);
 }
 
+/* Which variant is stable is nowhere else to be seen, and upstreams are known by their own names.
+ */
+static void add_variants(struct admin *admin, struct text *out) {
+  struct policy *policy = gateway_policy_ref(admin->gateway);
+  metrics_begin(out, "variant_info", "", "gauge",
+                "1, with what a variant is for its route, and its upstream");
+  for (size_t i = 0; i < policy_route_count(policy); i++) {
+    const struct route *route = policy_route(policy, i);
+    for (uint16_t v = 0; v < route->variant_count; v++) {
+      text_printf(out, "adit_variant_info{route=\"%.*s\",variant=\"%.*s\",role=\"%s\",upstream=",
+                  STR_ARG(route->name), STR_ARG(route->variants[v].name),
+                  v == route->stable ? "stable" : "canary");
+      metrics_add_quoted(out, route->variants[v].upstream);
+      text_add(out, STR("} 1\n"));
+    }
+  }
+  policy_unref(&policy);
+}
+
 /* ---- requests by route, variant and rule ----------------------------------------------------- */
 
 /* gateway_variant_fn. What never happened has no sample: of 60 that there could be a few do. */
@@ -318,6 +337,7 @@ void metrics_write(struct admin *admin, struct text *out) {
   add_process(admin, out);
   add_loads(admin, out);
   add_overrides(admin, out);
+  add_variants(admin, out);
   gateway_visit_counters(admin->gateway, add_counter, out);
   metrics_begin(out, "limit_hits", "_total", "counter",
                 "times that a limit was reached, by the name of its counter");
