@@ -20,6 +20,7 @@ enum {
   ANSWER_BYTES_MAX = 64 << 20,
   TIMEOUT_MS = 30000,
   RELOAD_TIMEOUT_MS = 600000, /* as long as the files take */
+  READY_TIMEOUT_MS = 5000,    /* whoever asks wants to know now */
   WATCH_S = 2
 };
 
@@ -217,6 +218,27 @@ static int run_endpoints(const struct ctl *ctl, int argc, char **argv) {
   return ctl->watch ? watch(ctl, ctl_print_endpoints) : show(ctl, ctl_print_endpoints);
 }
 
+/* The answer of /readyz is a word, not JSON. */
+static int run_ready(const struct ctl *ctl, int argc, char **argv) {
+  (void)argc;
+  (void)argv;
+  struct client_request request = {.timeout_ms = READY_TIMEOUT_MS};
+  struct client_response response;
+  int status = CLI_FAILED;
+  if (call(ctl, "/readyz", &request, &response)) {
+    if (response.status == 200) {
+      puts("ready");
+      status = flush(ctl);
+    } else if (response.status == 503) {
+      status = cli_error(ctl->command, "the gateway does not serve yet, or stops");
+    } else {
+      status = report(ctl, &response);
+    }
+  }
+  client_response_deinit(&response);
+  return status;
+}
+
 static int run_reload(const struct ctl *ctl, int argc, char **argv) {
   (void)argc;
   (void)argv;
@@ -362,11 +384,10 @@ static const struct subcommand {
   int operands; /* at most */
   bool watches, traces;
   int (*run)(const struct ctl *ctl, int argc, char **argv);
-} subcommands[] = {{"status", 0, true, false, run_status},
-                   {"endpoints", 0, true, false, run_endpoints},
-                   {"reload", 0, false, false, run_reload},
-                   {"state", 2, false, false, run_state},
-                   {"explain", 1, false, true, run_explain}};
+} subcommands[] = {
+    {"status", 0, true, false, run_status}, {"endpoints", 0, true, false, run_endpoints},
+    {"ready", 0, false, false, run_ready},  {"reload", 0, false, false, run_reload},
+    {"state", 2, false, false, run_state},  {"explain", 1, false, true, run_explain}};
 
 static const struct subcommand *find_subcommand(const char *name) {
   for (size_t i = 0; i < sizeof(subcommands) / sizeof(*subcommands); i++)
@@ -448,11 +469,13 @@ static int run_ctl(const struct cli_command *command, int argc, char **argv) {
 const struct cli_command cli_ctl = {
     .name = "ctl",
     .synopsis =
-        "(-c adit.json | --address HOST:PORT) status | endpoints | reload | state | explain",
+        "(-c adit.json | --address HOST:PORT) status | endpoints | ready | reload | state | "
+        "explain",
     .summary = "talks to the admin server of a running gateway",
     .details =
         "  status              what is served, the last load, routes, endpoints\n"
         "  endpoints           only the table of endpoints\n"
+        "  ready               succeeds while the gateway serves: for health checks\n"
         "  reload              as SIGHUP, and waits for what comes of it\n"
         "  state ROUTE [STATE] overrides the state in the route's file, at once and over reloads: "
         "on,\n"
@@ -468,8 +491,11 @@ const struct cli_command cli_ctl = {
         "  --watch             (status, endpoints) again every 2 seconds\n"
         "  --trace             (explain) every rule with its conditions\n"
         "\n"
-        "Exit status: 0 done, 1 the gateway cannot be asked or refuses, a reload did not take all\n"
-        "files over, a state holds but could not be written to the state_file, or a request was\n"
+        "Exit status: 0 done, 1 the gateway cannot be asked, refuses or is not ready, a reload did "
+        "not\n"
+        "take all files over, a state holds but could not be written to the state_file, or a "
+        "request "
+        "was\n"
         "malformed.\n",
     .run = run_ctl,
 };

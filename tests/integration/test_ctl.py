@@ -1,5 +1,6 @@
 """adit ctl: the admin API from a shell."""
 import json
+import signal
 import subprocess
 
 from admin import ADMIN, admin_port
@@ -43,6 +44,17 @@ def test_watch(bench):
     bench.stop()
     _, said = watching.communicate(timeout=DEADLINE)
     assert watching.returncode == 1 and "is the gateway running" in said
+
+
+def test_ready(bench):
+    """What a health check asks: it fails before and after, and while the gateway drains."""
+    refusing = bench.refusing().address
+    assert "is the gateway running" in ctl(bench, "ready", f"--address={refusing}", to=False, status=1)[1]
+    bench.start(config={**ADMIN, "timeouts": {"drain_delay": "1h"}})
+    assert ctl(bench, "ready") == ("ready\n", "")
+    bench.gateway.signal(signal.SIGTERM)
+    bench.gateway.wait_line("draining")
+    assert "stops" in ctl(bench, "ready", status=1)[1]
 
 
 def test_reload(bench):
