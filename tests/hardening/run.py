@@ -85,6 +85,19 @@ def check_code(adit):
         yield "log_write() does not probe its stack"
 
 
+def check_tells_no_origin(adit):
+    """The program tells neither where nor when it was built, so that two builds are the same."""
+    content = pathlib.Path(adit).read_bytes()
+    if os.fsencode(ROOT) in content:
+        yield f"it has {ROOT} in it"
+    months = b"Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
+    for found in re.findall(rb"(?:" + months + rb") [ 123]\d 20\d\d", content):
+        yield f"it has a date in it: {found}"
+    for path in ROOT.glob("src/**/*.[ch]"):
+        if re.search(r"\b__(DATE|TIME|TIMESTAMP)__\b", path.read_text()):
+            yield f"{path} asks for the time of its compilation"
+
+
 # ---- the units
 
 
