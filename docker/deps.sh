@@ -1,7 +1,7 @@
 #!/bin/sh
 # The one list of Debian packages that Adit needs, and their installation.
 #
-#   docker/deps.sh build [demo] [test] [bench]     installs what is missing (root or sudo)
+#   docker/deps.sh build [demo] [test] …           installs what is missing (root or sudo)
 #   docker/deps.sh --list build [test] …           only prints the names
 set -eu
 
@@ -14,11 +14,24 @@ packages() {
       # Time zones that rule files name; read when Adit runs.
       echo tzdata
       ;;
+    run)
+      # The same libraries without what only a compiler needs: all that the program itself needs.
+      echo libc6 libcjson1 libcurl4 libhiredis0.14 libmaxminddb0 libmicrohttpd12 libpcre2-8-0 libseccomp2 libssl3 libyaml-0-2
+      echo ca-certificates tzdata
+      ;;
+    package)
+      # What packaging/deb.sh builds and checks a Debian package with.
+      echo debhelper dpkg-dev lintian
+      ;;
+    prove)
+      # What tests/packaging/prove.sh makes roots and images of.
+      echo buildah curl debootstrap diffoscope-minimal docker-compose nginx-light prometheus python3 systemd
+      ;;
     test)
       echo check clang clang-format clang-tidy curl git haproxy libclang-rt-14-dev llvm nginx-light procps python3 redis-server
       # It scrapes a gateway and evaluates docs/monitoring; promtool checks what /metrics says.
       echo prometheus
-      echo python3-cryptography python3-jsonschema python3-jwt python3-websockets systemd
+      echo python3-cryptography python3-jsonschema python3-jwt python3-websockets python3-yaml systemd
       ;;
     demo)
       # What docker/geodata.sh fetches a database with.
@@ -28,7 +41,7 @@ packages() {
       echo haproxy nginx-light python3 util-linux valgrind wrk
       ;;
     *)
-      echo "docker/deps.sh: unknown group '$1': use build, demo, test or bench" >&2
+      echo "docker/deps.sh: unknown group '$1': use build, run, demo, test, bench, package or prove" >&2
       exit 2
       ;;
   esac

@@ -14,7 +14,7 @@ export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:strict_strin
 export CK_TIMEOUT_MULTIPLIER=${CK_TIMEOUT_MULTIPLIER:-10}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 
-all_suites="lint unit fuzz golden zones import cli rules proposals properties findings schema docs wire differential hardening story demo"
+all_suites="lint unit fuzz golden zones import cli rules proposals properties findings schema docs wire differential hardening packaging story demo"
 wanted=${*:-$all_suites}
 at_once=2
 results=$(mktemp -d)
@@ -161,6 +161,7 @@ begin hostile /usr/bin/python3 tests/rules/hostile.py "$adit"
 begin findings findings
 begin schema /usr/bin/python3 tests/schema/run.py "$adit"
 begin docs /usr/bin/python3 tests/docs/run.py "$adit"
+begin packaging /usr/bin/python3 tests/packaging/check.py build-test
 alone wire /usr/bin/python3 tests/integration/run.py "$adit"
 alone differential /usr/bin/python3 tests/differential/run.py "$adit" --all
 alone story /usr/bin/python3 tests/integration/story_nginx.py "$adit"

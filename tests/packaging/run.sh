@@ -1,0 +1,205 @@
+#!/bin/bash
+# Builds what docker/ and debian/ describe, on a Debian 12 that has nothing but its essential packages, and
+# runs it. Root; minutes; apt's mirror must be reachable. docs/packaging.md says what this proves and what not.
+#
+#   tests/packaging/run.sh                           everything
+#   tests/packaging/run.sh image deb reproducible    only these
+#
+#   image          docker/Dockerfile by buildah, then docker/compose.yaml with the files of that image (image.py)
+#   deb            packaging/deb.sh, then the package is installed, used, installed again, purged
+#   reproducible   the package and a plain release build once more, elsewhere: the same bytes
+#
+# It works in build-prove, or $ADIT_PROVE_FOLDER, and keeps the minimal Debian there for the next time.
+# The last line is "N passed, N failed".
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+source=$PWD
+export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
+[ "$(id -u)" = 0 ] || { echo "tests/packaging/run.sh: it makes root directories, so it needs root" >&2; exit 1; }
+work=${ADIT_PROVE_FOLDER:-$source/build-prove}
+mkdir -p "$work"
+work=$(cd "$work" && pwd)
+passed=0
+failed=0
+
+# check WHAT COMMAND… : counts; says what the command said when it failed.
+check() {
+  local what=$1
+  shift
+  if "$@" >"$work/check.log" 2>&1; then
+    passed=$((passed + 1))
+    echo "ok: $what"
+  else
+    failed=$((failed + 1))
+    echo "FAILED: $what"
+    tail -40 "$work/check.log"
+  fi
+}
+
+minimal_debian() {
+  [ ! -e "$work/base.tar" ] || return 0
+  local mirror
+  # shellcheck disable=SC2016 # apt replaces it
+  mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Codename: bookworm' | sort -u | head -1)
+  rm -rf "$work/base"
+  debootstrap --variant=minbase bookworm "$work/base" "$mirror" >"$work/debootstrap.log"
+  rm -rf "$work"/base/var/cache/apt/archives/*.deb "$work"/base/var/lib/apt/lists/*
+  tar -C "$work/base" -cf "$work/base.tar.new" .
+  mv "$work/base.tar.new" "$work/base.tar"
+  rm -rf "$work/base"
+}
+
+# new_root NAME : a minimal Debian of that name.
+new_root() {
+  rm -rf "${work:?}/$1"
+  mkdir "$work/$1"
+  tar -C "$work/$1" -xf "$work/base.tar"
+  cp /etc/resolv.conf "$work/$1/etc/"
+}
+
+# in_root NAME COMMAND… : there, with /proc and /dev, which go when it is over.
+in_root() {
+  local root=$work/$1
+  shift
+  # shellcheck disable=SC2016 # the inner shell's
+  unshare --mount --pid --fork --kill-child sh -ec '
+    root=$1
+    shift
+    mount -t proc proc "$root/proc"
+    mount --rbind /dev "$root/dev"
+    exec chroot "$root" "$@"' sh "$root" "$@"
+}
+
+# offline COMMAND… : with a loopback interface of its own, whose ports are all free.
+offline() {
+  # shellcheck disable=SC2016 # the inner shell's
+  unshare --net sh -ec 'ip link set lo up; exec "$@"' sh "$@"
+}
+# shellcheck disable=SC2317,SC2329 # by `check offline_in_root …`
+offline_in_root() { offline bash -c "$(declare -f in_root); work=$work; in_root \"\$@\"" bash "$@"; }
+
+# copy_source FOLDER
+copy_source() {
+  mkdir -p "$1"
+  tar -C "$source" --exclude-vcs --exclude='./build*' --exclude=__pycache__ -cf - . | tar -C "$1" -xf -
+}
+
+# ---- image
+
+image_tool() { buildah --root "$work/storage" --runroot "$work/storage-run" "$@"; }
+
+image() {
+  local container
+  check 'docker-compose takes compose.yaml' docker-compose -f docker/compose.yaml config
+  container=$(image_tool from scratch)
+  image_tool add -q "$container" "$work/base.tar" / >/dev/null
+  image_tool commit -q --format docker "$container" docker.io/library/debian:12-slim >/dev/null
+  image_tool rm "$container" >/dev/null
+  check 'docker/Dockerfile builds' image_tool build --pull=never --isolation chroot --format docker --layers=false \
+    -f docker/Dockerfile -t adit:proof .
+  container=$(image_tool from --pull-never adit:proof)
+  image_tool inspect --type image adit:proof >"$work/image.json"
+  image_tool images --format '{{.Name}} {{.Size}}' | grep -E 'debian|proof'
+  check 'the image serves as compose.yaml has it' \
+    unshare --mount --net tests/packaging/image.py "$(image_tool mount "$container")" "$work/image.json"
+  tail -1 "$work/check.log"
+  image_tool rm "$container" >/dev/null
+}
+
+# ---- deb
+
+# build_deb FOLDER COMMAND… : of the root "builder", by packaging/deb.sh at its end; gives the packages to `out`.
+build_deb() {
+  local folder=$1 out=$2
+  shift 2
+  rm -rf "$work/builder$folder"
+  copy_source "$work/builder$folder"
+  in_root builder "$@" "$folder/packaging/deb.sh" "/$out"
+}
+
+install_deb() { in_root target sh -ec 'apt-get install -q -y --no-install-recommends /adit_*.deb'; }
+
+# What a package owes to who installs it, before it is used.
+# shellcheck disable=SC2317,SC2329 # by `check`
+is_installed_well() {
+  # shellcheck disable=SC2016 # the inner shell's
+  in_root target sh -ec '
+    getent passwd adit
+    [ "$(stat -c "%U %G %a" /var/log/adit)" = "adit adit 750" ]
+    [ "$(dpkg-query -W -f "\${Conffiles}" adit | grep -c /etc/)" = 3 ]
+    ! find /etc/systemd/system | grep adit
+    systemd-analyze verify /lib/systemd/system/adit.service /lib/systemd/system/adit.socket 2>&1 | tee /verify
+    [ ! -s /verify ]'
+}
+
+# shellcheck disable=SC2317,SC2329 # by `check`
+keeps_what_was_changed() {
+  in_root target sh -ec 'echo "// changed here" >>/etc/adit/adit.json'
+  in_root target sh -ec 'apt-get install -q -y --reinstall /adit_*.deb'
+  in_root target tail -1 /etc/adit/adit.json | grep 'changed here'
+}
+
+# shellcheck disable=SC2317,SC2329 # by `check`
+leaves_nothing() {
+  in_root target apt-get purge -q -y adit
+  in_root target sh -ec '! find / -xdev \( -path /proc -o -path /dev \) -prune -o -name "adit*" ! -name "adit_*.deb" -print |
+    grep -v -E "^/(debian|run)/|/sysusers|^/serves" | grep .'
+}
+
+deb() {
+  new_root builder
+  check 'packaging/deb.sh builds, and lintian is content' build_deb /first/place out-1 env
+  tail -3 "$work/check.log"
+  new_root target
+  cp "$work"/builder/out-1/adit_*.deb "$work/target/"
+  cp debian/tests/serves "$work/target/"
+  in_root target apt-get update -q >"$work/apt.log" 2>&1
+  in_root target apt-get install -q -y --no-install-recommends curl python3-minimal python3 systemd >>"$work/apt.log" 2>&1
+  check 'the package is installed' install_deb
+  check 'user, log directory, configuration files, units' is_installed_well
+  check 'it serves' offline_in_root target /serves
+  check 'installed again it keeps what was changed' keeps_what_was_changed
+  check 'purged it leaves nothing' leaves_nothing
+}
+
+# ---- reproducible
+
+# The same files?
+# shellcheck disable=SC2317,SC2329 # by `check`
+are_same() {
+  local one=$1 other=$2
+  sha256sum "$one" "$other"
+  cmp "$one" "$other" || { diffoscope --max-report-size 4000 "$one" "$other"; return 1; }
+}
+
+# release_build FOLDER : with debug information, which is what knows paths.
+# shellcheck disable=SC2317,SC2329 # by `check`
+release_build() {
+  copy_source "$work/builder$1"
+  in_root builder sh -ec "cd $1 && meson setup a-build -Dbuildtype=debugoptimized -Db_lto=true -Dtests=false && ninja -C a-build src/adit"
+  cp "$work/builder$1/a-build/src/adit" "$work/adit$(tr / - <<<"$1")"
+}
+
+reproducible() {
+  [ -e "$work/builder/out-1" ] || { new_root builder; check 'the package builds' build_deb /first/place out-1 env; }
+  check 'the package builds elsewhere, in another zone, language and umask' \
+    build_deb /and/then/another out-2 env TZ=Pacific/Kiritimati LC_ALL=C LANG=C HOME=/nowhere sh -c 'umask 027; exec "$@"' sh
+  for one in "$work"/builder/out-1/*.deb; do
+    check "two builds of ${one##*/} are the same" are_same "$one" "$work/builder/out-2/${one##*/}"
+  done
+  check 'a release build' release_build /one
+  check 'a release build elsewhere' release_build /some/where/else
+  check 'two release builds are the same' are_same "$work/adit-one" "$work/adit-some-where-else"
+}
+
+docker/deps.sh build prove
+minimal_debian
+[ $# -gt 0 ] || set -- image deb reproducible
+for part in "$@"; do
+  case $part in
+    image | deb | reproducible) "$part" ;;
+    *) echo "tests/packaging/run.sh: there is no part '$part'" >&2; exit 2 ;;
+  esac
+done
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
