@@ -132,7 +132,7 @@ class Proof:
         site = (DOCKER / mount.partition(":")[0]).read_text()
         place = self.work / name
         place.mkdir()
-        (place / "site.conf").write_text(site.replace("listen 8080;", f"listen {HOSTS[name]}:8080;"))
+        (place / "site.conf").write_text(site.replace("listen 80;", f"listen {HOSTS[name]}:80;"))
         paths = "".join(f"{kind}_temp_path {place}/{kind}; " for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
         (place / "nginx.conf").write_text(
             f"daemon off; pid {place}/pid; error_log {place}/error.log; events {{}}\n"
@@ -175,8 +175,8 @@ class Proof:
 
     def check_prometheus(self):
         def value(query):
-            _, body = get(9090, "/api/v1/query?" + urllib.parse.urlencode({"query": query}))
-            found = json.loads(body)["data"]["result"]
+            status, body = get(9090, "/api/v1/query?" + urllib.parse.urlencode({"query": query}))
+            found = json.loads(body)["data"]["result"] if status == 200 else None  # it says so in plain text while it starts
             return found and float(found[0]["value"][1])
         until(lambda: value('up{job="adit"}') == 1, "Prometheus reads the metrics")
         until(lambda: (value('adit_route_requests_total{variant="canary"}') or 0) >= 1, "the canary's request is counted")

@@ -101,7 +101,7 @@ image() {
   image_tool inspect --type image adit:proof >"$work/image.json"
   image_tool images --format '{{.Name}} {{.Size}}' | grep -E 'debian|proof'
   check 'the image serves as compose.yaml has it' \
-    unshare --mount --net tests/packaging/image.py "$(image_tool mount "$container")" "$work/image.json"
+    unshare --mount --net /usr/bin/python3 tests/packaging/image.py "$(image_tool mount "$container")" "$work/image.json"
   tail -1 "$work/check.log"
   image_tool rm "$container" >/dev/null
 }
