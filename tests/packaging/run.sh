@@ -39,7 +39,7 @@ check() {
 minimal_debian() {
   [ ! -e "$work/base.tar" ] || return 0
   local mirror
-  # shellcheck disable=SC2016 # apt replaces it
+  # shellcheck disable=SC2016 # apt fills them in
   mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Codename: bookworm' | sort -u | head -1)
   rm -rf "$work/base"
   debootstrap --variant=minbase bookworm "$work/base" "$mirror" >"$work/debootstrap.log"
@@ -192,7 +192,7 @@ reproducible() {
   check 'two release builds are the same' are_same "$work/adit-one" "$work/adit-some-where-else"
 }
 
-docker/deps.sh build prove
+docker/deps.sh prove
 minimal_debian
 [ $# -gt 0 ] || set -- image deb reproducible
 for part in "$@"; do
