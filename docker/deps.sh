@@ -31,6 +31,8 @@ packages() {
       echo check clang clang-format clang-tidy curl git haproxy libclang-rt-14-dev llvm nginx-light procps python3 redis-server
       # It scrapes a gateway and evaluates docs/monitoring; promtool checks what /metrics says.
       echo prometheus
+      # The shells that adit is completed in, and a checker of its man page.
+      echo fish mandoc zsh
       echo python3-cryptography python3-jsonschema python3-jwt python3-websockets python3-yaml systemd
       ;;
     demo)

@@ -119,7 +119,14 @@ hardening() {
   build-release/tests/unit/test_sandbox || status=1
   /usr/bin/python3 tests/rules/hostile.py build-release/src/adit || status=1
   /usr/bin/python3 tests/integration/run.py build-release/src/adit test_privileges test_socket_activation \
-    test_geography || status=1
+    test_geography test_route_state.test_restart test_route_state.test_full_disk test_route_state.test_under || status=1
+  return $status
+}
+
+cli() {
+  local status=0
+  /usr/bin/python3 tests/cli/test_cli.py "$adit" || status=1
+  /usr/bin/python3 tests/cli/test_completions.py "$adit" || status=1
   return $status
 }
 
@@ -152,7 +159,7 @@ begin fuzz tests/fuzz/run.sh build-fuzz
 begin golden /usr/bin/python3 tests/rules/golden.py "$adit"
 begin zones /usr/bin/python3 tests/rules/zones.py "$adit"
 begin import /usr/bin/python3 tests/import/run.py "$adit"
-begin cli /usr/bin/python3 tests/cli/test_cli.py "$adit"
+begin cli cli
 begin rules /usr/bin/python3 tests/rules/examples.py "$adit"
 begin proposals /usr/bin/python3 tests/rules/proposals.py "$adit"
 begin properties /usr/bin/python3 tests/rules/properties.py "$adit"
