@@ -1,4 +1,4 @@
-"""prometheus: a real one that scrapes a bench's gateway ten times a second and evaluates alerts as often."""
+"""prometheus: a real one that scrapes a bench's gateway five times a second and evaluates alerts as often."""
 import json
 import math
 import pathlib
@@ -13,7 +13,7 @@ import urllib.request
 from admin import admin_port
 from harness import DEADLINE
 
-EVERY = "100ms"
+EVERY = "200ms"
 
 
 class Prometheus:

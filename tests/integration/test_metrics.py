@@ -124,7 +124,7 @@ def test_cookies_and_decisions(bench):
 
 
 def test_loop_lag(bench):
-    """Each worker's turns are timed; a turn that a frozen process lengthens is seen as long as it was."""
+    """Each worker's turns are timed, and a request takes one at least."""
     bench.v1.serve(lambda got: response())
     bench.start(config={**ADMIN, "workers": 2})
     before = scrape(bench)

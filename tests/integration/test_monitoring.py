@@ -117,9 +117,12 @@ class Shop:
         return status
 
     def visit_all(self):
-        for _ in range(5):
-            self.visit()
-            self.visit("/", "X-Beta: 1")
+        """So often that some decisions are timed."""
+        client = self.bench.client()
+        client.send((request() + request("GET / HTTP/1.1", "X-Beta: 1")) * 20)
+        for _ in range(40):
+            client.read_response()
+        client.sock.close()
 
 
 def check_names(bench, prometheus):
@@ -144,7 +147,8 @@ def check_variables(prometheus):
 
 
 def check_good_state(shop, prometheus):
-    """All queries have data, all rules can be evaluated, and no alert fires, but for those of a machine that is busy."""
+    """All queries have data, all rules can be evaluated, and no alert fires but what a machine that is busy may bring about."""
+    wait_for(lambda: prometheus.query("up == 1"), lambda: "nothing is scraped")  # it begins five seconds after its start
     left = dict.fromkeys(queries())
 
     def all_have_data():
@@ -162,16 +166,17 @@ def check_good_state(shop, prometheus):
         return {dict(labels)["variant"] for labels in prometheus.query(name)}
     for name in recorded:
         wait_for(lambda: shop.visit_all() or variants_of(name) == {"v1", "canary"}, lambda: name)
-    assert set(prometheus.firing()) <= {"AditCanarySlowerThanStable", "AditLoopLag"}
+    assert not set(prometheus.firing()) & {"AditCanaryWorseThanStable", "AditReloadFailed", "AditAccessLogLosesLines", "AditOverloaded"}
     # Whether it may fire is for test_alerts_in_time: no worker can be made to stand still at will.
     lag = next(rule["query"] for rule in prometheus.rules() if rule["name"] == "AditLoopLag")
     assert len(prometheus.query(lag.rpartition(" > ")[0])) == 2
 
 
 def make_canary_bad(shop, prometheus):
-    visitors = [Task(lambda: shop.visit("/slow", "X-Beta: 1")) for _ in range(30)]
-    assert [visitor.result() for visitor in visitors] == [200] * 30
-    labels = prometheus.wait_firing("AditCanarySlowerThanStable")
+    def visit_slow():
+        for visitor in [Task(lambda: shop.visit("/slow", "X-Beta: 1")) for _ in range(30)]:
+            visitor.result()
+    labels = prometheus.wait_firing("AditCanarySlowerThanStable", visit_slow)
     assert (labels["route"], labels["variant"]) == ("shop", "canary")
     shop.status = "500 Internal Server Error"
     labels = prometheus.wait_firing("AditCanaryWorseThanStable", shop.visit_all)
@@ -208,7 +213,7 @@ def test_dashboard_and_alerts(bench):
         bench.stop()
         prometheus.wait_firing("AditDown")
         alerts = {rule["name"] for rule in prometheus.rules() if rule["type"] == "alerting"}
-        assert alerts - prometheus.fired == {"AditLoopLag"}
+        assert alerts - prometheus.fired <= {"AditLoopLag"}
         assert prometheus.holds == len(alerts)
     finally:
         shop.held.set()
