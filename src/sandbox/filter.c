@@ -37,8 +37,7 @@
 /* One call, let through when its arguments are as said; several rows of a call: any of them. */
 struct rule {
   int call;
-  struct scmp_arg_cmp condition;
-  struct scmp_arg_cmp more; /* must hold, too; _SCMP_CMP_MIN: nothing */
+  struct scmp_arg_cmp condition, more; /* both must hold; _SCMP_CMP_MIN: nothing is asked */
 };
 
 /* ---- what is let through --------------------------------------------------------------------- */
@@ -98,8 +97,9 @@ static const struct rule allowed_for_replacing[] = {
      {2, SCMP_CMP_MASKED_EQ, OPEN_FOR_MORE_THAN_READING | O_EXCL | O_APPEND, CREATING},
      {3, SCMP_CMP_EQ, OWNER_ONLY, 0}},
     {SCMP_SYS(unlinkat), {2, SCMP_CMP_EQ, 0, 0}, {0}}, /* no directory */
+    {SCMP_SYS(fsync), {0}, {0}},
+    {SCMP_SYS(renameat), {0}, {0}},
 };
-static const int allowed_calls_for_replacing[] = {SCMP_SYS(fsync), SCMP_SYS(renameat)};
 
 static const struct rule allowed_with[] = {
     {SCMP_SYS(open), {1, SCMP_CMP_MASKED_EQ, OPEN_FOR_MORE_THAN_READING, O_RDONLY}, {0}},
@@ -166,7 +166,9 @@ static int add_calls(scmp_filter_ctx filter, uint32_t action, const int *calls, 
 
 static int add_rule(scmp_filter_ctx filter, const struct rule *rule) {
   const struct scmp_arg_cmp conditions[] = {rule->condition, rule->more};
-  const unsigned n = rule->more.op == _SCMP_CMP_MIN ? 1 : 2;
+  const unsigned n = rule->condition.op == _SCMP_CMP_MIN ? 0
+                     : rule->more.op == _SCMP_CMP_MIN    ? 1
+                                                         : 2;
   return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, rule->call, n, conditions);
 }
 
@@ -198,13 +200,6 @@ static int set_attributes(scmp_filter_ctx filter) {
   return error;
 }
 
-static int add_replacing(scmp_filter_ctx filter) {
-  int error = add_rules(filter, allowed_for_replacing, ITEMS(allowed_for_replacing));
-  if (error != 0) return error;
-  return add_calls(filter, SCMP_ACT_ALLOW, allowed_calls_for_replacing,
-                   ITEMS(allowed_calls_for_replacing));
-}
-
 static int fill(scmp_filter_ctx filter, unsigned files) {
   int error = set_attributes(filter);
   if (error == 0) error = add_calls(filter, SCMP_ACT_ALLOW, allowed, ITEMS(allowed));
@@ -213,7 +208,8 @@ static int fill(scmp_filter_ctx filter, unsigned files) {
   if (error == 0) error = add_rules(filter, allowed_with, ITEMS(allowed_with));
   if (error == 0 && (files & SANDBOX_APPENDS))
     error = add_rules(filter, allowed_for_appending, ITEMS(allowed_for_appending));
-  if (error == 0 && (files & SANDBOX_REPLACES)) error = add_replacing(filter);
+  if (error == 0 && (files & SANDBOX_REPLACES))
+    error = add_rules(filter, allowed_for_replacing, ITEMS(allowed_for_replacing));
   if (error == 0) error = add_own_signals(filter);
   if (error == 0) error = add_calls(filter, SCMP_ACT_KILL_PROCESS, deadly, ITEMS(deadly));
   if (error == 0) error = hide_clone3(filter);
