@@ -96,6 +96,7 @@ class Shop:
         bench.v1.serve(self.stable)
         bench.canary.serve(self.canary)
         bench.start(config=CONFIG, rules=RULES)
+        assert ask(bench, "PUT /api/v1/routes/shop/state", body=b'{"state":"on"}').status == 200
 
     def stable(self, got):
         if got.target == b"/held":
