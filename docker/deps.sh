@@ -21,7 +21,7 @@ packages() {
       ;;
     package)
       # What packaging/deb.sh builds and checks a Debian package with.
-      echo debhelper dpkg-dev lintian
+      echo build-essential debhelper lintian
       ;;
     prove)
       # What tests/packaging/prove.sh makes roots and images of.
