@@ -25,7 +25,7 @@ packages() {
       ;;
     prove)
       # What tests/packaging/prove.sh makes roots and images of.
-      echo buildah debootstrap diffoscope-minimal docker-compose iproute2 nginx-light prometheus python3 python3-yaml
+      echo buildah debootstrap diffoscope-minimal docker-compose iproute2 nginx-light prometheus procps python3 python3-yaml systemd-container
       ;;
     test)
       echo check clang clang-format clang-tidy curl git haproxy libclang-rt-14-dev llvm nginx-light procps python3 redis-server

@@ -6,7 +6,8 @@
 #   tests/packaging/run.sh image deb reproducible    only these
 #
 #   image          docker/Dockerfile by buildah, then docker/compose.yaml with the files of that image (image.py)
-#   deb            packaging/deb.sh, then the package is installed, used, installed again, purged
+#   deb            packaging/deb.sh, then the package is installed, used, installed again, purged; once more under a
+#                  systemd that systemd-nspawn boots: started, upgraded under load (load.py), removed
 #   reproducible   the package and a plain release build once more, elsewhere: the same bytes
 #
 # It works in build-prove, or $ADIT_PROVE_FOLDER, and keeps the minimal Debian there for the next time.
@@ -22,11 +23,16 @@ work=$(cd "$work" && pwd)
 passed=0
 failed=0
 
-# check WHAT COMMAND… : counts; says what the command said when it failed.
+# check WHAT COMMAND… : counts; says what the command said when it failed. Of a function every command must
+# succeed, for which it may not be run as a condition.
 check() {
-  local what=$1
+  local what=$1 status
   shift
-  if "$@" >"$work/check.log" 2>&1; then
+  set +e
+  (set -e; "$@") >"$work/check.log" 2>&1
+  status=$?
+  set -e
+  if [ "$status" = 0 ]; then
     passed=$((passed + 1))
     echo "ok: $what"
   else
@@ -130,7 +136,7 @@ is_installed_well() {
     getent passwd adit
     [ "$(stat -c "%U %G %a" /var/log/adit)" = "adit adit 750" ]
     [ "$(dpkg-query -W -f "\${Conffiles}" adit | grep -c /etc/)" = 3 ]
-    ! find /etc/systemd/system | grep adit
+    [ -z "$(find /etc/systemd/system -name "adit*")" ]
     systemd-analyze verify /lib/systemd/system/adit.service /lib/systemd/system/adit.socket 2>&1 | tee /verify
     [ ! -s /verify ]'
 }
@@ -145,8 +151,94 @@ keeps_what_was_changed() {
 # shellcheck disable=SC2317,SC2329 # by `check`
 leaves_nothing() {
   in_root target apt-get purge -q -y adit
-  in_root target sh -ec '! find / -xdev \( -path /proc -o -path /dev \) -prune -o -name "adit*" ! -name "adit_*.deb" -print |
-    grep -v -E "^/(debian|run)/|/sysusers|^/serves" | grep .'
+  in_root target find / -xdev \( -path /proc -o -path /dev \) -prune -o -name 'adit*' ! -name 'adit_*.deb' -print >"$work/left"
+  cat "$work/left"
+  [ ! -s "$work/left" ]
+}
+
+# ---- a booted systemd
+
+# booted COMMAND… : in the target, which has booted.
+booted() { nsenter --target "$leader" --all -- "$@"; }
+
+boot() {
+  systemd-nspawn --quiet --directory="$work/target" --register=no --keep-unit --private-network \
+    /lib/systemd/systemd --show-status=no >"$work/boot.log" 2>&1 </dev/null &
+  nspawn=$!
+  trap 'kill "$nspawn" 2>/dev/null || true' EXIT
+  until leader=$(pgrep -P "$nspawn" -x systemd); do
+    kill -0 "$nspawn" 2>/dev/null || { tail -5 "$work/boot.log"; return 1; }
+    sleep 0.1
+  done
+  until booted test -S /run/systemd/private; do sleep 0.1; done
+  booted systemctl is-system-running --wait || true # "degraded" will do
+}
+
+power_off() {
+  booted systemctl poweroff --no-block
+  wait "$nspawn" || true
+  trap - EXIT
+}
+
+# shellcheck disable=SC2317,SC2329 # by `check`
+waits_to_be_enabled() {
+  booted dpkg -i "/$package"
+  [ "$(booted systemctl is-enabled adit.service)" = disabled ]
+  [ "$(booted systemctl is-active adit.service)" = inactive ]
+}
+
+# shellcheck disable=SC2317,SC2329 # by `check`
+runs_by_its_unit() {
+  booted mkdir -p /v1
+  booted sh -c 'echo "v1 answers" >/v1/index.html'
+  booted systemd-run --quiet --unit=v1 --working-directory=/v1 python3 -m http.server 9001 --bind 127.0.0.1
+  booted systemctl enable --now adit.service
+  booted adit ctl -c /etc/adit/adit.json ready
+  booted curl -s --retry 20 --retry-all-errors --retry-delay 1 http://127.0.0.1:8080/ | grep 'v1 answers'
+}
+
+main_pid() { booted systemctl show --property=MainPID --value adit.service; }
+
+# The package once more while requests run: another process answers, and every request was answered.
+# shellcheck disable=SC2317,SC2329 # by `check`
+loses_nothing() {
+  local before load status=0
+  before=$(main_pid)
+  booted systemd-run --quiet --wait --pipe --unit=load python3 /load.py >"$work/load.log" 2>&1 &
+  load=$!
+  until grep -q ready "$work/load.log"; do kill -0 "$load"; sleep 0.1; done
+  booted dpkg -i "/$package"
+  until [ "$(main_pid)" != "$before" ]; do
+    booted systemctl is-active --quiet adit.service || { booted journalctl --no-pager -u adit.service; return 1; }
+    sleep 0.1
+  done
+  booted adit ctl -c /etc/adit/adit.json ready
+  booted systemctl stop load.service
+  wait "$load" || status=$?
+  booted journalctl --no-pager -u adit.service | tail -20
+  cat "$work/load.log"
+  return "$status"
+}
+
+# shellcheck disable=SC2317,SC2329 # by `check`
+stops_when_removed() {
+  booted dpkg --remove adit
+  [ "$(booted systemctl is-active adit.service)" = inactive ]
+  [ -z "$(booted pgrep -x adit)" ]
+}
+
+with_systemd() {
+  leader=
+  nspawn=
+  package=$(basename "$work"/target/adit_*.deb)
+  cp tests/packaging/load.py "$work/target/"
+  boot >>"$work/boot.log" 2>&1 || { echo "FAILED: systemd boots"; failed=$((failed + 1)); tail -5 "$work/boot.log"; return 0; }
+  check 'with systemd: installed, it waits to be enabled' waits_to_be_enabled
+  check 'with systemd: it serves by its unit' runs_by_its_unit
+  check 'with systemd: an upgrade of the package loses no request' loses_nothing
+  tail -1 "$work/check.log"
+  check 'with systemd: removed it stops' stops_when_removed
+  power_off
 }
 
 deb() {
@@ -158,12 +250,13 @@ deb() {
   cp "$work"/builder/out-1/adit_*.deb "$work/target/"
   cp debian/tests/serves "$work/target/"
   in_root target apt-get update -q >"$work/apt.log" 2>&1
-  in_root target apt-get install -q -y --no-install-recommends curl python3-minimal python3 systemd >>"$work/apt.log" 2>&1
+  in_root target apt-get install -q -y --no-install-recommends curl procps python3 systemd >>"$work/apt.log" 2>&1
   check 'the package is installed' install_deb
   check 'user, log directory, configuration files, units' is_installed_well
   check 'it serves' offline_in_root target /serves
   check 'installed again it keeps what was changed' keeps_what_was_changed
   check 'purged it leaves nothing' leaves_nothing
+  with_systemd
 }
 
 # ---- reproducible
