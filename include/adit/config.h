@@ -133,6 +133,13 @@ struct config_access_log {
   enum config_log_format format;
 };
 
+/* What becomes of a request without a good traceparent. */
+enum config_traceparent {
+  CONFIG_TRACEPARENT_START,   /* it is given one, of a trace that is not sampled */
+  CONFIG_TRACEPARENT_SAMPLED, /* ... that is */
+  CONFIG_TRACEPARENT_PASS     /* nothing: it goes on as it came */
+};
+
 struct config_timeouts { /* milliseconds */
   int64_t header_ms, idle_ms, body_ms, tunnel_ms, drain_ms, drain_delay_ms;
 };
@@ -191,9 +198,10 @@ struct config {
   size_t key_count; /* 0: a random key is to be made, with a warning */
   struct config_limits limits;
   struct config_timeouts timeouts;
-  int64_t dns_refresh_ms;     /* from one look-up of a host name to the next */
-  bool via;                   /* true */
-  bool drop_untrusted;        /* false: what is not believed of a client goes on all the same */
+  int64_t dns_refresh_ms; /* from one look-up of a host name to the next */
+  bool via;               /* true */
+  bool drop_untrusted;    /* false: what is not believed of a client goes on all the same */
+  enum config_traceparent traceparent;
   const struct str *upgrades; /* names of protocols that a connection may change to */
   size_t upgrade_count;
   const char *user;       /* whom to become when everything is open; NULL: nobody else */

@@ -76,22 +76,6 @@ static void read_dns(struct config_reader *reader, const struct config_scope *ro
   config_read_duration(reader, &scope, "refresh", 100, HOUR, &reader->config->dns_refresh_ms);
 }
 
-static void read_log_format(struct config_reader *reader, const struct config_scope *scope,
-                            enum config_log_format *ret) {
-  static const char *const formats[] = {
-      [CONFIG_LOG_JSON] = "json", [CONFIG_LOG_COMBINED] = "combined", NULL};
-  const cJSON *node = config_find(scope, "format");
-  struct str text = str_from_cstr(config_key_get(scope, "format")->default_text);
-  if (node && !config_to_string(reader, node, "access_log: 'format'", "\"json\"", &text)) return;
-  for (size_t i = 0; formats[i]; i++) {
-    if (!str_eq(text, str_from_cstr(formats[i]))) continue;
-    *ret = (enum config_log_format)i;
-    return;
-  }
-  json_error(reader->doc, node, reader->diags, "\"json\" or \"combined\"",
-             "access_log: unknown format '%.*s'", STR_ARG(text));
-}
-
 static void read_state_file(struct config_reader *reader, const struct config_scope *root) {
   const cJSON *node = config_find(root, "state_file");
   struct str text;
@@ -106,6 +90,8 @@ static void read_state_file(struct config_reader *reader, const struct config_sc
 }
 
 static void read_access_log(struct config_reader *reader, const struct config_scope *root) {
+  static const char *const formats[] = {
+      [CONFIG_LOG_JSON] = "json", [CONFIG_LOG_COMBINED] = "combined", NULL};
   struct config *config = reader->config;
   struct config_scope scope;
   const cJSON *node = config_find(root, "access_log");
@@ -113,7 +99,8 @@ static void read_access_log(struct config_reader *reader, const struct config_sc
   config->has_access_log = true;
   config->access_log_at = json_key_place(reader->doc, node);
   if (!config_open_scope(reader, node, "access_log", "access_log", &scope)) return;
-  read_log_format(reader, &scope, &config->access_log.format);
+  config->access_log.format = (enum config_log_format)config_read_word(
+      reader, &scope, "format", formats, "\"json\" or \"combined\"");
   config->access_log.path = config_key_get(&scope, "path")->default_text;
   const cJSON *path = config_find(&scope, "path");
   struct str text;
@@ -124,6 +111,15 @@ static void read_access_log(struct config_reader *reader, const struct config_sc
   } else if (!str_eq(text, STR("-"))) {
     config->access_log.path = config_path(reader, path, text, false).p;
   }
+}
+
+static void read_traceparent(struct config_reader *reader, const struct config_scope *root) {
+  static const char *const words[] = {[CONFIG_TRACEPARENT_START] = "start",
+                                      [CONFIG_TRACEPARENT_SAMPLED] = "start_sampled",
+                                      [CONFIG_TRACEPARENT_PASS] = "pass",
+                                      NULL};
+  reader->config->traceparent = (enum config_traceparent)config_read_word(
+      reader, root, "traceparent", words, "\"start\", \"start_sampled\" or \"pass\"");
 }
 
 static void read_watch(struct config_reader *reader, const struct config_scope *root) {
@@ -236,6 +232,7 @@ static void read_all(struct config_reader *reader) {
   config_read_number(reader, &root, "workers", 0, WORKERS_MAX, &config->workers);
   config_read_boolean(reader, &root, "via", &config->via);
   config_read_boolean(reader, &root, "drop_untrusted_headers", &config->drop_untrusted);
+  read_traceparent(reader, &root);
   read_upgrades(reader, &root);
   config_read_boolean(reader, &root, "sandbox", &config->sandbox);
   read_user(reader, &root);

@@ -138,6 +138,7 @@ static const struct config_key_info rows[] = {
     {"timeouts.drain_delay", "duration", "0s", true},
     {"via", "boolean", "true", true},
     {"drop_untrusted_headers", "boolean", "false", true},
+    {"traceparent", "string", "start", true},
     {"upgrades", "list", "websocket", true},
     {"user", "string", "", false},
     {"sandbox", "boolean", "true", false},

@@ -161,6 +161,20 @@ void config_read_size(struct config_reader *reader, const struct config_scope *s
   }
 }
 
+/* ---- words ----------------------------------------------------------------------------------- */
+
+unsigned config_read_word(struct config_reader *reader, const struct config_scope *scope,
+                          const char *key, const char *const *words, const char *hint) {
+  const char *name = member_name(reader, scope, key);
+  struct str text = str_from_cstr(config_key_get(scope, key)->default_text);
+  const cJSON *node = config_find(scope, key);
+  if (node && !config_to_string(reader, node, name, hint, &text)) return 0;
+  for (unsigned i = 0; words[i]; i++)
+    if (str_eq(text, str_from_cstr(words[i]))) return i;
+  json_error(reader->doc, node, reader->diags, hint, "%s cannot be '%.*s'", name, STR_ARG(text));
+  return 0;
+}
+
 /* ---- texts ----------------------------------------------------------------------------------- */
 
 void config_fail_memory(struct config_reader *reader) {

@@ -74,6 +74,10 @@ void config_read_boolean(struct config_reader *reader, const struct config_scope
 void config_read_number(struct config_reader *reader, const struct config_scope *scope,
                         const char *key, unsigned min, unsigned max, unsigned *ret);
 
+/* One of a few words, NULL at the end: its index. The first of them is to be the default. */
+unsigned config_read_word(struct config_reader *reader, const struct config_scope *scope,
+                          const char *key, const char *const *words, const char *hint);
+
 /* Statuses from `min` to 599, and ranges of them, 1 to `max_n`, into `ret`; leaves both alone when
  * the key is not there. */
 void config_read_statuses(struct config_reader *reader, const struct config_scope *scope,

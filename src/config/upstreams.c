@@ -69,17 +69,8 @@ static void read_balance(struct config_reader *reader, const struct config_scope
                                       [BALANCE_ROUND_ROBIN] = "round_robin",
                                       [BALANCE_HASH] = "hash",
                                       NULL};
-  static const char hint[] = "\"least_requests\", \"round_robin\" or \"hash\"";
-  const cJSON *node = config_find(scope, "load_balancing");
-  const char *what = config_printf(reader, "%s: 'load_balancing'", scope->what);
-  struct str text;
-  if (!node || !config_to_string(reader, node, what, hint, &text)) return;
-  for (unsigned i = 0; names[i]; i++) {
-    if (!str_eq(text, str_from_cstr(names[i]))) continue;
-    upstream->balance = (enum config_balance)i;
-    return;
-  }
-  json_error(reader->doc, node, reader->diags, hint, "%s cannot be '%.*s'", what, STR_ARG(text));
+  upstream->balance = (enum config_balance)config_read_word(
+      reader, scope, "load_balancing", names, "\"least_requests\", \"round_robin\" or \"hash\"");
 }
 
 static void read_outliers(struct config_reader *reader, const struct config_scope *scope,

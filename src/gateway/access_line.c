@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "trace_context.h"
+
 /* ---- pieces ---------------------------------------------------------------------------------- */
 
 static void add_number(struct text *text, int64_t number) {
@@ -54,12 +56,14 @@ static struct str present(struct str value) {
 }
 
 void access_request_read(const struct http_request *request, struct access_request *ret) {
-  *ret = (struct access_request){.method = present(request->method),
-                                 .target = present(request->target),
-                                 .host = present(request->host),
-                                 .path = present(request->raw_path),
-                                 .query = request->query,
-                                 .version_minor = request->version_minor};
+  *ret =
+      (struct access_request){.method = present(request->method),
+                              .target = present(request->target),
+                              .host = present(request->host),
+                              .path = present(request->raw_path),
+                              .query = request->query,
+                              .trace_id = trace_context_find(request->fields, request->field_count),
+                              .version_minor = request->version_minor};
   for (size_t i = 0; i < request->field_count; i++) {
     const struct http_field *field = &request->fields[i];
     if (field->id == HTTP_FIELD_X_REQUEST_ID) ret->request_id = present(field->value);
@@ -71,8 +75,9 @@ void access_request_read(const struct http_request *request, struct access_reque
 
 struct access_request *access_request_copy(const struct access_request *request) {
   struct access_request made = *request;
-  struct str *const views[] = {&made.method, &made.target,     &made.host,    &made.path,
-                               &made.query,  &made.user_agent, &made.referer, &made.request_id};
+  struct str *const views[] = {&made.method,  &made.target,     &made.host,
+                               &made.path,    &made.query,      &made.user_agent,
+                               &made.referer, &made.request_id, &made.trace_id};
   enum { VIEWS = sizeof(views) / sizeof(*views) };
   size_t bytes = sizeof(made);
   for (size_t i = 0; i < VIEWS; i++) bytes += cut(*views[i]).n;
@@ -174,6 +179,7 @@ static void make_json(struct access_line *line, const struct access_entry *entry
   add_value(text, STR(",\"reason\":"), entry->reason);
   add_count(text, STR(",\"bucket\":"), entry->bucket);
   add_value(text, STR(",\"config\":"), entry->config);
+  add_value(text, STR(",\"trace_id\":"), entry->trace_id);
   text_add(text, STR("}\n"));
 }
 

@@ -32,6 +32,7 @@ struct access_request {
   struct str user_agent;
   struct str referer;
   struct str request_id; /* that came with it */
+  struct str trace_id;   /* likewise, of a traceparent that is good */
   int version_minor;
 };
 /* Views of `request`. */
@@ -55,6 +56,7 @@ struct access_entry {
   struct str route, variant, rule, reason;
   int bucket;
   struct str request_id; /* the one that was made for it; p == NULL: none */
+  struct str trace_id;   /* the one that the endpoint got; p == NULL: none */
   struct str error;      /* what an answer of our own says */
   struct str config;     /* the hash of the configuration */
 };

@@ -271,6 +271,7 @@ void exchange_begin_copy(struct exchange *copy, const struct exchange *original,
   copy->trusted = original->trusted;
   copy->https = original->https;
   memcpy(copy->request_id, original->request_id, sizeof(copy->request_id));
+  memcpy(copy->traceparent, original->traceparent, sizeof(copy->traceparent));
   copy->decision = original->decision;
   copy->decision.variant = original->decision.mirror->to;
   copy->decision.set_cookie = (struct str){0};

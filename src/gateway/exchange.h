@@ -20,6 +20,7 @@
 #include "buffer.h"
 #include "mirror.h"
 #include "stream.h"
+#include "trace_context.h"
 #include "worker.h"
 
 struct access_request;
@@ -83,7 +84,8 @@ struct exchange {
   bool trusted; /* the peer is a trusted proxy */
   bool https;
   char set_cookie[SET_COOKIE_MAX];
-  char request_id[32]; /* made with the first head that is sent */
+  char request_id[32];                 /* made with the first head that is sent */
+  char traceparent[TRACEPARENT_CHARS]; /* likewise, where none came; else it begins with NUL */
 
   /* What a rule needs to know of a directory. */
   struct lookup_waiter lookup;

@@ -42,6 +42,11 @@ static struct str request_id_of(const struct exchange *exchange, struct str rece
   return str_make(exchange->request_id, sizeof(exchange->request_id));
 }
 
+/* The same of the trace, by anyone's word. */
+static struct str trace_id_of(const struct exchange *exchange, struct str received) {
+  return exchange->traceparent[0] == '\0' ? received : trace_context_id(exchange->traceparent);
+}
+
 void exchange_log(struct exchange *exchange, enum access_end end) {
   if (is_silent(exchange)) return;
   struct worker *worker = exchange->worker;
@@ -65,6 +70,7 @@ void exchange_log(struct exchange *exchange, enum access_end end) {
   else if (exchange->state != EXCHANGE_TUNNEL && exchange->status != 101)
     access_request_read(&exchange->request, &entry.request);
   entry.request_id = request_id_of(exchange, entry.request.request_id);
+  entry.trace_id = trace_id_of(exchange, entry.request.trace_id);
   add_way(exchange, &entry);
   tell(worker, &entry);
 }

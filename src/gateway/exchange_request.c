@@ -21,6 +21,22 @@ static struct str request_id(struct exchange *exchange) {
   return str_make(id, sizeof(exchange->request_id));
 }
 
+/* The one that is to stand in place of what came; absent: that goes on. The same for all attempts
+ * and the copy, too. */
+static struct str traceparent(struct exchange *exchange) {
+  const struct http_request *request = &exchange->request;
+  const enum config_traceparent wish = exchange_config(exchange)->traceparent;
+  char *value = exchange->traceparent;
+  if (wish == CONFIG_TRACEPARENT_PASS) return (struct str){0};
+  if (value[0] == '\0') {
+    if (trace_context_find(request->fields, request->field_count).p) return (struct str){0};
+    uint64_t random[3];
+    for (int i = 0; i < 3; i++) random[i] = worker_random(exchange->worker);
+    trace_context_begin(random, wish == CONFIG_TRACEPARENT_SAMPLED, value);
+  }
+  return str_make(value, sizeof(exchange->traceparent));
+}
+
 static bool send_head(struct exchange *exchange) {
   struct worker *worker = exchange->worker;
   const struct decision *decision = &exchange->decision;
@@ -34,6 +50,7 @@ static bool send_head(struct exchange *exchange) {
       .variant = decision->route->variants[decision->variant].name,
       .rule = decision->rule ? decision->rule->id : (struct str){0},
       .request_id = request_id(exchange),
+      .traceparent = traceparent(exchange),
       .upgrade = exchange->upgrade,
       .is_mirror = exchange->is_mirror,
       .is_dropped_context = exchange->policy->policy,

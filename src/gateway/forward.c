@@ -176,6 +176,9 @@ static bool request_field_passes(const struct forward_request_input *input,
     case HTTP_FIELD_X_REAL_IP:
     case HTTP_FIELD_X_REQUEST_ID:
       return trusted;
+    case HTTP_FIELD_TRACEPARENT:
+    case HTTP_FIELD_TRACESTATE:
+      return !input->traceparent.p;
     case HTTP_FIELD_EXPECT:
       return input->request->version_minor > 0; /* RFC 9110 10.1.1: ignored in HTTP/1.0 */
     case HTTP_FIELD_OTHER:
@@ -254,6 +257,7 @@ void forward_request(const struct forward_request_input *input, struct scratch *
   if (!input->trusted ||
       !fields_have(request->fields, request->field_count, HTTP_FIELD_X_REQUEST_ID))
     fields_add(list, STR("X-Request-Id"), input->request_id);
+  if (input->traceparent.p) fields_add(list, STR("traceparent"), input->traceparent);
   if (input->config->via)
     fields_add(list, STR("Via"), request->version_minor == 0 ? STR("1.0 adit") : STR("1.1 adit"));
   fields_add(list, STR("X-Adit-Variant"), input->variant);

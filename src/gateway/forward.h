@@ -49,10 +49,11 @@ struct forward_request_input {
   bool trusted;
   bool secure;
   struct str variant;
-  struct str rule;       /* p == NULL: no rule decided */
-  struct str request_id; /* used when no trusted proxy sent one */
-  struct str upgrade;    /* the protocol to be offered; n == 0: none */
-  bool is_mirror;        /* it is a copy, and says so */
+  struct str rule;        /* p == NULL: no rule decided */
+  struct str request_id;  /* used when no trusted proxy sent one */
+  struct str traceparent; /* in place of whatever came; p == NULL: what came goes on */
+  struct str upgrade;     /* the protocol to be offered; n == 0: none */
+  bool is_mirror;         /* it is a copy, and says so */
   /* Of the fields that neither HTTP nor Adit knows, those that do not go on. NULL: all do. */
   http_protected_fn *is_dropped;
   void *is_dropped_context;

@@ -15,7 +15,8 @@ bool http_field_is_protected(struct str name) {
   return id == HTTP_FIELD_HOST || id == HTTP_FIELD_CONTENT_LENGTH ||
          id == HTTP_FIELD_TRANSFER_ENCODING || id == HTTP_FIELD_COOKIE ||
          id == HTTP_FIELD_AUTHORIZATION || id == HTTP_FIELD_FORWARDED ||
-         id == HTTP_FIELD_X_REQUEST_ID || str_starts_with_nocase(name, STR("x-forwarded-"));
+         id == HTTP_FIELD_X_REQUEST_ID || id == HTTP_FIELD_TRACEPARENT ||
+         id == HTTP_FIELD_TRACESTATE || str_starts_with_nocase(name, STR("x-forwarded-"));
 }
 
 /* Fields that must be acted upon, which a nomination would take out of our sight: a handshake's

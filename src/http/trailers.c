@@ -41,7 +41,8 @@ bool http_field_may_trail(struct str name) {
       STR_INIT("transfer-encoding"), STR_INIT("upgrade"),
       /* routing, and what proxies say of it */
       STR_INIT("forwarded"), STR_INIT("host"), STR_INIT("max-forwards"), STR_INIT("via"),
-      STR_INIT("x-real-ip"), STR_INIT("x-request-id"),
+      STR_INIT("x-real-ip"), STR_INIT("x-request-id"), STR_INIT("traceparent"),
+      STR_INIT("tracestate"),
       /* modifiers of a request */
       STR_INIT("cache-control"), STR_INIT("expect"), STR_INIT("if-match"),
       STR_INIT("if-modified-since"), STR_INIT("if-none-match"), STR_INIT("if-range"),

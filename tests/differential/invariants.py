@@ -10,7 +10,7 @@ from reading import read_requests, read_responses
 # What a gateway removes, sets, or writes anew.
 MANAGED = {
     b"connection", b"content-length", b"expect", b"forwarded", b"host", b"http2-settings", b"keep-alive",
-    b"max-forwards", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade", b"via",
+    b"max-forwards", b"proxy-connection", b"te", b"traceparent", b"tracestate", b"trailer", b"transfer-encoding", b"upgrade", b"via",
     b"x-adit-rule", b"x-adit-variant", b"x-canary-token", b"x-forwarded-for", b"x-forwarded-host",
     b"x-forwarded-proto", b"x-real-ip", b"x-request-id", b"date",
 }

@@ -7,7 +7,7 @@ from harness import message, request
 TRUSTED = {"trusted_proxies": ["127.0.0.0/8"]}
 OURS = re.compile(
     rb"X-Forwarded-For: 127\.0\.0\.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: (?P<host>[^\r]*)"
-    rb"\r\nX-Request-Id: (?P<id>[0-9a-f]{32})\r\nVia: 1\.(?P<minor>[01]) adit\r\nX-Adit-Variant: v1\r\n\r\n\Z")
+    rb"\r\nX-Request-Id: (?P<id>[0-9a-f]{32})\r\ntraceparent: 00-[0-9a-f]{32}-[0-9a-f]{16}-00\r\nVia: 1\.(?P<minor>[01]) adit\r\nX-Adit-Variant: v1\r\n\r\n\Z")
 
 
 def theirs(head):
@@ -246,9 +246,10 @@ def test_claims_of_a_stranger_are_replaced(bench):
 
 
 def test_claims_of_a_trusted_proxy_are_kept(bench):
-    got = forwarded(bench.start(config=TRUSTED), request("GET / HTTP/1.1", *CLAIMS))
+    trace = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    got = forwarded(bench.start(config=TRUSTED), request("GET / HTTP/1.1", *CLAIMS, trace))
     assert got.head == request(
-        "GET / HTTP/1.1", *CLAIMS[1:6], "X-Forwarded-For: 203.0.113.7, 203.0.113.8, 127.0.0.1",
+        "GET / HTTP/1.1", *CLAIMS[1:6], trace, "X-Forwarded-For: 203.0.113.7, 203.0.113.8, 127.0.0.1",
         "Via: 1.1 adit", "X-Adit-Variant: v1")
 
 

@@ -150,7 +150,7 @@ START_TEST(json)
               "\"bytes_sent\":1234,\"duration_ms\":1234.567,\"first_byte_ms\":0.089,"
               "\"connect_ms\":null,\"upstream\":null,\"endpoint\":null,\"retries\":2,"
               "\"route\":null,\"variant\":null,\"rule\":\"beta\",\"reason\":null,\"bucket\":0,"
-              "\"config\":null}\n");
+              "\"config\":null,\"trace_id\":null}\n");
 }
 END_TEST
 

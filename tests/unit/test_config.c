@@ -137,6 +137,7 @@ START_TEST(has_defaults)
   ck_assert(config->via && !config->drop_untrusted);
   ck_assert_uint_eq(config->upgrade_count, 1);
   ck_assert_view_eq(config->upgrades[0], "websocket");
+  ck_assert_int_eq(config->traceparent, CONFIG_TRACEPARENT_START);
   ck_assert(config->sandbox && !config->state_file);
   ck_assert_ptr_null(config->user);
   ck_assert(!config->has_access_log);
@@ -202,7 +203,8 @@ static const char example[] =
     "  \"timeouts\": { \"header\": \"5s\", \"idle\": \"1m\", \"body\": \"1h\", \"drain\": \"0s\", "
     "\"drain_delay\": \"10s\", \"tunnel\": \"7d\" },\n"
     "  \"dns\": { \"refresh\": \"1m\" },\n"
-    "  \"via\": false, \"drop_untrusted_headers\": true, \"upgrades\": [\"websocket\", "
+    "  \"via\": false, \"drop_untrusted_headers\": true, \"traceparent\": \"pass\", \"upgrades\": "
+    "[\"websocket\", "
     "\"x-mux\"],\n"
     "  \"user\": \"adit\",\n"
     "  \"sandbox\": false,\n"
@@ -346,6 +348,7 @@ START_TEST(reads_the_example)
   ck_assert_int_eq(config->dns_refresh_ms, 60000);
   ck_assert_uint_eq(config->upgrade_count, 2);
   ck_assert_view_eq(config->upgrades[1], "x-mux");
+  ck_assert_int_eq(config->traceparent, CONFIG_TRACEPARENT_PASS);
   ck_assert(!config->via && config->drop_untrusted);
   ck_assert_str_eq(config->user, "adit");
   ck_assert(!config->sandbox);
@@ -427,6 +430,9 @@ START_TEST(refuses_fragments)
       {"\"timeouts\": {\"tunnel\": \"8d\"}",
        "24: error: timeouts: 'tunnel' must be from 1ms to 7d"},
       /* Protocols. */
+      {"\"traceparent\": \"stop\"",
+       "16: error: configuration: 'traceparent' cannot be 'stop' (\"start\", \"start_sampled\" or "
+       "\"pass\")"},
       {"\"upgrades\": \"websocket\"",
        "13: error: upgrades must be a list, not string ([\"websocket\"])"},
       {"\"upgrades\": [1]",
@@ -767,7 +773,7 @@ START_TEST(refuses_fragments)
        "\"jwt\" in adit.json)"},
       /* Access log. */
       {"\"access_log\": {\"format\": \"xml\"}",
-       "26: error: access_log: unknown format 'xml' (\"json\" or \"combined\")"},
+       "26: error: access_log: 'format' cannot be 'xml' (\"json\" or \"combined\")"},
       {"\"access_log\": {\"path\": \"\"}",
        "24: error: access_log: 'path' is empty (\"-\" is standard output)"},
       {"\"access_log\": \"-\"",

@@ -69,6 +69,9 @@ START_TEST(hop_by_hop)
        "X-Forwarded-Proto: https\r\nX-Forwarded-Host: a\r\nX-Forwarded-Port: 1\r\n",
        "Forwarded: for=a\r\nX-Forwarded-For: 1.1.1.1\r\nX-Forwarded-Proto: https\r\n"
        "X-Forwarded-Host: a\r\nX-Forwarded-Port: 1\r\n"},
+      {"protected: the trace",
+       "Connection: traceparent, TraceState\r\ntraceparent: 1\r\ntracestate: 2\r\n",
+       "traceparent: 1\r\ntracestate: 2\r\n"},
       {"protected: the request's id", "Connection: x-request-id\r\nX-Request-Id: 7\r\n",
        "X-Request-Id: 7\r\n"},
       {"protected: the length", "Connection: content-length\r\nContent-Length: 5\r\n",
@@ -212,7 +215,7 @@ END_TEST
 
 /* ---- the head that goes on ------------------------------------------------------------------- */
 
-enum { TRUSTED = 1, SECURE = 2, NO_RULE = 4, NO_VIA = 8, CHUNKED = 16, COPY = 32 };
+enum { TRUSTED = 1, SECURE = 2, NO_RULE = 4, NO_VIA = 8, CHUNKED = 16, COPY = 32, TRACE = 64 };
 
 static const struct head_case {
   const char *name;
@@ -298,6 +301,15 @@ static const struct head_case {
      "POST / HTTP/1.1\r\nHost: shop\r\nExpect: 100-continue\r\nContent-Length: 1\r\n"
      "X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: shop\r\n"
      "X-Request-Id: made\r\nX-Adit-Variant: canary\r\n"},
+    {"a trace goes on as it is", NO_RULE | NO_VIA,
+     GET "TraceParent: 1\r\ntracestate: a=1\r\ntracestate: b=2\r\n",
+     GET "TraceParent: 1\r\ntracestate: a=1\r\ntracestate: b=2\r\nX-Forwarded-For: 192.0.2.1\r\n"
+         "X-Forwarded-Proto: http\r\nX-Forwarded-Host: shop\r\nX-Request-Id: made\r\n"
+         "X-Adit-Variant: canary\r\n"},
+    {"a new trace stands in place of all that came", NO_RULE | NO_VIA | TRACE,
+     GET "TraceParent: 1\r\ntraceparent: 2\r\ntracestate: a=1\r\n",
+     GET "X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: shop\r\n"
+         "X-Request-Id: made\r\ntraceparent: new\r\nX-Adit-Variant: canary\r\n"},
     {"HTTP/1.0 without a Host", NO_RULE | NO_VIA, "GET / HTTP/1.0\r\nA: 1\r\n",
      "GET / HTTP/1.1\r\nHost: \r\nA: 1\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\n"
      "X-Forwarded-Host: \r\nX-Request-Id: made\r\nX-Adit-Variant: canary\r\n"},
@@ -317,6 +329,7 @@ static void forward(int flags, struct scratch *scratch) {
       .variant = STR("canary"),
       .rule = flags & NO_RULE ? (struct str){0} : STR("east"),
       .request_id = STR("made"),
+      .traceparent = flags & TRACE ? STR("new") : (struct str){0},
       .is_mirror = flags & COPY,
   };
   forward_request(&input, scratch, &out);

@@ -28,6 +28,8 @@ START_TEST(field_ids)
       {"proxy-connection", HTTP_FIELD_PROXY_CONNECTION},
       {"set-cookie", HTTP_FIELD_SET_COOKIE},
       {"te", HTTP_FIELD_TE},
+      {"traceparent", HTTP_FIELD_TRACEPARENT},
+      {"tracestate", HTTP_FIELD_TRACESTATE},
       {"trailer", HTTP_FIELD_TRAILER},
       {"transfer-encoding", HTTP_FIELD_TRANSFER_ENCODING},
       {"upgrade", HTTP_FIELD_UPGRADE},

@@ -22,11 +22,12 @@ static const char *const forbidden[] = {"Keep-Alive", "Proxy-Connection", "HTTP2
 static const char *const not_kept[] = {
     "Connection", "Keep-Alive", "Proxy-Connection", "TE", "Upgrade", "HTTP2-Settings", "Trailer",
     "Host", "Transfer-Encoding", "X-Canary-Token", "Expect", "Forwarded", "X-Real-IP", "X-Adit*",
-    "X_Adit*", "X-Forwarded-*", "Max-Forwards", "X-Request-Id", NULL};
+    "X_Adit*", "X-Forwarded-*", "Max-Forwards", "X-Request-Id",
+    "traceparent", "tracestate", NULL};
 static const char *const added_to_requests[] = {
     "Host", "Transfer-Encoding", "Connection", "TE", "Upgrade", "X-Forwarded-For",
     "X-Forwarded-Proto", "X-Forwarded-Host", "X-Request-Id", "Via", "Max-Forwards",
-    "X-Adit-Variant", "X-Adit-Rule", NULL};
+    "X-Adit-Variant", "X-Adit-Rule", "traceparent", NULL};
 static const char *const added_to_responses[] = {
     "Date", "Set-Cookie", "Cache-Control", "Vary", "X-Adit-Decision", "Transfer-Encoding",
     "Connection", "Upgrade", NULL};
