@@ -339,6 +339,8 @@ void attr_reader_begin(struct attr_reader *reader, const struct attr_table *tabl
 /* The value of a slot, read now if it was not. Never NULL; valid until the next begin. Short of
  * memory the value is ATTR_UNDECIDED. */
 const struct attr_value *attr_read(struct attr_reader *reader, uint16_t slot);
+/* The value of a slot if it was read since begin, else NULL. */
+const struct attr_value *attr_reader_peek(const struct attr_reader *reader, uint16_t slot);
 /* Whether a present attribute that depends on the time has been read between begin and
  * begin_trace. */
 bool attr_reader_time_was_read(const struct attr_reader *reader);

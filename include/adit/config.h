@@ -128,9 +128,24 @@ struct config_limits {
 
 enum config_log_format { CONFIG_LOG_JSON, CONFIG_LOG_COMBINED };
 
+/* Which attributes a line has: those that the decision looked at, or that it could have. */
+enum config_log_attributes { CONFIG_LOG_NONE, CONFIG_LOG_READ, CONFIG_LOG_ALL };
+
+/* An attribute whose values are hashed; or a family of them: "cookie.*". */
+struct config_redaction {
+  struct str name;
+  struct diag_place at;
+};
+
+enum { CONFIG_REDACTIONS_MAX = 256 };
+
 struct config_access_log {
   const char *path; /* "-": standard output */
   enum config_log_format format;
+  enum config_log_attributes attributes;
+  const struct config_redaction *redact;
+  size_t redact_count;
+  struct str redact_key; /* p == NULL: a random one for each process */
 };
 
 /* What becomes of a request without a good traceparent. */

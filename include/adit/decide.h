@@ -108,6 +108,13 @@ void decider_supply(struct decider *decider, enum attr_source_kind kind,
 void decide(struct decider *decider, const struct decide_request *request, struct decision *ret,
             struct rules_trace *trace, struct arena *trace_arena);
 
+/*
+ * What the last decide() saw of an attribute of its route, whose table has the slot, and which is
+ * asked for before the decider is used again: NULL when it did not look. `read` looks now, for who
+ * keeps a record of more than that. Only where a route was found.
+ */
+const struct attr_value *decider_attribute(struct decider *decider, uint16_t slot, bool read);
+
 /* ---- keys --------------------------------------------------------------------------------- */
 
 enum decide_key {

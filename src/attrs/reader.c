@@ -588,6 +588,13 @@ static void read_slot(struct attr_reader *reader, const struct attr_slot *slot,
   }
 }
 
+const struct attr_value *attr_reader_peek(const struct attr_reader *reader, uint16_t slot) {
+  assert(slot < attr_table_size(reader->table));
+  if (slot >= reader->slot_capacity) return NULL;
+  const struct slot_state *state = &reader->slots[slot];
+  return state->generation == reader->generation ? &state->value : NULL;
+}
+
 const struct attr_value *attr_read(struct attr_reader *reader, uint16_t slot) {
   static const struct attr_value undecided = {.state = ATTR_UNDECIDED};
   assert(slot < attr_table_size(reader->table));

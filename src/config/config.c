@@ -89,30 +89,6 @@ static void read_state_file(struct config_reader *reader, const struct config_sc
     reader->config->state_file = config_path(reader, node, text, false).p;
 }
 
-static void read_access_log(struct config_reader *reader, const struct config_scope *root) {
-  static const char *const formats[] = {
-      [CONFIG_LOG_JSON] = "json", [CONFIG_LOG_COMBINED] = "combined", NULL};
-  struct config *config = reader->config;
-  struct config_scope scope;
-  const cJSON *node = config_find(root, "access_log");
-  if (!node) return;
-  config->has_access_log = true;
-  config->access_log_at = json_key_place(reader->doc, node);
-  if (!config_open_scope(reader, node, "access_log", "access_log", &scope)) return;
-  config->access_log.format = (enum config_log_format)config_read_word(
-      reader, &scope, "format", formats, "\"json\" or \"combined\"");
-  config->access_log.path = config_key_get(&scope, "path")->default_text;
-  const cJSON *path = config_find(&scope, "path");
-  struct str text;
-  if (!path || !config_to_string(reader, path, "access_log: 'path'", "\"-\"", &text)) return;
-  if (text.n == 0) {
-    json_error(reader->doc, path, reader->diags, "\"-\" is standard output",
-               "access_log: 'path' is empty");
-  } else if (!str_eq(text, STR("-"))) {
-    config->access_log.path = config_path(reader, path, text, false).p;
-  }
-}
-
 static void read_traceparent(struct config_reader *reader, const struct config_scope *root) {
   static const char *const words[] = {[CONFIG_TRACEPARENT_START] = "start",
                                       [CONFIG_TRACEPARENT_SAMPLED] = "start_sampled",
@@ -249,7 +225,7 @@ static void read_all(struct config_reader *reader) {
   read_timeouts(reader, &root);
   read_dns(reader, &root);
   read_state_file(reader, &root);
-  read_access_log(reader, &root);
+  config_read_access_log(reader, &root);
 }
 
 static const char *directory_of(struct arena *arena, const char *path) {

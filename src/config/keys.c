@@ -146,6 +146,9 @@ static const struct config_key_info rows[] = {
     {"access_log", "object", "", false},
     {"access_log.path", "string", "-", false},
     {"access_log.format", "string", "json", false},
+    {"access_log.attributes", "string", "none", false},
+    {"access_log.redact", "list", "", false},
+    {"access_log.redact_key_file", "string", "", false},
 };
 
 enum { ROWS = sizeof(rows) / sizeof(*rows) };

@@ -125,8 +125,10 @@ void config_read_rules(struct config_reader *reader, const struct config_scope *
 /* Reads "geoip", and lets attributes have sources of geoip and cidr. */
 void config_read_geo(struct config_reader *reader, const struct config_scope *root,
                      struct attr_catalog *catalog);
+void config_read_access_log(struct config_reader *reader, const struct config_scope *root);
 void config_read_sticky(struct config_reader *reader, const struct config_scope *root);
 
+enum { CONFIG_KEY_BYTES_MIN = 32 }; /* of a secret that signs or hashes */
 /* Reads a secret of at least `min` bytes, a newline at the end dropped; `what` begins messages. */
 bool config_read_secret(struct config_reader *reader, const struct cJSON *node, const char *what,
                         size_t min, const char **ret_path, struct str *ret);

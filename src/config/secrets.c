@@ -5,7 +5,7 @@
 
 #include "reader.h"
 
-enum { KEYS_MAX = 16, KEY_MIN = 32, SECRET_FILE_MAX = 64 * 1024 };
+enum { KEYS_MAX = 16, SECRET_FILE_MAX = 64 * 1024 };
 
 /* Copies a secret into the arena and notes it for wiping. NULL: memory. */
 static char *keep_secret(struct config_reader *reader, const char *content, size_t n) {
@@ -29,12 +29,12 @@ static bool take_content(struct config_reader *reader, const cJSON *node, const 
                          size_t min, struct str content, struct str *ret) {
   if (str_ends_with(content, STR("\n"))) content.n--;
   if (content.n < min) {
-    json_error(
-        reader->doc, node, reader->diags,
-        min == KEY_MIN ? "make one: head -c 32 /dev/urandom | base64 > FILE"
-                       : "write the token into it",
-        min == KEY_MIN ? "%s: the file has %zu bytes, not at least %zu" : "%s: the file is empty",
-        what, content.n, min);
+    json_error(reader->doc, node, reader->diags,
+               min == CONFIG_KEY_BYTES_MIN ? "make one: head -c 32 /dev/urandom | base64 > FILE"
+                                           : "write the token into it",
+               min == CONFIG_KEY_BYTES_MIN ? "%s: the file has %zu bytes, not at least %zu"
+                                           : "%s: the file is empty",
+               what, content.n, min);
     return false;
   }
   char *copy = keep_secret(reader, content.p, content.n);
@@ -97,7 +97,7 @@ static bool read_key(struct config_reader *reader, const cJSON *node, const stru
   const char *what = has_id ? config_printf(reader, "sticky key '%.*s'", STR_ARG(key->id))
                             : "sticky: a key's 'file'";
   const char *path = NULL;
-  if (file) (void)config_read_secret(reader, file, what, KEY_MIN, &path, &key->secret);
+  if (file) (void)config_read_secret(reader, file, what, CONFIG_KEY_BYTES_MIN, &path, &key->secret);
   return has_id;
 }
 

@@ -90,6 +90,10 @@ void decider_supply(struct decider *decider, enum attr_source_kind kind,
   attr_reader_supply(decider->reader, kind, supplier);
 }
 
+const struct attr_value *decider_attribute(struct decider *decider, uint16_t slot, bool read) {
+  return read ? attr_read(decider->reader, slot) : attr_reader_peek(decider->reader, slot);
+}
+
 /* Steps 4 and 5: the first rule that matches, else the default. */
 static void decide_by_rules(struct decider *decider, const struct decide_request *request,
                             struct decision *ret) {

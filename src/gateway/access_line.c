@@ -44,6 +44,12 @@ static void add_second(struct access_line *line, int64_t second) {
   text_add(&line->text, str_from_cstr(line->date));
 }
 
+static void add_instant(struct access_line *line, int64_t ms) {
+  add_second(line, ms / 1000);
+  add_thousandths(&line->text, ms % 1000);
+  text_add_char(&line->text, 'Z');
+}
+
 static struct str cut(struct str value) {
   return str_take(value, ACCESS_VALUE_BYTES_MAX);
 }
@@ -106,6 +112,16 @@ static void add_value(struct text *text, struct str name, struct str value) {
     text_add(text, STR("null"));
 }
 
+/* The same, or its hash. */
+static void add_field(struct access_line *line, struct str name, struct str value, bool hashed) {
+  if (!hashed || !value.p) {
+    add_value(&line->text, name, value);
+    return;
+  }
+  text_add(&line->text, name);
+  access_hash_add(&line->text, line->hmac, value);
+}
+
 static void add_count(struct text *text, struct str name, int64_t number) {
   text_add(text, name);
   if (number >= 0)
@@ -139,29 +155,60 @@ static struct str protocol_of(const struct access_request *request) {
   return request->version_minor == 0 ? STR("HTTP/1.0") : STR("HTTP/1.1");
 }
 
-static void add_request_json(struct text *text, const struct access_entry *entry) {
+static void add_request_json(struct access_line *line, const struct access_entry *entry) {
   const struct access_request *request = &entry->request;
   const struct str scheme = entry->https ? STR("https") : STR("http");
+  const unsigned hides = entry->hides;
+  struct text *text = &line->text;
   add_value(text, STR(",\"method\":"), request->method);
   add_value(text, STR(",\"scheme\":"), request->method.p ? scheme : (struct str){0});
-  add_value(text, STR(",\"host\":"), request->host);
-  add_value(text, STR(",\"path\":"), request->path);
-  add_value(text, STR(",\"query\":"), request->query);
+  add_field(line, STR(",\"host\":"), request->host, hides & ACCESS_HIDES_HOST);
+  add_field(line, STR(",\"path\":"), request->path, hides & ACCESS_HIDES_PATH);
+  add_field(line, STR(",\"query\":"), request->query, hides & ACCESS_HIDES_QUERY);
   add_value(text, STR(",\"protocol\":"), protocol_of(request));
-  add_value(text, STR(",\"user_agent\":"), request->user_agent);
-  add_value(text, STR(",\"referer\":"), request->referer);
-  add_value(text, STR(",\"request_id\":"), entry->request_id);
+  add_field(line, STR(",\"user_agent\":"), request->user_agent, hides & ACCESS_HIDES_USER_AGENT);
+  add_field(line, STR(",\"referer\":"), request->referer, hides & ACCESS_HIDES_REFERER);
+  add_field(line, STR(",\"request_id\":"), entry->request_id, hides & ACCESS_HIDES_REQUEST_ID);
+}
+
+/* Whether a line does not show what decisions go by as it was. */
+static bool is_cut(const struct access_request *request) {
+  const struct str values[] = {request->method, request->host, request->path, request->query};
+  for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++)
+    if (values[i].n > ACCESS_VALUE_BYTES_MAX || !str_is_utf8(values[i])) return true;
+  return false;
+}
+
+static void add_decision_json(struct access_line *line, const struct access_entry *entry) {
+  static const struct access_decision none = {0};
+  const struct access_decision *decision = entry->decision ? entry->decision : &none;
+  struct text *text = &line->text;
+  if (entry->decision) {
+    text_add(text, STR(",\"now\":\""));
+    add_instant(line, decision->now_ms);
+    text_add(text, STR("\""));
+  } else {
+    text_add(text, STR(",\"now\":null"));
+  }
+  add_value(text, STR(",\"cookie\":"), decision->cookie);
+  add_value(text, STR(",\"pin\":"), decision->pin);
+  add_value(text, STR(",\"decided\":"), decision->variant);
+  add_value(text, STR(",\"decided_reason\":"), decision->reason);
+  text_add(text, STR(",\"attributes\":"));
+  text_add(text, decision->attributes.p ? decision->attributes : STR("null"));
+  text_add(text, STR(",\"cut\":"));
+  text_add(text, decision->left_out || is_cut(&entry->request) ? STR("true") : STR("false"));
 }
 
 static void make_json(struct access_line *line, const struct access_entry *entry) {
   struct text *text = &line->text;
   char ip[48];
   text_add(text, STR("{\"time\":\""));
-  add_second(line, entry->began_ms / 1000);
-  add_thousandths(text, entry->began_ms % 1000);
-  text_add(text, STR("Z\""));
-  add_value(text, STR(",\"client_ip\":"), ip_format(&entry->client_ip, ip, sizeof(ip)));
-  add_request_json(text, entry);
+  add_instant(line, entry->began_ms);
+  text_add(text, STR("\""));
+  add_field(line, STR(",\"client_ip\":"), ip_format(&entry->client_ip, ip, sizeof(ip)),
+            entry->hides & ACCESS_HIDES_CLIENT_IP);
+  add_request_json(line, entry);
   add_count(text, STR(",\"status\":"), entry->status > 0 ? entry->status : -1);
   add_value(text, STR(",\"end\":"), end_name(entry->end));
   add_value(text, STR(",\"error\":"), entry->error);
@@ -180,6 +227,7 @@ static void make_json(struct access_line *line, const struct access_entry *entry
   add_count(text, STR(",\"bucket\":"), entry->bucket);
   add_value(text, STR(",\"config\":"), entry->config);
   add_value(text, STR(",\"trace_id\":"), entry->trace_id);
+  if (line->has_decision) add_decision_json(line, entry);
   text_add(text, STR("}\n"));
 }
 
@@ -243,13 +291,18 @@ static void make_combined(struct access_line *line, const struct access_entry *e
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-bool access_line_init(struct access_line *line, enum config_log_format format) {
-  *line = (struct access_line){.format = format, .second = -1};
+bool access_line_init(struct access_line *line, const struct config_access_log *config,
+                      struct str key) {
+  *line = (struct access_line){.format = config->format,
+                               .has_decision = config->attributes != CONFIG_LOG_NONE,
+                               .hmac = hmac_new(key),
+                               .second = -1};
   text_init(&line->text, ACCESS_LINE_BYTES_MAX);
-  return text_reserve(&line->text, ACCESS_LINE_BYTES_MAX);
+  return line->hmac && text_reserve(&line->text, ACCESS_LINE_BYTES_MAX);
 }
 
 void access_line_deinit(struct access_line *line) {
+  hmac_free(&line->hmac);
   text_deinit(&line->text);
 }
 

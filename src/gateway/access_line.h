@@ -6,10 +6,10 @@
 #ifndef ADIT_GATEWAY_ACCESS_LINE_H
 #define ADIT_GATEWAY_ACCESS_LINE_H
 
-#include "adit/config.h"
+#include "access_attributes.h"
+#include "access_plan.h"
 #include "adit/http.h"
 #include "adit/ip.h"
-#include "adit/text.h"
 
 /* Of a value that whoever asks has chosen, no more than so many bytes go into a line. */
 enum { ACCESS_VALUE_BYTES_MAX = 8192, ACCESS_LINE_BYTES_MAX = 512 * 1024 };
@@ -40,6 +40,14 @@ void access_request_read(const struct http_request *request, struct access_reque
 /* A copy in one piece of memory, to be freed with free(). NULL: memory. */
 struct access_request *access_request_copy(const struct access_request *request);
 
+/* What was decided, before anything happened to it. */
+struct access_decision {
+  int64_t now_ms; /* what the decision took as now */
+  struct str cookie, pin, variant, reason;
+  struct str attributes; /* an object in JSON; p == NULL: nobody knows what was looked at */
+  bool left_out;         /* some of them */
+};
+
 /* Absent views and numbers below 0 become null. */
 struct access_entry {
   int64_t began_ms; /* wall clock */
@@ -55,24 +63,30 @@ struct access_entry {
   unsigned retries;
   struct str route, variant, rule, reason;
   int bucket;
-  struct str request_id; /* the one that was made for it; p == NULL: none */
-  struct str trace_id;   /* the one that the endpoint got; p == NULL: none */
-  struct str error;      /* what an answer of our own says */
-  struct str config;     /* the hash of the configuration */
+  struct str request_id;                  /* the one that was made for it; p == NULL: none */
+  struct str trace_id;                    /* the one that the endpoint got; p == NULL: none */
+  struct str error;                       /* what an answer of our own says */
+  struct str config;                      /* the hash of the configuration */
+  unsigned hides;                         /* of enum access_hides: these fields are hashed */
+  const struct access_decision *decision; /* NULL: there was none */
 };
 
 /* What a line is made in, and the last second as text. */
 struct access_line {
   struct text text;
+  struct hmac *hmac; /* for what is hashed */
   enum config_log_format format;
+  bool has_decision; /* in JSON */
   int64_t second;
   char date[32];
 };
-/* Takes all memory that a line can need. False: there is none; deinit in any case. */
-bool access_line_init(struct access_line *line, enum config_log_format format)
-    __attribute__((warn_unused_result));
+/* Takes all memory that a line can need; `key` is for hashes. False: there is none; deinit in any
+ * case. */
+bool access_line_init(struct access_line *line, const struct config_access_log *config,
+                      struct str key) __attribute__((warn_unused_result));
 void access_line_deinit(struct access_line *line);
-/* The line with its end, until the next is made. Allocates nothing. */
+/* The line with its end, until the next is made; nothing else may be in its text meanwhile.
+ * Allocates nothing. */
 struct str access_line_make(struct access_line *line, const struct access_entry *entry);
 
 #endif

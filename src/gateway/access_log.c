@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "access_ring.h"
+#include "adit/arena.h"
 #include "adit/log.h"
 #include "adit/units.h"
 
@@ -35,6 +36,8 @@ enum {
   PIPE_BYTES_MAX = 4096, /* PIPE_BUF: a pipe that is ready takes as much at once */
   DOZE_MS = 100,
   STOP_MS = 1000,
+  OPTIONS_BYTES_MAX = 1 << 20,
+  RANDOM_KEY_BYTES = 32,
   WARN_EACH_MS = 60 * 1000
 };
 
@@ -52,7 +55,9 @@ struct access_lane {
 };
 
 struct access_log {
-  char *path; /* NULL: standard output */
+  struct config_access_log options;
+  struct arena *arena; /* of `options` */
+  char *path;          /* NULL: standard output */
   int fd;
   enum sink sink;
   struct access_lane *lanes;
@@ -278,7 +283,22 @@ static void *writer_main(void *argument) {
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-static bool lanes_init(struct access_log *log, enum config_log_format format, unsigned workers) {
+/* What a later configuration says waits for the next start, and the first does not stay. */
+static bool copy_options(struct access_log *log, const struct config_access_log *config) {
+  log->options = *config;
+  log->options.redact_key = (struct str){0}; /* the lanes have it */
+  log->arena = arena_new(OPTIONS_BYTES_MAX);
+  if (!log->arena) return false;
+  struct config_redaction *redact =
+      ARENA_ARRAY(log->arena, struct config_redaction, config->redact_count + 1);
+  log->options.path = arena_dup(log->arena, str_from_cstr(config->path)).p;
+  log->options.redact = redact;
+  for (size_t i = 0; redact && i < config->redact_count; i++)
+    redact[i].name = arena_dup(log->arena, config->redact[i].name);
+  return !arena_failed(log->arena);
+}
+
+static bool lanes_init(struct access_log *log, struct str key, unsigned workers) {
   log->lanes = aligned_alloc(alignof(struct access_lane), workers * sizeof(*log->lanes));
   if (!log->lanes) return false;
   memset(log->lanes, 0, workers * sizeof(*log->lanes));
@@ -286,10 +306,25 @@ static bool lanes_init(struct access_log *log, enum config_log_format format, un
   for (unsigned i = 0; i < workers; i++) {
     struct access_lane *lane = &log->lanes[i];
     lane->log = log;
-    if (!access_ring_init(&lane->ring, RING_BYTES) || !access_line_init(&lane->line, format))
+    if (!access_ring_init(&lane->ring, RING_BYTES) ||
+        !access_line_init(&lane->line, &log->options, key))
       return false;
   }
   return true;
+}
+
+/* A key of its own is made where the configuration has none. */
+static bool keyed_lanes_init(struct access_log *log, const struct config_access_log *config,
+                             unsigned workers) {
+  char made[RANDOM_KEY_BYTES];
+  struct str key = config->redact_key;
+  if (!key.p) {
+    if (!crypto_random(made, sizeof(made))) return false;
+    key = str_make(made, sizeof(made));
+  }
+  const bool ok = lanes_init(log, key, workers);
+  explicit_bzero(made, sizeof(made));
+  return ok;
 }
 
 struct access_log *access_log_start(const struct config_access_log *config, unsigned workers) {
@@ -300,7 +335,8 @@ struct access_log *access_log_start(const struct config_access_log *config, unsi
     log->fd = -1;
     log->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     log->path = is_file ? strdup(config->path) : NULL;
-    if (log->wake >= 0 && (log->path || !is_file) && lanes_init(log, config->format, workers)) {
+    if (log->wake >= 0 && (log->path || !is_file) && copy_options(log, config) &&
+        keyed_lanes_init(log, config, workers)) {
       if (!open_sink(log)) {
         access_log_free(&log);
         return NULL;
@@ -340,7 +376,12 @@ void access_log_free(struct access_log **log) {
   if (gone->path && gone->fd >= 0) (void)close(gone->fd);
   if (gone->wake >= 0) (void)close(gone->wake);
   free(gone->path);
+  arena_free(&gone->arena);
   free(gone);
+}
+
+const struct config_access_log *access_log_options(const struct access_log *log) {
+  return &log->options;
 }
 
 struct access_counts access_log_counts(const struct access_log *log) {
@@ -356,6 +397,10 @@ struct access_lane *access_log_lane(struct access_log *log, unsigned worker) {
   if (!log) return NULL;
   assert(worker < log->lane_count);
   return &log->lanes[worker];
+}
+
+void access_lane_begin_attributes(struct access_lane *lane, struct access_attributes *ret) {
+  access_attributes_begin(ret, &lane->line.text, lane->line.hmac);
 }
 
 bool access_lane_tell(struct access_lane *lane, const struct access_entry *entry) {

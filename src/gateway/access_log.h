@@ -40,10 +40,16 @@ void access_log_free(struct access_log **log); /* stops it, too; workers must be
 /* NULL: none. */
 struct access_counts access_log_counts(const struct access_log *log);
 
+/* What it was started with. */
+const struct config_access_log *access_log_options(const struct access_log *log);
+
 /* ---- the worker's side ----------------------------------------------------------------------- */
 
 /* NULL when `log` is. */
 struct access_lane *access_log_lane(struct access_log *log, unsigned worker);
+/* For the attributes of a decision: builds their object in the lane's memory, where it stays until
+ * anything else is done with the lane. */
+void access_lane_begin_attributes(struct access_lane *lane, struct access_attributes *ret);
 /* Makes a line and puts it in. False: it is lost. */
 bool access_lane_tell(struct access_lane *lane, const struct access_entry *entry);
 /* Once at the end of a turn: wakes the writer where it has to be. */

@@ -18,7 +18,7 @@ enum { SPARE_EXCHANGES_MAX = 1024 };
 
 struct exchange *exchange_acquire(struct worker *worker) {
   struct exchange *exchange = worker->spare_exchanges;
-  if (!exchange) return malloc(sizeof(struct exchange));
+  if (!exchange) return malloc(sizeof(struct exchange) + exchange_log_bytes(worker));
   worker->spare_exchanges = exchange->next_spare;
   worker->spare_exchange_count--;
   return exchange;

@@ -75,6 +75,7 @@ struct exchange {
   struct target *tried; /* the last that was to be asked, with a reference; NULL: none, or no log */
   struct str error;     /* what an answer of our own says; holds until it was sent */
   bool told;            /* its line is made */
+  bool recorded;        /* what stands behind the exchange, for its line, is of its decision */
   struct access_request *noted; /* of a tunnel, as the views of `request` do not hold any more */
 
   /* The decision, and what it says of both heads. */

@@ -150,6 +150,7 @@ static enum step decide_now(struct exchange *exchange) {
     return STEP_WAIT;
   }
   exchange->decided = true;
+  exchange_log_keep_decision(exchange, asked.attr.now_ms);
   if (exchange->decision.reason == REASON_AMBIGUOUS)
     return exchange_answer_and_log(exchange, 400, "the path's encoded slashes are ambiguous");
   if (!exchange->decision.route)

@@ -17,6 +17,70 @@ static int64_t wall_ms(const struct worker *worker, int64_t at_us) {
   return worker->now_wall_ms - (worker->now_us - at_us) / 1000;
 }
 
+/* ---- the decision ---------------------------------------------------------------------------- */
+
+/* Stands right behind an exchange, where lines tell of decisions. */
+struct record {
+  struct access_decision decision;
+  char attributes[ACCESS_ATTRIBUTES_BYTES_MAX + 1];
+};
+
+static bool has_records(const struct worker *worker) {
+  return worker->access &&
+         access_log_options(worker->shared.access_log)->attributes != CONFIG_LOG_NONE;
+}
+
+size_t exchange_log_bytes(const struct worker *worker) {
+  return has_records(worker) ? sizeof(struct record) : 0;
+}
+
+static struct record *record_of(struct exchange *exchange) {
+  return (struct record *)(void *)(exchange + 1);
+}
+
+/* The object is copied: it is built in the memory of lines. */
+static void keep_attributes(struct exchange *exchange, struct record *record) {
+  const struct worker_policy *policy = exchange->policy;
+  const struct route *route = exchange->decision.route;
+  const struct access_route_plan *plan =
+      &policy->access->routes[policy_route_number(policy->policy, route)];
+  struct access_attributes attributes;
+  access_lane_begin_attributes(exchange->worker->access, &attributes);
+  for (size_t i = 0; i < plan->n; i++) {
+    const struct access_planned *item = &plan->items[i];
+    const struct attr_value *value =
+        decider_attribute(policy->decider, item->slot, !item->only_read);
+    if (value)
+      access_attributes_add(&attributes, attr_table_name(route->table, item->slot), value,
+                            item->hashed);
+  }
+  const struct str object = access_attributes_end(&attributes);
+  memcpy(record->attributes, object.p, object.n);
+  record->decision.attributes = str_make(record->attributes, object.n);
+  record->decision.left_out = attributes.left_out;
+}
+
+void exchange_log_keep_decision(struct exchange *exchange, int64_t now_ms) {
+  if (is_silent(exchange) || !exchange->policy->access->routes) return;
+  const struct decision *decision = &exchange->decision;
+  const struct route *route = decision->route;
+  struct record *record = record_of(exchange);
+  record->decision =
+      (struct access_decision){.now_ms = now_ms,
+                               .cookie = str_from_cstr(cookie_verdict_name(decision->cookie)),
+                               .reason = str_from_cstr(decide_reason_name(decision->reason))};
+  if (route) {
+    record->decision.variant = route->variants[decision->variant].name;
+    if (decision->reason == REASON_PINNED) record->decision.pin = record->decision.variant;
+    keep_attributes(exchange, record);
+  } else if (decision->reason == REASON_NO_ROUTE) {
+    record->decision.attributes = STR("{}");
+  }
+  exchange->recorded = true;
+}
+
+/* ---- lines ----------------------------------------------------------------------------------- */
+
 static void tell(struct worker *worker, const struct access_entry *entry) {
   if (!access_lane_tell(worker->access, entry)) COUNT(&worker->counters, access_log_dropped);
 }
@@ -64,7 +128,9 @@ void exchange_log(struct exchange *exchange, enum access_end end) {
                                .retries = exchange->resent,
                                .bucket = -1,
                                .error = exchange->error,
-                               .config = policy_hash(exchange->policy->policy)};
+                               .config = policy_hash(exchange->policy->policy),
+                               .hides = exchange->policy->access->hides};
+  if (exchange->recorded) entry.decision = &record_of(exchange)->decision;
   if (exchange->noted)
     entry.request = *exchange->noted;
   else if (exchange->state != EXCHANGE_TUNNEL && exchange->status != 101)
@@ -109,6 +175,7 @@ void exchange_log_refused(struct worker *worker, const struct ip_address *peer, 
                                      .connect_us = -1,
                                      .bucket = -1,
                                      .error = why,
-                                     .config = policy_hash(worker->policy->policy)};
+                                     .config = policy_hash(worker->policy->policy),
+                                     .hides = worker->policy->access->hides};
   tell(worker, &entry);
 }

@@ -87,6 +87,11 @@ void exchange_end_lookups(struct exchange *exchange, bool waits);
 /* Finds what the exchange's pool balances by, where that is a key: exchange->attempt goes by its
  * hash. Before its first endpoint. False: a directory is asked; again when it has answered. */
 bool exchange_find_key(struct exchange *exchange);
+/* How much memory lines need right behind each exchange. */
+size_t exchange_log_bytes(const struct worker *worker);
+/* Keeps what its line is to say of the decision that was just made, as of `now_ms`: the decider is
+ * the next request's. A later call takes the place of this. */
+void exchange_log_keep_decision(struct exchange *exchange, int64_t now_ms);
 /* The line of the access log, once for an exchange: before its stream's end() or cut(), as what it
  * says of the request are views. Nothing where there is no log. */
 void exchange_log(struct exchange *exchange, enum access_end end);

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "access_log.h"
+#include "adit/hash.h"
 #include "adit/log.h"
 #include "adit/sandbox.h"
 #include "adit/units.h"
@@ -74,6 +75,14 @@ static bool fill_standard_streams(void) {
 
 /* ---- what is fixed --------------------------------------------------------------------------- */
 
+static void fix_access_log(struct text *text, const struct config_access_log *log) {
+  text_printf(text, "%d %d %s\n", log->format, log->attributes, log->path);
+  for (size_t i = 0; i < log->redact_count; i++)
+    text_printf(text, "%.*s\n", STR_ARG(log->redact[i].name));
+  /* Not the key itself, which is wiped with its configuration. */
+  if (log->redact_key.p) text_printf(text, "%llx", (unsigned long long)digest_of(log->redact_key));
+}
+
 static void fixed_init(struct fixed *fixed, const struct config *config) {
   for (size_t i = 0; i < FIXED_COUNT; i++) text_init(&fixed->values[i], SIZE_MAX - 1);
   for (size_t i = 0; i < config->listen_count; i++)
@@ -82,9 +91,7 @@ static void fixed_init(struct fixed *fixed, const struct config *config) {
   if (config->has_admin) text_add(&fixed->values[FIXED_ADMIN], config->admin.text);
   if (config->user) text_add(&fixed->values[FIXED_USER], str_from_cstr(config->user));
   text_printf(&fixed->values[FIXED_SANDBOX], "%d", config->sandbox);
-  if (config->has_access_log)
-    text_printf(&fixed->values[FIXED_ACCESS_LOG], "%d %s", config->access_log.format,
-                config->access_log.path);
+  if (config->has_access_log) fix_access_log(&fixed->values[FIXED_ACCESS_LOG], &config->access_log);
   if (config->state_file)
     text_add(&fixed->values[FIXED_STATE_FILE], str_from_cstr(config->state_file));
 }

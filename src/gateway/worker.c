@@ -171,6 +171,13 @@ static bool scratch_reserve(struct worker *worker, const struct config *config) 
   return true;
 }
 
+static bool plan_access(const struct worker *worker, struct worker_policy *policy) {
+  const struct access_log *log = worker->shared.access_log;
+  if (!log) return true;
+  policy->access = access_plan_new(policy->arena, policy->policy, access_log_options(log));
+  return policy->access != NULL;
+}
+
 /* Takes the reference to `policy` over, also when it fails (NULL: memory). */
 static struct worker_policy *worker_policy_new(struct worker *worker, struct policy *policy) {
   const struct config *config = policy_config(policy);
@@ -187,9 +194,9 @@ static struct worker_policy *worker_policy_new(struct worker *worker, struct pol
   made->arena = arena_new(SERIES_BYTES_MAX);
   made->series = made->arena ? series_of_policy(&worker->series, policy, made->arena) : NULL;
   made->upstreams = made->series ? series_of_upstreams(&worker->series, config, made->arena) : NULL;
-  bool ok = made->decider && made->pools && made->upstreams && scratch_reserve(worker, config) &&
-            worker_lookups_take(worker, made) && worker_tokens_take(worker, made) &&
-            breakers_take(worker, made);
+  bool ok = made->decider && made->pools && made->upstreams && plan_access(worker, made) &&
+            scratch_reserve(worker, config) && worker_lookups_take(worker, made) &&
+            worker_tokens_take(worker, made) && breakers_take(worker, made);
   for (size_t i = 0; ok && i < config->upstream_count; i++) {
     made->pools[i] = pool_new(worker->shared.resolver, worker->shared.health, worker->targets,
                               &config->upstreams[i]);

@@ -24,6 +24,7 @@
 
 struct access_lane;
 struct access_log;
+struct access_plan;
 struct client;
 struct exchange;
 struct listening;
@@ -58,7 +59,8 @@ struct worker_policy {
   unsigned keyset_version;            /* of the keys that `tokens` has */
   struct route_series *series;        /* by policy_route_number() */
   struct upstream_series **upstreams; /* as config->upstreams */
-  struct arena *arena;                /* of both */
+  const struct access_plan *access;   /* NULL: no access log */
+  struct arena *arena;                /* of these three */
   struct worker *worker;
   unsigned refs;
 };

@@ -178,6 +178,7 @@ static bool settle(struct loader *loader) {
     if (loader->refused) return false;
   }
   warn_of_random_key(loader);
+  redactions_check(loader);
   find_findings(loader);
   return true;
 }

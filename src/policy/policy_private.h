@@ -5,6 +5,7 @@
  *   files.c  patterns → struct policy_file
  *   link.c   conflicts, upstreams, router
  *   tests.c  the `tests` of rule files
+ *   redactions.c  names to be hashed in the access log that are nobody's
  *   findings.c  what the authors cannot have meant
  *   policy.c the finished policy
  */
@@ -103,6 +104,9 @@ bool tests_parse(struct loader *loader, struct policy_file *file);
 bool tests_run(struct loader *loader, bool *ret_refused);
 /* Warns of tests that every decision of the file would pass. */
 void tests_find_idle(struct loader *loader, const struct policy_file *file);
+
+/* Warns of names in access_log.redact that are nobody's. */
+void redactions_check(struct loader *loader);
 
 /* Adds what is found in fresh files, as far as the options ask for it. */
 void find_findings(struct loader *loader);

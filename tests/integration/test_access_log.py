@@ -33,6 +33,12 @@ def lines_of(bench, name="access.log"):
     return whole.splitlines()
 
 
+def fields_in(text, heading):
+    """The fields that the first table under a heading of the documents has."""
+    table = text.split(heading + "\n", 1)[1].split("\n|", 1)[1].split("\n\n", 1)[0]
+    return re.findall(r"^\| `(\w+)` \|", table, re.M)
+
+
 def written(bench):
     """How many lines there are so far: who reads a file while it is written may see a part of what is coming."""
     with open(path_of(bench), "rb") as file:
@@ -56,14 +62,14 @@ def expect(entry, **values):
     assert not wrong, wrong
 
 
-def ask_many(bench, n, clients=2):
-    """So many requests over so many connections, at the same time."""
-    def visit():
+def ask_many(bench, n, clients=2, lines=lambda n: []):
+    """So many requests over so many connections, at the same time; `lines` of the n-th."""
+    def visit(first):
         client = bench.client()
-        for _ in range(n // clients):
-            client.send(request())
+        for number in range(first, n, clients):
+            client.send(request("GET / HTTP/1.1", *lines(number)))
             assert client.read_response().status == 200
-    for task in [Task(visit) for _ in range(clients)]:
+    for task in [Task(visit, first) for first in range(clients)]:
         task.result()
 
 
@@ -80,8 +86,7 @@ def test_fields(bench):
     _, got, _ = bench.exchange(client, bench.canary, sent, response(body=b"answered"))
     entry = only(bench)
     text = OPERATIONS.read_text(encoding="utf-8")
-    table = text.split("### Fields of a line\n", 1)[1].split("\n## ", 1)[0]
-    assert list(entry) == re.findall(r"^\| `(\w+)` \|", table, re.M)
+    assert list(entry) == fields_in(text, "### Fields of a line")
     expect(entry, client_ip="127.0.0.1", method="POST", scheme="http", host="shop.example.com", path="/a%20b",
            query="q=1&q=%22", protocol="HTTP/1.1", user_agent="probe/1", referer="http://a/b", status=200,
            end="complete", error=None, bytes_received=4, bytes_sent=8, upstream="shop-canary",

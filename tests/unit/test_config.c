@@ -209,7 +209,8 @@ static const char example[] =
     "  \"user\": \"adit\",\n"
     "  \"sandbox\": false,\n"
     "  \"state_file\": \"kept/state.json\",\n"
-    "  \"access_log\": { \"path\": \"log/access\", \"format\": \"combined\" },\n"
+    "  \"access_log\": { \"path\": \"log/access\", \"format\": \"combined\",\n"
+    "    \"attributes\": \"none\", \"redact\": [], \"redact_key_file\": \"old.key\" },\n"
     "}\n";
 
 static void check_example_lists(const struct config *config) {
@@ -356,6 +357,8 @@ START_TEST(reads_the_example)
   ck_assert(str_ends_with(str_from_cstr(config->state_file), STR("/kept/state.json")));
   ck_assert_str_eq(config->access_log.path, "etc/log/access");
   ck_assert_int_eq(config->access_log.format, CONFIG_LOG_COMBINED);
+  ck_assert_int_eq(config->access_log.attributes, CONFIG_LOG_NONE);
+  ck_assert(config->access_log.redact_count == 0 && config->access_log.redact_key.n == 33);
   config_free(&config);
   leave_folder();
 }
@@ -776,6 +779,22 @@ START_TEST(refuses_fragments)
        "26: error: access_log: 'format' cannot be 'xml' (\"json\" or \"combined\")"},
       {"\"access_log\": {\"path\": \"\"}",
        "24: error: access_log: 'path' is empty (\"-\" is standard output)"},
+      {"\"access_log\": {\"attributes\": \"some\"}",
+       "30: error: access_log: 'attributes' cannot be 'some' (\"none\", \"read\" or \"all\")"},
+      {"\"access_log\": {\"format\": \"combined\", \"attributes\": \"read\"}",
+       "52: error: access_log: only lines in JSON have attributes (\"format\": \"json\")"},
+      {"\"access_log\": {\"format\": \"combined\", \"redact\": [\"a\"]}",
+       "48: error: access_log: only lines in JSON are redacted (\"format\": \"json\")"},
+      {"\"access_log\": {\"redact\": \"a\"}",
+       "26: error: access_log: 'redact' must be a list, not string ([\"user.id\", \"cookie.*\"])"},
+      {"\"access_log\": {\"redact\": [1]}",
+       "27: error: access_log: a name in 'redact' must be a string, not number (\"user.id\")"},
+      {"\"access_log\": {\"redact\": [\"\"]}",
+       "27: error: access_log: a name in 'redact' is empty ([\"user.id\", \"cookie.*\"])"},
+      {"\"access_log\": {\"redact_key_file\": \"short.key\"}",
+       "35: error: access_log: 'redact_key_file': the file has 31 bytes, not at least 32 (make "
+       "one: "
+       "head -c 32 /dev/urandom | base64 > FILE)"},
       {"\"access_log\": \"-\"",
        "15: error: access_log must be an object, not string (write { … })"},
   };
@@ -1223,6 +1242,15 @@ START_TEST(resolves_paths)
   config_free(&config);
   config = want("\"access_log\": {}, \"rules\": [\"r/*.json\"]");
   ck_assert_str_eq(config->access_log.path, "-");
+  ck_assert(config->access_log.attributes == CONFIG_LOG_NONE && !config->access_log.redact_key.p);
+  config_free(&config);
+  config = want(
+      "\"access_log\": {\"attributes\": \"all\", \"redact\": [\"a\",\n\"cookie.*\"]}, "
+      "\"rules\": [\"r/*.json\"]");
+  ck_assert_int_eq(config->access_log.attributes, CONFIG_LOG_ALL);
+  ck_assert_uint_eq(config->access_log.redact_count, 2);
+  ck_assert_view_eq(config->access_log.redact[1].name, "cookie.*");
+  ck_assert_uint_eq(config->access_log.redact[1].at.line, config->access_log_at.line + 1);
   ck_assert_view_eq(config->rules[0].pattern, "r/*.json");
   config_free(&config);
   leave_folder();
