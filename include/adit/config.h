@@ -139,8 +139,19 @@ struct config_redaction {
 
 enum { CONFIG_REDACTIONS_MAX = 256 };
 
+/* A syslog server. */
+struct config_syslog {
+  struct str unix_path; /* p == NULL: it is at an address */
+  struct ip_address ip;
+  uint16_t port;
+  unsigned priority; /* facility and severity, as RFC 3164 has them in one number */
+  struct str tag;
+};
+
 struct config_access_log {
-  const char *path; /* "-": standard output */
+  const char *path; /* "-": standard output; of a syslog server as it was written */
+  bool is_syslog;   /* it goes to: */
+  struct config_syslog syslog;
   enum config_log_format format;
   enum config_log_attributes attributes;
   const struct config_redaction *redact;

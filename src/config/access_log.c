@@ -4,16 +4,19 @@
 #include "reader.h"
 
 static void read_path(struct config_reader *reader, const struct config_scope *scope,
-                      const char **ret) {
+                      struct config_access_log *log) {
   const cJSON *node = config_find(scope, "path");
   struct str text;
-  *ret = config_key_get(scope, "path")->default_text;
+  log->path = config_key_get(scope, "path")->default_text;
   if (!node || !config_to_string(reader, node, "access_log: 'path'", "\"-\"", &text)) return;
   if (text.n == 0) {
     json_error(reader->doc, node, reader->diags, "\"-\" is standard output",
                "access_log: 'path' is empty");
+  } else if (config_read_syslog(reader, node, text, &log->syslog)) {
+    log->is_syslog = true;
+    log->path = text.p;
   } else if (!str_eq(text, STR("-"))) {
-    *ret = config_path(reader, node, text, false).p;
+    log->path = config_path(reader, node, text, false).p;
   }
 }
 
@@ -71,7 +74,7 @@ void config_read_access_log(struct config_reader *reader, const struct config_sc
                                                          "\"json\" or \"combined\"");
   log->attributes = (enum config_log_attributes)config_read_word(
       reader, &scope, "attributes", attributes, "\"none\", \"read\" or \"all\"");
-  read_path(reader, &scope, &log->path);
+  read_path(reader, &scope, log);
   read_redactions(reader, &scope, log);
   key = config_find(&scope, "redact_key_file");
   if (key)

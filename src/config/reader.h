@@ -126,6 +126,9 @@ void config_read_rules(struct config_reader *reader, const struct config_scope *
 void config_read_geo(struct config_reader *reader, const struct config_scope *root,
                      struct attr_catalog *catalog);
 void config_read_access_log(struct config_reader *reader, const struct config_scope *root);
+/* False: the text is no "syslog:…". What is wrong with one is added to diags. */
+bool config_read_syslog(struct config_reader *reader, const struct cJSON *node, struct str text,
+                        struct config_syslog *ret);
 void config_read_sticky(struct config_reader *reader, const struct config_scope *root);
 
 enum { CONFIG_KEY_BYTES_MIN = 32 }; /* of a secret that signs or hashes */

@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "access_ring.h"
+#include "access_syslog.h"
 #include "adit/arena.h"
 #include "adit/log.h"
 #include "adit/units.h"
@@ -43,7 +44,7 @@ enum {
 
 /* How to write without waiting. A file of ours never waits, as it was opened so. A standard output
  * is shared with others, so its flags are not ours to change. */
-enum sink { SINK_FILE, SINK_SOCKET, SINK_STREAM };
+enum sink { SINK_FILE, SINK_SOCKET, SINK_STREAM, SINK_SYSLOG };
 
 enum sleep { AWAKE, DOZES, SLEEPS };
 
@@ -60,6 +61,8 @@ struct access_log {
   char *path;          /* NULL: standard output */
   int fd;
   enum sink sink;
+  struct access_syslog *syslog; /* NULL: the sink is another */
+  char *joined;                 /* for its lines that lie in two pieces */
   struct access_lane *lanes;
   unsigned lane_count;
   unsigned current; /* whose lines are being written: what was begun goes on */
@@ -93,7 +96,18 @@ static enum sink sink_of_standard_output(void) {
   return S_ISSOCK(status.st_mode) ? SINK_SOCKET : SINK_STREAM;
 }
 
-static bool open_sink(struct access_log *log) {
+/* Whether somebody listens there is seen with the first line: a server may come later. */
+static bool open_syslog(struct access_log *log, const struct config_syslog *config) {
+  log->sink = SINK_SYSLOG;
+  log->syslog = access_syslog_new(config);
+  log->joined = malloc(ACCESS_SYSLOG_BYTES_MAX);
+  if (log->syslog && log->joined) return true;
+  log_write(LOG_ERROR, "access_log: out of memory");
+  return false;
+}
+
+static bool open_sink(struct access_log *log, const struct config_access_log *config) {
+  if (config->is_syslog) return open_syslog(log, &config->syslog);
   log->fd = STDOUT_FILENO;
   log->sink = sink_of_standard_output();
   if (!log->path) return true;
@@ -108,7 +122,11 @@ static bool open_sink(struct access_log *log) {
 }
 
 static void reopen(struct access_log *log) {
-  if (!log->path) return;
+  if (log->syslog) {
+    access_syslog_close(log->syslog);
+    log_write(LOG_INFO, "access_log: connected anew to %s", log->path);
+  }
+  if (log->syslog || !log->path) return;
   int fd = open_file(log->path);
   if (fd < 0) {
     log_write(LOG_WARNING, "access_log: %s cannot be opened again: %s; the old file is written on",
@@ -131,6 +149,7 @@ static ssize_t write_some(const struct access_log *log, struct str bytes) {
     case SINK_SOCKET:
       return send(log->fd, bytes.p, bytes.n, MSG_DONTWAIT | MSG_NOSIGNAL);
     case SINK_STREAM:
+    case SINK_SYSLOG: /* is not written to */
       break;
   }
   if (poll(&room, 1, 0) <= 0 || room.revents == 0) {
@@ -198,6 +217,25 @@ static bool write_once(struct access_log *log, struct access_ring *ring, size_t 
   return true;
 }
 
+/* The next line, which is a message of its own. Returns as write_once(). */
+static bool send_once(struct access_log *log, struct access_ring *ring, size_t *left) {
+  size_t n;
+  const struct str line = access_ring_line(ring, log->joined, ACCESS_SYSLOG_BYTES_MAX, &n);
+  const enum syslog_sent sent = access_syslog_send(log->syslog, line);
+  const int error = sent == SYSLOG_LARGE ? EMSGSIZE : errno;
+  if (sent == SYSLOG_FULL) return false;
+  if (sent == SYSLOG_FAILED) n = *left; /* whoever comes meanwhile gets the next ones */
+  *left -= n;
+  if (sent != SYSLOG_SENT) {
+    lose(log, ring, n);
+    warn(log, error);
+    return true;
+  }
+  atomic_fetch_add_explicit(&log->written, 1, memory_order_relaxed);
+  access_ring_consume(ring, n);
+  return true;
+}
+
 /* Of each ring what it holds now, one ring after the other: a line that was begun is ended before
  * another begins, and a worker that is quick does not keep the others' lines from being written. */
 static enum drain drain(struct access_log *log) {
@@ -205,7 +243,7 @@ static enum drain drain(struct access_log *log) {
   for (unsigned visited = 0; visited < log->lane_count; visited++) {
     struct access_ring *ring = &log->lanes[log->current].ring;
     for (size_t left = access_ring_size(ring); left > 0; outcome = DRAIN_SOME)
-      if (!write_once(log, ring, &left)) return DRAIN_BLOCKED;
+      if (!(log->syslog ? send_once : write_once)(log, ring, &left)) return DRAIN_BLOCKED;
     log->current = (log->current + 1) % log->lane_count;
   }
   return outcome;
@@ -229,8 +267,9 @@ static bool holds(const struct access_log *log, size_t bytes) {
 /* Until `wait_ms` is over (-1: never), somebody wakes the writer, or there is room in the sink for
  * which it waits (`blocked`). */
 static void wait_for_news(struct access_log *log, bool blocked, int wait_ms) {
+  const int sink = log->syslog ? access_syslog_fd(log->syslog) : log->fd;
   struct pollfd watched[] = {{.fd = log->wake, .events = POLLIN},
-                             {.fd = blocked ? log->fd : -1, .events = POLLOUT}};
+                             {.fd = blocked ? sink : -1, .events = POLLOUT}};
   (void)poll(watched, 2, wait_ms);
   uint64_t count;
   while (read(log->wake, &count, sizeof(count)) > 0) continue;
@@ -286,7 +325,8 @@ static void *writer_main(void *argument) {
 /* What a later configuration says waits for the next start, and the first does not stay. */
 static bool copy_options(struct access_log *log, const struct config_access_log *config) {
   log->options = *config;
-  log->options.redact_key = (struct str){0}; /* the lanes have it */
+  log->options.redact_key = (struct str){0};       /* the lanes have it */
+  log->options.syslog = (struct config_syslog){0}; /* the sink */
   log->arena = arena_new(OPTIONS_BYTES_MAX);
   if (!log->arena) return false;
   struct config_redaction *redact =
@@ -337,7 +377,7 @@ struct access_log *access_log_start(const struct config_access_log *config, unsi
     log->path = is_file ? strdup(config->path) : NULL;
     if (log->wake >= 0 && (log->path || !is_file) && copy_options(log, config) &&
         keyed_lanes_init(log, config, workers)) {
-      if (!open_sink(log)) {
+      if (!open_sink(log, config)) {
         access_log_free(&log);
         return NULL;
       }
@@ -375,6 +415,8 @@ void access_log_free(struct access_log **log) {
   free(gone->lanes);
   if (gone->path && gone->fd >= 0) (void)close(gone->fd);
   if (gone->wake >= 0) (void)close(gone->wake);
+  access_syslog_free(&gone->syslog);
+  free(gone->joined);
   free(gone->path);
   arena_free(&gone->arena);
   free(gone);

@@ -2,7 +2,7 @@
  * access_log: a line for each request, written by a thread of its own.
  *
  *   worker 0 ──line──► ring ──┐
- *   worker 1 ──line──► ring ──┼──► writer ──► file or standard output
+ *   worker 1 ──line──► ring ──┼──► writer ──► file, standard output or syslog
  *   …                         ┘
  *
  * A worker never waits for it: a line for which its ring has no room is lost, and counted. The
@@ -30,7 +30,7 @@ struct access_counts {
  * opens the file again. NULL: logged. */
 struct access_log *access_log_start(const struct config_access_log *config, unsigned workers);
 /* Any thread: opens the file again, so that one which was renamed can be left. What was told before
- * may go to either. Not for standard output. */
+ * may go to either. A syslog server is connected to again. Not for standard output. */
 void access_log_reopen(struct access_log *log);
 /* Writes what is in the rings, waiting for a slow reader no longer than a second, and ends the
  * writer. What is told from now on is lost. */

@@ -47,6 +47,24 @@ struct str access_ring_peek(const struct access_ring *ring) {
   return str_make(ring->bytes + at, n < whole ? n : whole);
 }
 
+struct str access_ring_line(const struct access_ring *ring, char *buffer, size_t capacity,
+                            size_t *ret_n) {
+  const struct str first = access_ring_peek(ring);
+  const size_t end = str_find_char(first, '\n', 0);
+  if (end < first.n) {
+    *ret_n = end + 1;
+    return str_take(first, end);
+  }
+  struct str second = str_make(ring->bytes, access_ring_size(ring) - first.n);
+  second = str_take(second, str_find_char(second, '\n', 0));
+  *ret_n = first.n + second.n + 1;
+  const size_t before = first.n < capacity ? first.n : capacity;
+  second = str_take(second, capacity - before);
+  memcpy(buffer, first.p, before);
+  memcpy(buffer + before, second.p, second.n);
+  return str_make(buffer, before + second.n);
+}
+
 void access_ring_consume(struct access_ring *ring, size_t n) {
   const size_t taken = atomic_load_explicit(&ring->taken, memory_order_relaxed);
   atomic_store_explicit(&ring->taken, taken + n, memory_order_release);

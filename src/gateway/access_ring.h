@@ -37,6 +37,10 @@ size_t access_ring_size(const struct access_ring *ring);
 /* The consumer: the bytes that are next, as far as they lie in one piece. Empty: there are none.
  * They stay until they are consumed. */
 struct str access_ring_peek(const struct access_ring *ring);
+/* The next line without its end, where there is one: a view of the ring, or of `buffer` when it
+ * lies in two pieces, cut where that ends. *ret_n: its bytes in the ring, to be consumed. */
+struct str access_ring_line(const struct access_ring *ring, char *buffer, size_t capacity,
+                            size_t *ret_n);
 void access_ring_consume(struct access_ring *ring, size_t n);
 
 #endif

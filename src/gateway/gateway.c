@@ -154,7 +154,9 @@ static bool give_up_rights(const struct gateway *gateway) {
   struct sandbox_error error;
   bool was_root = geteuid() == 0;
   unsigned files = SANDBOX_READS;
-  if (config->has_access_log && strcmp(config->access_log.path, "-") != 0) files |= SANDBOX_APPENDS;
+  const bool appends = config->has_access_log && !config->access_log.is_syslog &&
+                       strcmp(config->access_log.path, "-") != 0;
+  if (appends) files |= SANDBOX_APPENDS;
   if (config->state_file) files |= SANDBOX_REPLACES;
   if (was_root && !config->user)
     log_write(LOG_WARNING,

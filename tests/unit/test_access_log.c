@@ -69,6 +69,32 @@ static void *produce(void *argument) {
   return NULL;
 }
 
+/* Lines of every size, one after the other over the end of the ring. */
+START_TEST(line_by_line)
+{
+  char line[64], buffer[40];
+  struct access_ring ring;
+  size_t n;
+  ck_assert(access_ring_init(&ring, 64));
+  for (size_t size = 0; size < 60; size++) {
+    memset(line, 'a' + (int)(size % 26), size);
+    line[size] = '\n';
+    ck_assert(access_ring_push(&ring, str_make(line, size + 1)));
+    const bool beside = access_ring_push(&ring, STR("b\n"));
+    const bool joined = access_ring_peek(&ring).n < size + 1;
+    const struct str got = access_ring_line(&ring, buffer, sizeof(buffer), &n);
+    ck_assert_uint_eq(n, size + 1);
+    ck_assert(str_eq(got, str_make(line, joined && size > sizeof(buffer) ? sizeof(buffer) : size)));
+    access_ring_consume(&ring, n);
+    if (!beside) continue;
+    ck_assert_view_eq(access_ring_line(&ring, buffer, sizeof(buffer), &n), "b");
+    access_ring_consume(&ring, n);
+  }
+  ck_assert_uint_eq(access_ring_size(&ring), 0);
+  access_ring_deinit(&ring);
+}
+END_TEST
+
 START_TEST(two_threads)
 {
   static struct access_ring ring; /* aligned also where a sanitizer moves the stack */
@@ -378,6 +404,6 @@ START_TEST(a_copy_outlives_the_request)
 }
 END_TEST
 
-UNIT_MAIN("access_log", a_line_goes_in_whole_or_not_at_all, it_goes_round, two_threads, json,
-          what_was_decided, hidden_fields, cut_fields, attributes_as_json, attributes_have_an_end,
-          combined, a_line_has_an_end, a_copy_outlives_the_request)
+UNIT_MAIN("access_log", a_line_goes_in_whole_or_not_at_all, it_goes_round, line_by_line,
+          two_threads, json, what_was_decided, hidden_fields, cut_fields, attributes_as_json,
+          attributes_have_an_end, combined, a_line_has_an_end, a_copy_outlives_the_request)

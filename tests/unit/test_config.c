@@ -366,6 +366,10 @@ END_TEST
 
 /* ---- mistakes -------------------------------------------------------------------------------- */
 
+#define SYSLOG_HINT                                                                         \
+  " (\"syslog:server=unix:/dev/log\", or an address, then ,facility=local7 ,severity=info " \
+  ",tag=adit)"
+
 START_TEST(refuses_fragments)
 {
   static const struct {
@@ -779,6 +783,23 @@ START_TEST(refuses_fragments)
        "26: error: access_log: 'format' cannot be 'xml' (\"json\" or \"combined\")"},
       {"\"access_log\": {\"path\": \"\"}",
        "24: error: access_log: 'path' is empty (\"-\" is standard output)"},
+      {"\"access_log\": {\"path\": \"syslog:unix:/dev/log\"}",
+       "24: error: access_log: 'path' names no server" SYSLOG_HINT},
+      {"\"access_log\": {\"path\": \"syslog:server=log.example.com\"}",
+       "24: error: access_log: 'path' has a server that is neither unix:/PATH nor an IP "
+       "address" SYSLOG_HINT},
+      {"\"access_log\": {\"path\": \"syslog:server=unix:log\"}",
+       "24: error: access_log: 'path' has a server that is neither unix:/PATH nor an IP "
+       "address" SYSLOG_HINT},
+      {"\"access_log\": {\"path\": \"syslog:server=::1,facility=local8\"}",
+       "24: error: access_log: 'path' has a facility that is none" SYSLOG_HINT},
+      {"\"access_log\": {\"path\": \"syslog:server=::1,severity=warning\"}",
+       "24: error: access_log: 'path' has a severity that is none" SYSLOG_HINT},
+      {"\"access_log\": {\"path\": \"syslog:server=::1,tag=a-b\"}",
+       "24: error: access_log: 'path' has a tag that is not 1 to 32 letters, digits and "
+       "'_'" SYSLOG_HINT},
+      {"\"access_log\": {\"path\": \"syslog:server=::1,nohostname\"}",
+       "24: error: access_log: 'path' has a parameter that nobody knows" SYSLOG_HINT},
       {"\"access_log\": {\"attributes\": \"some\"}",
        "30: error: access_log: 'attributes' cannot be 'some' (\"none\", \"read\" or \"all\")"},
       {"\"access_log\": {\"format\": \"combined\", \"attributes\": \"read\"}",
@@ -1222,6 +1243,40 @@ START_TEST(warns_of_public_secrets)
 END_TEST
 
 /* Paths inside are relative to the file, whose folder is no pattern. */
+START_TEST(syslog_servers)
+{
+  static const struct {
+    const char *text, *unix_path;
+    uint16_t port;
+    unsigned priority;
+    const char *tag;
+  } cases[] = {
+      {"syslog:server=unix:/dev/log", "/dev/log", 0, 190, "adit"},
+      {"syslog:server=192.0.2.1", NULL, 514, 190, "adit"},
+      {"syslog:server=[2001:db8::1]:5514,tag=A_1", NULL, 5514, 190, "A_1"},
+      {"syslog:server=::1,facility=kern,severity=emerg", NULL, 514, 0, "adit"},
+      {"syslog:server=192.0.2.1:0,severity=debug,severity=error,facility=daemon", NULL, 514, 27,
+       "adit"},
+  };
+  enter_folder();
+  for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    char text[256];
+    snprintf(text, sizeof(text), "\"access_log\": {\"path\": \"%s\"}", cases[i].text);
+    struct config *config = want(text);
+    const struct config_access_log *log = &config->access_log;
+    ck_assert(log->is_syslog && strcmp(log->path, cases[i].text) == 0);
+    ck_assert(!cases[i].unix_path ||
+              str_eq(log->syslog.unix_path, str_from_cstr(cases[i].unix_path)));
+    ck_assert(!log->syslog.unix_path.p == !cases[i].unix_path);
+    ck_assert_uint_eq(log->syslog.port, cases[i].port);
+    ck_assert_uint_eq(log->syslog.priority, cases[i].priority);
+    ck_assert_view_eq(log->syslog.tag, cases[i].tag);
+    config_free(&config);
+  }
+  leave_folder();
+}
+END_TEST
+
 START_TEST(resolves_paths)
 {
   enter_folder();
@@ -1477,5 +1532,5 @@ END_TEST
 UNIT_MAIN("config", reads_lookups, reads_tokens, reads_tokens_with_defaults, refuses_keys_of_tokens,
           has_defaults, reads_the_example, refuses_fragments, shows_mistakes_of_ranges,
           reads_geography, refuses_health_checks, refuses_keys_to_balance_by, refuses_addresses,
-          refuses_files, reads_secrets, warns_of_public_secrets, resolves_paths, lists_its_keys,
-          reads_every_key_of_the_table)
+          refuses_files, reads_secrets, warns_of_public_secrets, syslog_servers, resolves_paths,
+          lists_its_keys, reads_every_key_of_the_table)
