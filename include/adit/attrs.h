@@ -269,12 +269,19 @@ bool attr_table_source(const struct attr_table *table, uint16_t slot, size_t k,
 
 /* ---- reader: one request --------------------------------------------------------------------- */
 
-/* Stands for what an attribute's sources would give: in tests, batches and logs. Without texts the
- * attribute is missing. */
+/* What somebody who gives an attribute's value knows of it. */
+enum attr_given_state {
+  GIVEN_TEXTS,     /* without texts the attribute is missing */
+  GIVEN_UNDECIDED, /* a limit left it undecided when it was read */
+  GIVEN_UNKNOWN    /* there was something that is not told: redacted, cut */
+};
+
+/* Stands for what an attribute's sources would give: in tests, batches and logs. */
 struct attr_given {
   struct str name;
   const struct str *texts;
   size_t n;
+  enum attr_given_state state;
 };
 
 /* What the reader reads. All views must outlive the reading. */
@@ -294,6 +301,10 @@ struct attr_request {
   size_t field_count;
   const struct attr_given *given;
   size_t given_count;
+  /* A request of a log, which has no fields: header.*, cookie.* and query.* may be given too, and
+   * what is neither given nor to be had of the members above (query, client_ip) is unknown: its
+   * slot is ATTR_UNDECIDED, and attr_reader_unknown names it. */
+  bool recorded;
 };
 
 enum attr_supply {
@@ -346,6 +357,10 @@ const struct attr_value *attr_reader_peek(const struct attr_reader *reader, uint
 bool attr_reader_time_was_read(const struct attr_reader *reader);
 /* Whether a source that is still being fetched was read since begin: its slot is ATTR_UNDECIDED. */
 bool attr_reader_is_pending(const struct attr_reader *reader);
+/* The first slot read since begin that a recorded request does not tell; ATTR_SLOT_NONE: none. */
+uint16_t attr_reader_unknown(const struct attr_reader *reader);
+/* Whether the slot was read since begin. */
+bool attr_reader_has_read(const struct attr_reader *reader, uint16_t slot);
 
 /*
  * Cookies named `name` (case-sensitive), in order of all Cookie fields: the k-th (from 0). False

@@ -54,12 +54,37 @@ const char *cookie_verdict_name(enum cookie_verdict verdict);
 
 /* ---- deciding -------------------------------------------------------------------------------- */
 
+/*
+ * What a log tells of a decision that is to be made again, beside the attributes. Whoever asked for
+ * a variant by force then does so again, and nobody else does: the log does not have the header.
+ */
+struct decide_recorded {
+  struct str forced;          /* the variant that was forced; p == NULL: none */
+  enum cookie_verdict cookie; /* COOKIE_NOT_READ: nobody knows what the cookie would have said */
+  struct str pin;             /* of a valid cookie; p == NULL: none */
+  int bucket;                 /* of the key of `split`; -1: not told */
+  /* The route and the split that cookie, pin and bucket are of; NULL: not known, so that they tell
+   * nothing of another one. */
+  const struct route *route;
+  const struct split *split;
+  bool assume_no_pin; /* where it is not known whether there was a pin, there was none */
+};
+
+/* What is missing in a record for a decision to be made again. */
+enum decide_unknown {
+  UNKNOWN_NOTHING,
+  UNKNOWN_ATTRIBUTE, /* decision.unknown_slot */
+  UNKNOWN_PIN,       /* whether a cookie pinned a variant */
+  UNKNOWN_BUCKET     /* what the visitor draws */
+};
+
 /* What is asked. Zero-initialise and fill; `attr` must hold. */
 struct decide_request {
   struct attr_request attr;
-  bool ignore_cookie; /* tests */
-  struct str pin;     /* batch and tests: stands for a valid pin to this variant; p == NULL: none */
-  bool has_bucket;    /* batch and tests: the key's bucket */
+  const struct decide_recorded *recorded; /* with attr.recorded; NULL: not of a log */
+  bool ignore_cookie;                     /* tests */
+  struct str pin;  /* batch and tests: stands for a valid pin to this variant; p == NULL: none */
+  bool has_bucket; /* batch and tests: the key's bucket */
   unsigned bucket;
   bool draw; /* run: make an anonymous id when there is none, and a cookie */
   /* With `draw`: gives random bytes; false fails (then no id is made). */
@@ -86,6 +111,10 @@ struct decision {
   bool time_was_read;    /* a present attribute that depends on the time was read */
   bool pending; /* an attribute that matters is being fetched: decide again when it has come; what
                    else stands here is meaningless */
+  /* With request.recorded: the record does not tell enough; what else stands here is meaningless,
+   * but for the route. */
+  enum decide_unknown unknown;
+  uint16_t unknown_slot; /* UNKNOWN_ATTRIBUTE: of route->table */
 };
 
 /* One thread's means to decide under one snapshot: reader, HMAC contexts, memory. */
@@ -99,6 +128,9 @@ void decider_free(struct decider **decider);
 /* Who answers for sources of a kind (adit/attrs.h). */
 void decider_supply(struct decider *decider, enum attr_source_kind kind,
                     struct attr_supplier supplier);
+
+/* Whether the last decision, made without a trace, looked at the slot of its route's table. */
+bool decider_has_read(const struct decider *decider, uint16_t slot);
 
 /*
  * Decides (contract §4, "Order of decision"). `trace` may be NULL; else it is recorded into

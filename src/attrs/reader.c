@@ -50,6 +50,7 @@ struct attr_reader {
   bool tracing;
   bool time_was_read;
   bool pending;
+  uint16_t unknown; /* the first slot that a recorded request does not tell */
   struct attr_supplier suppliers[ATTR_SOURCE_KINDS];
   bool agent_was_parsed; /* `agent` is of this request */
   struct agent agent;
@@ -108,6 +109,7 @@ void attr_reader_begin(struct attr_reader *reader, const struct attr_table *tabl
   reader->tracing = false;
   reader->time_was_read = false;
   reader->pending = false;
+  reader->unknown = ATTR_SLOT_NONE;
   reader->agent_was_parsed = false;
   input_begin(&reader->input, request, reader->arena);
 }
@@ -123,6 +125,14 @@ bool attr_reader_time_was_read(const struct attr_reader *reader) {
 
 bool attr_reader_is_pending(const struct attr_reader *reader) {
   return reader->pending;
+}
+
+uint16_t attr_reader_unknown(const struct attr_reader *reader) {
+  return reader->unknown;
+}
+
+bool attr_reader_has_read(const struct attr_reader *reader, uint16_t slot) {
+  return slot < reader->slot_capacity && reader->slots[slot].generation == reader->generation;
 }
 
 void attr_reader_supply(struct attr_reader *reader, enum attr_source_kind kind,
@@ -372,23 +382,58 @@ static enum source_outcome read_supplied(struct attr_reader *reader,
 
 static const struct attr_given *find_given(const struct attr_request *request,
                                            const struct attr_slot *slot) {
-  if (slot->origin != ORIGIN_DECLARED && !origin_is_agent(slot->origin)) return NULL;
+  if (!request->recorded && slot->origin != ORIGIN_DECLARED && !origin_is_agent(slot->origin))
+    return NULL;
   for (size_t i = 0; i < request->given_count; i++)
     if (str_eq(request->given[i].name, slot->name)) return &request->given[i];
   return NULL;
 }
 
+static void set_unknown(struct attr_reader *reader, const struct attr_slot *slot,
+                        struct slot_state *state, struct str why) {
+  set_undecided(state);
+  state->value.detail = why;
+  if (reader->unknown == ATTR_SLOT_NONE)
+    reader->unknown = (uint16_t)(slot - reader->table->slots.items);
+}
+
+static void take_given(struct attr_reader *reader, const struct attr_slot *slot,
+                       const struct attr_given *given, struct slot_state *state) {
+  switch (given->state) {
+    case GIVEN_TEXTS:
+      if (given->n > 0) settle_texts(reader, state, slot->type, given->texts, given->n);
+      return;
+    case GIVEN_UNDECIDED:
+      set_undecided(state);
+      return;
+    case GIVEN_UNKNOWN:
+      set_unknown(reader, slot, state, STR("unknown: the log has it redacted or cut"));
+      return;
+  }
+}
+
+/* Whether what a source says follows from what every line of a log tells: not what a database or a
+ * directory says by now, nor fields. */
+static bool is_recorded(const struct attr_source *source) {
+  return source->kind == SOURCE_QUERY || source->kind == SOURCE_CIDR;
+}
+
 static void read_sources(struct attr_reader *reader, const struct attr_slot *slot,
                          struct slot_state *state) {
+  const bool recorded = reader->input.request->recorded;
   const struct attr_given *given = find_given(reader->input.request, slot);
   const uint16_t *keys = slot->keys;
   set_missing(state, ATTR_MISSING_ABSENT, (struct str){0});
   if (given) {
-    if (given->n > 0) settle_texts(reader, state, slot->type, given->texts, given->n);
+    take_given(reader, slot, given, state);
     return;
   }
   for (size_t i = 0; i < slot->source_count; i++) {
     const struct attr_source *source = &slot->sources[i];
+    if (recorded && !is_recorded(source)) {
+      set_unknown(reader, slot, state, STR("unknown: the log does not have it"));
+      return;
+    }
     enum source_outcome outcome = source_is_supplied(source)
                                       ? read_supplied(reader, source, keys, slot->type, state)
                                       : read_source(reader, source, slot->type, state);
@@ -523,6 +568,14 @@ static void read_agent(struct attr_reader *reader, const struct attr_slot *slot,
   const struct attr_given *given = find_given(reader->input.request, slot);
   struct str text = {0};
   size_t source = 0;
+  if (given && given->state != GIVEN_TEXTS) {
+    take_given(reader, slot, given, state);
+    return;
+  }
+  if (!given && reader->input.request->recorded) {
+    set_unknown(reader, slot, state, STR("unknown: the log does not have it"));
+    return;
+  }
   if (given) {
     if (given->n > 0) text = given->texts[0];
     source = ATTR_SOURCE_NONE;

@@ -123,7 +123,8 @@ static bool decide_route(struct decider *decider, const struct decide_request *r
     ret->reason = REASON_OFF;
     return false;
   }
-  uint16_t forced = force_find(decider, route, request, &ret->forced_by_cookie);
+  uint16_t forced = request->recorded ? recorded_force(route, request->recorded)
+                                      : force_find(decider, route, request, &ret->forced_by_cookie);
   if (forced != VARIANT_NONE) {
     ret->variant = forced;
     ret->reason = REASON_FORCED;
@@ -180,42 +181,47 @@ static bool decide_request(struct decider *decider, const struct decide_request 
   attr_reader_begin(decider->reader, ret->route->table, &request->attr);
   bool asked = decide_route(decider, request, ret);
   ret->mirror = find_mirror(ret);
-  /* What was pending matters only where it left something undecided. */
+  /* What was pending, or is not in the record, matters only where it left something undecided. */
   ret->pending = ret->reason == REASON_LIMIT && attr_reader_is_pending(decider->reader);
+  if (request->recorded) recorded_note_unknown(decider, ret);
   return asked;
 }
 
 /* Whether the same rule of the same route decides however the path is read: an upstream that takes
- * an encoded slash for a slash must not serve what another rule was to keep from it. *ret_pending:
- * that is not known yet. */
+ * an encoded slash for a slash must not serve what another rule was to keep from it. Otherwise
+ * *ret is the decision; it may be that this is not known yet, or not at all. */
 static bool readings_agree(struct decider *decider, const struct decide_request *request,
-                           bool *ret_pending) {
+                           struct decision *ret) {
   struct decide_request reading = *request;
   reading.draw = false;
   struct decision first, other;
   decide_request(decider, &reading, &first);
-  *ret_pending = first.pending;
+  *ret = (struct decision){
+      .variant = VARIANT_NONE, .reason = REASON_AMBIGUOUS, .bucket = -1, .pending = first.pending};
   for (size_t i = 0; i < request->attr.other_path_count; i++) {
     reading.attr.path = request->attr.other_paths[i];
     decide_request(decider, &reading, &other);
-    *ret_pending |= other.pending;
-    if (*ret_pending) return false;
+    ret->pending |= other.pending;
+    if (ret->pending) return false;
+    if (first.unknown != UNKNOWN_NOTHING || other.unknown != UNKNOWN_NOTHING) {
+      *ret = first.unknown != UNKNOWN_NOTHING ? first : other;
+      return false;
+    }
     if (other.route != first.route || other.rule != first.rule || other.reason != first.reason)
       return false;
   }
   return true;
 }
 
+bool decider_has_read(const struct decider *decider, uint16_t slot) {
+  return attr_reader_has_read(decider->reader, slot);
+}
+
 void decide(struct decider *decider, const struct decide_request *request, struct decision *ret,
             struct rules_trace *trace, struct arena *trace_arena) {
   if (trace) *trace = (struct rules_trace){0};
-  bool pending = false;
   decider->stated = NULL;
-  if (request->attr.other_path_count > 0 && !readings_agree(decider, request, &pending)) {
-    *ret = (struct decision){
-        .variant = VARIANT_NONE, .reason = REASON_AMBIGUOUS, .bucket = -1, .pending = pending};
-    return;
-  }
+  if (request->attr.other_path_count > 0 && !readings_agree(decider, request, ret)) return;
   bool asked = decide_request(decider, request, ret);
   if (!ret->route || ret->pending) return;
   ret->time_was_read = attr_reader_time_was_read(decider->reader);

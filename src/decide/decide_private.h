@@ -28,6 +28,22 @@ struct decider {
 uint16_t force_find(struct decider *decider, const struct route *route,
                     const struct decide_request *request, bool *ret_by_cookie);
 
+/* The canary of a name, or VARIANT_NONE. */
+uint16_t find_canary(const struct route *route, struct str name);
+
+/* ---- from a log (recorded.c) ----------------------------------------------------------------- */
+
+/* The variant that was forced, where the route lets force and has it; else VARIANT_NONE. */
+uint16_t recorded_force(const struct route *route, const struct decide_recorded *recorded);
+/* The pin of the visitor's cookie for ret->route, VARIANT_NONE: none. False: not known. */
+bool recorded_pin(const struct decide_recorded *recorded, struct decision *ret, uint16_t *ret_pin);
+/* The bucket that the record has, if a draw by this split of this route gives the same; -1: none.
+ */
+int recorded_bucket(const struct decide_recorded *recorded, const struct route *route,
+                    const struct split *split);
+/* After a decision: whether it lacked an attribute. */
+void recorded_note_unknown(const struct decider *decider, struct decision *ret);
+
 /*
  * Decides a split that was reached: the pin's variant, else the bucket's. `ret->route`, `ret->rule`
  * and `ret->reason` (rule or default) are set before; the reason is changed where it is another.

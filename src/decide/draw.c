@@ -18,7 +18,7 @@ struct visitor {
   struct sticky_cookie cookie;
 };
 
-static uint16_t find_canary(const struct route *route, struct str name) {
+uint16_t find_canary(const struct route *route, struct str name) {
   uint16_t variant = route_find_variant(route, name);
   return variant != VARIANT_NONE && route_is_canary(route, variant) ? variant : VARIANT_NONE;
 }
@@ -157,11 +157,50 @@ static void visitor_remember(struct decider *decider, const struct decide_reques
   ret->set_cookie = set_cookie_format(decider, route, cookie, https);
 }
 
+static void leave_unknown(struct decision *ret, enum decide_unknown what) {
+  ret->reason = REASON_LIMIT;
+  ret->unknown = what;
+}
+
+/* The same of a record, whose cookie is not there to be read: its id is in the bucket. */
+static void draw_recorded(struct decider *decider, const struct decide_request *request,
+                          const struct split *split, struct decision *ret) {
+  const struct route *route = ret->route;
+  uint16_t pin;
+  if (!recorded_pin(request->recorded, ret, &pin)) {
+    leave_unknown(ret, UNKNOWN_PIN);
+    return;
+  }
+  if (pin != VARIANT_NONE) {
+    ret->variant = pin;
+    ret->reason = REASON_PINNED;
+    return;
+  }
+  if (ret->state == ROUTE_DRAIN) return;
+  struct visitor visitor = {.pinned = VARIANT_NONE};
+  const bool decided = draw_bucket(decider, request, split, route, &visitor, &ret->bucket);
+  const bool limited = !decided && attr_reader_unknown(decider->reader) == ATTR_SLOT_NONE;
+  if (ret->bucket < 0 && !limited) ret->bucket = recorded_bucket(request->recorded, route, split);
+  const uint16_t whole = split_whole(split);
+  if (ret->bucket >= 0)
+    ret->variant = split_variant(split, (unsigned)ret->bucket, route->stable);
+  else if (!decided)
+    ret->reason = REASON_LIMIT; /* of a limit then, or of an attribute that the record lacks */
+  else if (whole != VARIANT_NONE)
+    ret->variant = whole;
+  else
+    leave_unknown(ret, UNKNOWN_BUCKET);
+}
+
 void draw_split(struct decider *decider, const struct decide_request *request,
                 const struct split *split, struct decision *ret) {
   const struct route *route = ret->route;
   bool drains = ret->state == ROUTE_DRAIN;
   struct visitor visitor;
+  if (request->recorded) {
+    draw_recorded(decider, request, split, ret);
+    return;
+  }
   visitor_read(decider, request, &visitor, ret);
   if (visitor.pinned != VARIANT_NONE) {
     ret->variant = visitor.pinned;

@@ -31,6 +31,7 @@ LAYERS = {
     "config": "base json attrs geo http health lookup jwt keyset",
     "rules": "base zone json regex attrs http",
     "decide": "base crypto http attrs rules",
+    "accesslog": "base http attrs rules decide",
     "findings": "base zone json regex attrs rules decide",
     "policy": "base json crypto http config attrs geo rules decide findings",
     "overrides": "base json rules policy",
@@ -38,7 +39,7 @@ LAYERS = {
     "gateway": "base json crypto http transport config attrs rules decide policy overrides upstream health lookup jwt keyset sandbox",
     "admin": "base json crypto http config jwt rules policy overrides gateway",
     "import": "base json regex http",
-    "cli": "base zone json crypto http config attrs rules decide findings policy client lookup jwt keyset import gateway admin",
+    "cli": "base zone json crypto http config attrs rules decide accesslog findings policy client lookup jwt keyset import gateway admin",
 }
 OTHER_HEADERS = {"breaker": "upstream", "conditions": "rules", "prober": "findings"}  # of modules that have more than the one of their name
 BASE_HEADERS = {"arena", "cache", "diag", "hash", "ip", "log", "str", "text", "units"}
@@ -60,7 +61,7 @@ BANNED = {
     "gmtime": "use gmtime_r", "localtime": "use localtime_r", "rand": "use crypto_random",
     "system": "use fork and exec", "popen": "use fork and exec", "usleep": "wait for an event",
 }
-PURE = {"zone", "agent", "attrs", "rules", "decide", "findings"}
+PURE = {"zone", "agent", "attrs", "rules", "decide", "accesslog", "findings"}
 LINES_MAX = 700
 
 
