@@ -14,7 +14,7 @@ export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:strict_strin
 export CK_TIMEOUT_MULTIPLIER=${CK_TIMEOUT_MULTIPLIER:-10}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 
-all_suites="lint unit fuzz golden zones import cli rules proposals properties findings schema docs wire differential hardening packaging story demo"
+all_suites="lint unit fuzz golden zones import cli replay rules proposals properties findings schema docs wire differential hardening packaging story demo"
 wanted=${*:-$all_suites}
 at_once=2
 results=$(mktemp -d)
@@ -160,6 +160,7 @@ begin golden /usr/bin/python3 tests/rules/golden.py "$adit"
 begin zones /usr/bin/python3 tests/rules/zones.py "$adit"
 begin import /usr/bin/python3 tests/import/run.py "$adit"
 begin cli cli
+begin replay /usr/bin/python3 tests/cli/test_replay.py "$adit"
 begin rules /usr/bin/python3 tests/rules/examples.py "$adit"
 begin proposals /usr/bin/python3 tests/rules/proposals.py "$adit"
 begin properties /usr/bin/python3 tests/rules/properties.py "$adit"

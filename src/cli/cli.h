@@ -15,8 +15,9 @@
 
 struct text;
 
-/* Exit statuses. */
-enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
+/* Exit statuses. The last two are of a decision that a log has: it is another one, or cannot be
+ * made again. */
+enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_DIFFERS = 3, CLI_UNKNOWN = 4 };
 
 struct cli_command {
   const char *name;

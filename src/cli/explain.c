@@ -3,6 +3,7 @@
  *
  *   run_explain ─► explain_one    flags ─► a batch request (explain_request.c) ─► decide() ─►
  *                                 text (explanation.c) or JSON
+ *               ─► explain_log    a line of the access log (explain_log.c)
  *               ─► explain_batch  lines ─► decide() ─► lines (batch.c)
  *               with --diff: both under two policies (explain_diff.c)
  */
@@ -29,7 +30,8 @@ enum {
   OPTION_PIN,
   OPTION_BUCKET,
   OPTION_ATTRIBUTE,
-  OPTION_DIFF
+  OPTION_DIFF,
+  OPTION_FROM_LOG
 };
 
 static const struct option option_names[] = {
@@ -44,6 +46,7 @@ static const struct option option_names[] = {
     {"attribute", required_argument, NULL, OPTION_ATTRIBUTE},
     {"rules", required_argument, NULL, OPTION_RULES},
     {"diff", required_argument, NULL, OPTION_DIFF},
+    {"from-log", required_argument, NULL, OPTION_FROM_LOG},
     {"json", no_argument, NULL, OPTION_JSON},
     {"batch", no_argument, NULL, OPTION_BATCH},
     {"trace", no_argument, NULL, OPTION_TRACE},
@@ -54,7 +57,8 @@ struct options {
   VEC(struct str) headers;
   VEC(struct str) attributes;
   VEC(char *) rules;
-  VEC(char *) others; /* rule files to compare with */
+  VEC(char *) others;   /* rule files to compare with */
+  const char *log_line; /* in place of a request; NULL: none */
   struct explain_request request;
   bool describes_request; /* an option that only one request can have was given */
   bool json, batch, trace;
@@ -85,6 +89,9 @@ static bool take_option(int option, struct arena *arena, struct options *ret) {
       return VEC_PUSH(arena, &ret->rules, optarg);
     case OPTION_DIFF:
       return VEC_PUSH(arena, &ret->others, optarg);
+    case OPTION_FROM_LOG:
+      ret->log_line = optarg;
+      return true;
     case OPTION_JSON:
       ret->json = true;
       return true;
@@ -113,6 +120,14 @@ static int parse_options(const struct cli_command *command, int argc, char **arg
   if (!ret->config_path) return cli_usage_error(command, "which adit.json? give -c FILE");
   if (ret->trace && ret->others.n)
     return cli_usage_error(command, "--trace and --diff do not go together");
+  if (ret->log_line) {
+    if (optind == argc && !ret->describes_request && !ret->batch && !ret->trace && !ret->others.n)
+      return CLI_OK;
+    return cli_usage_error(
+        command,
+        "--from-log takes the whole request from the line: no URL, nothing of a request, "
+        "no --batch, --trace or --diff");
+  }
   if (ret->batch) {
     if (optind == argc && !ret->describes_request) return CLI_OK;
     return cli_usage_error(command, "--batch reads its requests from standard input");
@@ -251,6 +266,8 @@ static int run_explain(const struct cli_command *command, int argc, char **argv)
     /* What there is to warn of is `check`'s to say. */
     if (!policy || (options.others.n > 0 && !other)) {
       status = CLI_FAILED;
+    } else if (options.log_line) {
+      status = explain_log(command, policy, options.log_line, options.json);
     } else if (options.batch) {
       status = explain_batch(command, policy, other, STDIN_FILENO, options.trace);
     } else {
@@ -266,7 +283,9 @@ static int run_explain(const struct cli_command *command, int argc, char **argv)
 
 const struct cli_command cli_explain = {
     .name = "explain",
-    .synopsis = "-c adit.json [OPTIONS] URL | -c adit.json --batch [--trace | --diff FILE]",
+    .synopsis =
+        "-c adit.json [OPTIONS] URL | -c adit.json --batch [--trace | --diff FILE] | "
+        "-c adit.json --from-log LINE|-",
     .summary = "shows which variant a request gets, and why",
     .details =
         "  -c, --config FILE     the configuration\n"
@@ -289,6 +308,11 @@ const struct cli_command cli_explain = {
         "is\n"
         "                        1 when anything does. With --batch: a line of JSON for each\n"
         "                        request that is decided otherwise, and a summary on stderr\n"
+        "      --from-log LINE   decide again what this line of the access log tells of (-: each "
+        "line\n"
+        "                        on stdin). The exit status is 3 where the log has another "
+        "decision,\n"
+        "                        4 where it does not tell enough to make it again\n"
         "      --json            one line of JSON instead of text\n"
         "      --batch           one JSON request a line on stdin, one JSON decision a line on\n"
         "                        stdout; a bad line gives {\"error\":...,\"line\":N}\n"

@@ -35,6 +35,11 @@ bool explain_request_to_json(const struct explain_request *request, struct text 
 int explain_batch(const struct cli_command *command, struct policy *policy, struct policy *other,
                   int fd, bool with_trace);
 
+/* Decides a line of the access log again (`text`; "-": lines on stdin), explains it, and says
+ * whether the log has the same. The exit status: the highest of all lines. */
+int explain_log(const struct cli_command *command, struct policy *policy, const char *text,
+                bool json);
+
 /* False: the request gives an attribute that the route which answers it does not have; reported. */
 bool explain_check_given(const struct cli_command *command, const struct decide_request *request,
                          const struct decision *decision);

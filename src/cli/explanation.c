@@ -10,6 +10,7 @@
 #include "adit/text.h"
 #include "adit/units.h"
 #include "adit/zone.h"
+#include "cli/logged.h"
 
 void explanation_format_percent(unsigned buckets, struct text *out) {
   split_add_percent(buckets, out);
@@ -24,7 +25,9 @@ void explanation_label(struct text *out, const char *label) {
 static void format_force_source(const struct explanation *shown, struct text *out) {
   const struct route_force *force = &shown->decision->route->force;
   struct str value = {0};
-  if (shown->decision->forced_by_cookie) {
+  if (shown->request->recorded) {
+    text_add(out, STR("the request, as the log says"));
+  } else if (shown->decision->forced_by_cookie) {
     text_printf(out, "the cookie %.*s", STR_ARG(force->cookie));
   } else {
     (void)attr_request_header(&shown->request->attr, force->header, 0, &value);
@@ -193,9 +196,27 @@ static void format_time(const struct explanation *shown, struct text *out) {
   text_add(out, STR("; another time may give another answer\n"));
 }
 
+/* The log does not tell enough: what can be said all the same. */
+static void format_unknown(const struct explanation *shown, struct text *out) {
+  const struct route *route = shown->decision->route;
+  explanation_label(out, "variant");
+  text_add(out, STR("not known\n"));
+  explanation_label(out, "reason");
+  logged_format_unknown(shown->request, shown->decision, out);
+  text_add_char(out, '\n');
+  explanation_label(out, "route");
+  text_printf(out, "%.*s (%s), state %s\n", STR_ARG(route->name), route->file,
+              route_state_name(route->state));
+  explanation_format_rules(shown, out);
+}
+
 void explanation_format(const struct explanation *shown, struct text *out) {
   const struct decision *decision = shown->decision;
   const struct route *route = decision->route;
+  if (route && decision->unknown != UNKNOWN_NOTHING) {
+    format_unknown(shown, out);
+    return;
+  }
   if (!route) {
     explanation_label(out, "route");
     text_printf(out, "none\n");

@@ -131,9 +131,9 @@ static void format_attribute(const struct explanation *shown, uint16_t slot,
   else if (value->state == ATTR_MISSING)
     explanation_format_missing(shown, name, value, out);
   else
-    text_add(out, STR("too costly to read"));
+    text_add(out, value->detail.p ? value->detail : STR("too costly to read"));
   if (is_given(shown, name)) {
-    text_add(out, STR(", as given\n"));
+    text_add(out, shown->request->recorded ? STR(", as logged\n") : STR(", as given\n"));
     return;
   }
   text_add_char(out, '\n');

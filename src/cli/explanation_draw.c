@@ -52,6 +52,8 @@ static void format_bucket_source(const struct explanation *shown, const struct s
     text_printf(out, "the bucket of %.*s ", STR_ARG(name));
     text_add_json(out, key);
     text_printf(out, " with salt '%.*s'", STR_ARG(salt));
+  } else if (shown->request->recorded) {
+    text_add(out, STR("as the log says"));
   } else {
     text_printf(out, "the bucket of the anonymous id in the cookie %.*s with salt '%.*s'",
                 STR_ARG(decision->route->sticky.cookie_name), STR_ARG(salt));

@@ -86,7 +86,7 @@ static void format_seen(const struct explanation *shown, const struct trace_cond
       text_add(out, STR("not read"));
       break;
     case ATTR_UNDECIDED:
-      text_add(out, STR("too costly to read"));
+      text_add(out, value->detail.p ? value->detail : STR("too costly to read"));
       break;
     case ATTR_MISSING:
       explanation_format_missing(shown, condition->attribute, value, out);

@@ -1,0 +1,90 @@
+#include "cli/logged.h"
+
+#include "adit/arena.h"
+#include "adit/hash.h"
+#include "adit/text.h"
+
+struct logged_index {
+  const struct policy *policy;
+  struct str_set *routes;
+  struct str_set **rules; /* of each route, in the policy's order */
+};
+
+struct logged_index *logged_index_new(struct arena *arena, const struct policy *policy) {
+  const size_t n = policy_route_count(policy);
+  struct logged_index *index = ARENA_NEW(arena, struct logged_index);
+  if (!index) return NULL;
+  *index = (struct logged_index){policy, str_set_new(arena, n + 1),
+                                 ARENA_ARRAY(arena, struct str_set *, n + 1)};
+  if (!index->routes || !index->rules) return NULL;
+  for (size_t i = 0; i < n; i++) {
+    const struct route *route = policy_route(policy, i);
+    index->rules[i] = str_set_new(arena, route->rule_count + 1);
+    if (!index->rules[i]) return NULL;
+    str_set_add(index->routes, route->name, i);
+    for (size_t k = 0; k < route->rule_count; k++)
+      str_set_add(index->rules[i], route->rules[k].id, k);
+  }
+  return index;
+}
+
+bool logged_is_current(const struct logged_index *index, const struct log_line *line) {
+  return str_eq(line->config, policy_hash(index->policy));
+}
+
+void logged_find_draw(const struct logged_index *index, struct log_line *line) {
+  const size_t i = line->route.p ? str_set_find(index->routes, line->route) : STR_SET_NONE;
+  if (i == STR_SET_NONE) return;
+  const struct route *route = policy_route(index->policy, i);
+  line->recorded.route = route;
+  if (!line->rule.p) {
+    line->recorded.split = route->has_default_split ? &route->default_split : NULL;
+    return;
+  }
+  const size_t k = str_set_find(index->rules[i], line->rule);
+  if (k != STR_SET_NONE && route->rules[k].to == VARIANT_NONE)
+    line->recorded.split = &route->rules[k].split;
+}
+
+static bool same_name(struct str logged, bool is_there, struct str name) {
+  return is_there ? logged.p && str_eq(logged, name) : !logged.p;
+}
+
+bool logged_is_same(const struct log_line *line, const struct decision *decision) {
+  const struct route *route = decision->route;
+  const bool drew = decision->bucket >= 0 && line->recorded.bucket >= 0;
+  return str_eq(line->decided_reason, str_from_cstr(decide_reason_name(decision->reason))) &&
+         same_name(line->route, route, route ? route->name : STR("")) &&
+         same_name(line->decided, route,
+                   route ? route->variants[decision->variant].name : STR("")) &&
+         same_name(line->rule, decision->rule, decision->rule ? decision->rule->id : STR("")) &&
+         (!drew || decision->bucket == line->recorded.bucket);
+}
+
+static const struct attr_given *find_given(const struct decide_request *request, struct str name) {
+  for (size_t i = 0; i < request->attr.given_count; i++)
+    if (str_eq(request->attr.given[i].name, name)) return &request->attr.given[i];
+  return NULL;
+}
+
+void logged_format_unknown(const struct decide_request *request, const struct decision *decision,
+                           struct text *out) {
+  struct str name;
+  switch (decision->unknown) {
+    case UNKNOWN_NOTHING:
+      break;
+    case UNKNOWN_ATTRIBUTE:
+      name = attr_table_name(decision->route->table, decision->unknown_slot);
+      text_add(out, STR("attribute "));
+      text_add(out, name);
+      text_add(out, find_given(request, name) ? STR(" is redacted or cut in the log")
+                                              : STR(" is not in the log"));
+      break;
+    case UNKNOWN_PIN:
+      text_add(out, STR("the log does not tell whether a cookie pinned a variant"));
+      break;
+    case UNKNOWN_BUCKET:
+      text_add(out, STR("the log does not tell what this visitor draws here"));
+      break;
+  }
+}
