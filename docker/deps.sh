@@ -10,7 +10,7 @@ packages() {
     build)
       echo gcc libc6-dev meson ninja-build pkg-config
       # What Adit is linked with: docs/adr/ says why each is there.
-      echo libcjson-dev libcurl4-openssl-dev libhiredis-dev libmaxminddb-dev libmicrohttpd-dev libpcre2-dev libseccomp-dev libssl-dev libyaml-dev
+      echo libcjson-dev libcurl4-openssl-dev libhiredis-dev libmaxminddb-dev libmicrohttpd-dev libpcre2-dev libseccomp-dev libssl-dev libyaml-dev zlib1g-dev
       # Time zones that rule files name; read when Adit runs.
       echo tzdata
       ;;

@@ -7,7 +7,7 @@
 #include "adit/text.h"
 
 const struct cli_command *const cli_commands[] = {
-    &cli_run, &cli_check, &cli_explain, &cli_test, &cli_import,
+    &cli_run, &cli_check, &cli_explain, &cli_test, &cli_replay, &cli_import,
     &cli_ctl, &cli_demo,  &cli_version, &cli_help, NULL};
 
 const struct cli_command *cli_find_command(const char *name) {

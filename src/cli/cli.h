@@ -31,6 +31,7 @@ extern const struct cli_command cli_run;
 extern const struct cli_command cli_check;
 extern const struct cli_command cli_explain;
 extern const struct cli_command cli_test;
+extern const struct cli_command cli_replay;
 extern const struct cli_command cli_import;
 extern const struct cli_command cli_demo;
 extern const struct cli_command cli_ctl;

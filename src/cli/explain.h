@@ -71,6 +71,9 @@ struct str explain_upstream(const struct decision *decision);
 void explain_pair_to_json(const struct decision *before, const struct decision *after,
                           struct text *out);
 
+/* "shop canary (rule 'a') → shop v1 (default)". */
+void moves_describe(const struct decision *before, const struct decision *after, struct text *out);
+
 /* How often decisions moved from where to where. */
 struct moves;
 struct moves *moves_new(struct arena *arena); /* NULL: memory */

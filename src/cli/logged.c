@@ -32,8 +32,19 @@ bool logged_is_current(const struct logged_index *index, const struct log_line *
   return str_eq(line->config, policy_hash(index->policy));
 }
 
+static size_t find_route(const struct logged_index *index, const struct log_line *line) {
+  return line->route.p ? str_set_find(index->routes, line->route) : STR_SET_NONE;
+}
+
+const struct rule *logged_find_rule(const struct logged_index *index, const struct log_line *line) {
+  const size_t i = find_route(index, line);
+  if (i == STR_SET_NONE || !line->rule.p) return NULL;
+  const size_t k = str_set_find(index->rules[i], line->rule);
+  return k == STR_SET_NONE ? NULL : &policy_route(index->policy, i)->rules[k];
+}
+
 void logged_find_draw(const struct logged_index *index, struct log_line *line) {
-  const size_t i = line->route.p ? str_set_find(index->routes, line->route) : STR_SET_NONE;
+  const size_t i = find_route(index, line);
   if (i == STR_SET_NONE) return;
   const struct route *route = policy_route(index->policy, i);
   line->recorded.route = route;
@@ -41,9 +52,8 @@ void logged_find_draw(const struct logged_index *index, struct log_line *line) {
     line->recorded.split = route->has_default_split ? &route->default_split : NULL;
     return;
   }
-  const size_t k = str_set_find(index->rules[i], line->rule);
-  if (k != STR_SET_NONE && route->rules[k].to == VARIANT_NONE)
-    line->recorded.split = &route->rules[k].split;
+  const struct rule *rule = logged_find_rule(index, line);
+  if (rule && rule->to == VARIANT_NONE) line->recorded.split = &rule->split;
 }
 
 static bool same_name(struct str logged, bool is_there, struct str name) {

@@ -19,6 +19,9 @@ bool logged_is_current(const struct logged_index *index, const struct log_line *
 /* Says of which route and split cookie, pin and bucket of the line are, as the index's policy has
  * them. */
 void logged_find_draw(const struct logged_index *index, struct log_line *line);
+/* The rule that the line names of the route that logged_find_draw has found; NULL: there is none.
+ */
+const struct rule *logged_find_rule(const struct logged_index *index, const struct log_line *line);
 /* Whether a decision is the one that the line has, before any failover. */
 bool logged_is_same(const struct log_line *line, const struct decision *decision);
 

@@ -61,16 +61,20 @@ static void count_kind(struct moves *moves, struct str what) {
     moves->others++;
 }
 
+void moves_describe(const struct decision *before, const struct decision *after, struct text *out) {
+  const bool upstreams = explain_moves_upstream(before, after);
+  add_place(out, before, upstreams);
+  text_add(out, STR(" \xE2\x86\x92 "));
+  add_place(out, after, upstreams);
+}
+
 void moves_add(struct moves *moves, const struct decision *before, const struct decision *after) {
   moves->all++;
   if (explain_same(before, after)) return;
   moves->moved++;
   struct text what;
   text_init(&what, KIND_BYTES_MAX);
-  bool upstreams = explain_moves_upstream(before, after);
-  add_place(&what, before, upstreams);
-  text_add(&what, STR(" \xE2\x86\x92 "));
-  add_place(&what, after, upstreams);
+  moves_describe(before, after, &what);
   count_kind(moves, text_str(&what));
   text_deinit(&what);
 }

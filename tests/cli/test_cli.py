@@ -26,7 +26,7 @@ import mmdb  # noqa: E402
 
 ADIT = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else ""
 TIMEOUT = 30
-COMMANDS = ["run", "check", "explain", "test", "import", "demo", "version", "help"]
+COMMANDS = ["run", "check", "explain", "test", "replay", "import", "demo", "version", "help"]
 
 TOKEN_SECRET = "a secret of 32 bytes or more, for tests"
 

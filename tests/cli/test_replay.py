@@ -3,6 +3,7 @@
 
 explain --from-log and replay, on lines made by tests/support/loglines.py. The last line is "N passed, N failed".
 """
+import gzip
 import json
 import os
 import random
@@ -150,7 +151,7 @@ config   the same as of the log
 
     def test_every_line(self):
         """What batch decided of made-up requests, written as lines, is decided again as it was."""
-        lines = self.lines(*made_requests(400, 1))
+        lines = self.lines(*made_requests(200, 1))
         raw = ("\n".join(lines) + "\n").encode()
         status, out, err = self.adit("explain", "-c", "adit.json", "--json", "--from-log", "-", stdin=raw)
         answers = [json.loads(answer) for answer in out.splitlines()]
@@ -161,6 +162,297 @@ config   the same as of the log
         raw = ("\n".join(lines[:12]) + "\n").encode()
         status, out, err = self.adit("explain", "-c", "adit.json", "--from-log", "-", stdin=raw)
         self.assertEqual((status, err, out.count("has the same")), (0, "", 12))
+
+
+def moved_to(decision):
+    """Where it goes, as replay shows it."""
+    return {key: decision[key] for key in ("route", "variant", "rule", "reason")}
+
+
+def changed(seed):
+    """The rule file with some changes, the same for one seed."""
+    chance = random.Random(seed)
+    rules = json.loads(json.dumps(KEYED))
+    for _ in range(chance.randrange(1, 4)):
+        kind = chance.randrange(8)
+        if kind == 0:
+            rules["default"]["split"]["canary"] = chance.choice([0, 1, 25, 100])
+        elif kind == 1 and len(rules["rules"]) > 1:
+            rules["rules"].pop(chance.randrange(len(rules["rules"])))
+        elif kind == 2:
+            rules["rules"].insert(0, {"id": f"new-{seed}", "when": {"region": chance.choice(["eu", "us"])},
+                                      "to": chance.choice(["v1", "canary"])})
+        elif kind == 3:
+            rules["sticky"]["salt"] = "another"
+        elif kind == 4:
+            rules["sticky"]["epoch"] = 7
+        elif kind == 5:
+            rules["state"] = chance.choice(["off", "drain", "full"])
+        elif kind == 6:
+            rules["rules"].append({"id": f"young-{seed}", "when": {"user.registered_at.age": {"lt": "30d"}},
+                                   "split": {"canary": 50}})
+        else:
+            rules["rules"].reverse()
+    return rules
+
+
+class Replay(Logged):
+    """What replay says against what batch says of the same requests under both files."""
+
+    def setUp(self):
+        super().setUp()
+        self.requests = list(made_requests(300, 5))
+        self.before = loglines.decide(ADIT, "adit.json", self.requests, self.directory.name)
+
+    def log(self, every=None, requests=None, config=None, **changes):
+        """Writes the log of the requests; `every` adds attributes to those looked at."""
+        requests = requests or self.requests
+        with open(os.path.join(self.directory.name, "log"), "w", encoding="utf-8") as file:
+            for request, decision in zip(requests, self.before):
+                line = json.loads(loglines.line_of(request, decision, SOURCES, ["user.id"], config or self.hash, **changes))
+                for attribute in every or []:
+                    line["attributes"][attribute] = loglines.value_of(attribute, request, SOURCES)
+                file.write(json.dumps(line) + "\n")
+
+    def replay(self, status, *args, stdin=b""):
+        got = self.adit("replay", "-c", "adit.json", "--json", *args, stdin=stdin)
+        self.assertEqual(got[0], status, got)
+        return json.loads(got[1]), got[2]
+
+    def model(self, requests, rules):
+        """Moves as {(before, after): (requests, users)}, brute force."""
+        self.write("new.json", rules)
+        after = loglines.decide(ADIT, "adit.json", requests, self.directory.name, rules=["new.json"])
+        moves = {}
+        for request, old, new in zip(requests, self.before, after):
+            if moved_to(old) == moved_to(new) or not (old["route"] or new["route"]):
+                continue
+            user = loglines.value_of("user.id", request, SOURCES)
+            kind = moves.setdefault((json.dumps(moved_to(old)), json.dumps(moved_to(new))), [0, set()])
+            kind[0] += 1
+            kind[1] |= {user} if user else set()
+        return {key: (n, len(users)) for key, (n, users) in moves.items()}
+
+    @staticmethod
+    def moves(report):
+        strip = lambda place: json.dumps(moved_to(place))
+        return {(strip(move["before"]), strip(move["after"])): (move["requests"], move["users"]["count"])
+                for move in report["moves"]}
+
+    def test_same_rules_move_nobody(self):
+        self.log()
+        report, err = self.replay(0, "--new", "shop.json", "--max-moved", "0%", "--max-moved-users", "0", "log")
+        self.assertEqual(err, "")
+        self.assertEqual((report["moved"], report["same_variant"], report["not_known"], report["moves"]), (0, 0, 0, []))
+        self.assertEqual((report["other_config"], report["differs_from_log"]["requests"]), (0, 0))
+        self.assertEqual(report["requests"] + report["no_route"], 300)
+        self.assertEqual(report["users"], {"count": len({loglines.value_of("user.id", request, SOURCES)
+                         for request, decision in zip(self.requests, self.before) if decision["bucket"] is not None}
+                         - {None}), "exact": True})
+
+    def test_known_changes_move_whom_they_must(self):
+        """Lines that tell everything, of people who all have a key: exactly the moves of the model."""
+        requests = [request for request in made_requests(400, 6) if "bucket" not in request][:240]
+        for request in requests:
+            request.pop("pin", None)
+        self.before = loglines.decide(ADIT, "adit.json", requests, self.directory.name)
+        self.log(every=["region", "user.id", "user.registered_at", "header.user-agent"], requests=requests, cookie="absent")
+        moved = 0
+        for seed in (0, 1, 3, 5, 12, 24):
+            model = self.model(requests, changed(seed))
+            report = self.replay(0, "--new", "new.json", "log")[0]
+            self.assertEqual(report["not_known"], 0, report["unknown"])
+            self.assertEqual(self.moves(report), model, changed(seed))
+            moved += report["moved"]
+            split = lambda moves, is_moved: sum(move["requests"] for move in moves if move["moved"] == is_moved)
+            self.assertEqual((split(report["moves"], True), split(report["moves"], False)),
+                             (report["moved"], report["same_variant"]))
+        self.assertGreater(moved, 50)
+
+    def test_what_is_not_known_is_not_guessed(self):
+        """Lines as the gateway writes them, also of anonymous visitors with pins: what is decided is as the model has
+        it, all else is said to be unknown."""
+        self.log()
+        unknown = 0
+        for seed in (0, 2, 4, 9, 14):
+            model = self.model(self.requests, changed(seed))
+            report = self.replay(0, "--new", "new.json", "log")[0]
+            unknown += report["not_known"]
+            moves = self.moves(report)
+            for key, (requests, users) in moves.items():
+                self.assertLessEqual((requests, users), model.get(key, (0, 0)), (seed, key))
+            missing = sum(n for n, _ in model.values()) - sum(n for n, _ in moves.values())
+            self.assertLessEqual(missing, report["not_known"], seed)
+            self.assertEqual(report["requests"] + report["no_route"] + report["not_known"], 300)
+        self.assertGreater(unknown, 50)
+
+    def test_threads_files_and_packing_change_nothing(self):
+        self.model(self.requests, changed(0))
+        self.log()
+        path = os.path.join(self.directory.name, "log")
+        with open(path, "rb") as file:
+            once = file.read()
+        with open(path, "wb") as file:
+            file.write(once * 24)
+        with gzip.open(path + ".gz", "wb", compresslevel=1) as file:
+            file.write(once * 24)
+        args = ("--new", "new.json", "--examples", "5")
+        whole = self.replay(0, *args, "--threads", "1", "log")[0]
+        self.assertEqual(whole["lines"]["all"], 7200)
+        for threads in ("2", "5"):
+            self.assertEqual(self.replay(0, *args, "--threads", threads, "log")[0], whole)
+        rename = lambda report, name: json.loads(json.dumps(report).replace(json.dumps(name), '"log"'))
+        self.assertEqual(rename(self.replay(0, *args, "log.gz")[0], "log.gz"), whole)
+        self.assertEqual(rename(self.replay(0, *args, "-", stdin=once * 24)[0], "-"), whole)
+        twice = self.replay(0, *args, "log", "log")[0]
+        self.assertEqual((twice["moved"], twice["users"]), (2 * whole["moved"], whole["users"]))
+        self.assertEqual(twice["moves"][0]["examples"], whole["moves"][0]["examples"])
+
+    def test_text(self):
+        self.write("shop.json", KEYED)
+        before = {**KEYED, "default": {"split": {"canary": 5}}}
+        self.write("new.json", {**before, "default": {"split": {"canary": 100}}, "state": "on"})
+        anna = {"url": "http://shop.example.com/cart", "headers": [["X-User-Id", "anna"]]}
+        bob = {"url": "http://shop.example.com/\n\u001b[31m".replace("\n\u001b", "%0A%1B"),
+               "headers": [["X-User-Id", "bob"]]}
+        away = {"url": "http://elsewhere.example/"}
+        lines = self.lines(anna, bob, anna, away)
+        self.assertEqual({json.loads(line)["decided"] for line in lines}, {"v1", None})
+        bare = json.loads(lines[0])
+        del bare["attributes"]
+        untold = json.loads(lines[0])
+        untold["attributes"]["header.user-agent"] = {"hash": "0011"}
+        untold["config"] = "another"
+        refused = {**bare, "reason": None, "route": None}
+        self.write("log", "\n".join(lines + [json.dumps(bare), json.dumps(untold), json.dumps(refused), "", lines[0][:80]]))
+        status, out, err = self.adit("replay", "-c", "adit.json", "--new", "new.json", "--max-moved", "50%",
+                                     "--max-moved-users", "10.5%", "--examples", "2", "log")
+        self.assertEqual((status, err), (1, """\
+adit replay: --max-moved allows 50 %, but 6 of 6 requests (100.00 %) move or may move: what is not known counts as moved
+adit replay: --max-moved-users allows 10.5 %, but 4 of 4 users (100.00 %) move or may move: what is not known counts as moved
+"""))
+        self.assertEqual(out, """\
+moved     3 of 3 requests (100.00 %)
+          2 of 2 users (100.00 %)
+not known 3 requests, which a guard counts as moved
+no route  1 requests, neither now nor then: not counted
+refused   1 requests, before anything was decided: not counted
+config    1 requests were logged under other files than the present ones
+
+route shop                                   before        after         left         came
+  all                                             3            3            3            3
+  users   2, of whom 2 move
+  variant v1                                      3            0            3            0
+  variant canary                                  0            3            0            3
+  no rule                                         3            3            3            3
+
+moves
+        3  shop v1 (default) \u2192 shop canary (default); users: 2
+             line 1 of log: GET http://shop.example.com/cart header.user-agent=null region=null user.id="anna" user.registered_at=null
+             line 2 of log: GET http://shop.example.com/\\x0a\\x1b[31m header.user-agent=null region=null user.id="bob" user.registered_at=null
+
+not known, and why
+        1  attribute header.user-agent is redacted or cut in the log; first line 6 of log
+           what proposed rules read and present ones do not is in the log with access_log.attributes "all"
+
+lines that cannot be decided
+        1  no_attributes: line 5 of log; it has no attributes: log with access_log.attributes "read" or "all"
+        1  half: line 9 of log, column 81: the string has no end; it ends too early: take the log when it is no longer \
+written, or leave the line out
+""")
+
+    def test_not_known_is_not_missing(self):
+        """A header that only the proposed rules read is nowhere in the log: no guard passes."""
+        self.log()
+        self.write("new.json", {**KEYED, "rules": [{"id": "b", "when": {"header.x-b": "1"}, "to": "canary"}]})
+        report, err = self.replay(1, "--new", "new.json", "--max-moved", "99%", "log")
+        self.assertEqual((report["requests"], report["guards"]["max_moved"]["ok"]), (0, False))
+        self.assertEqual([why["why"] for why in report["unknown"]], ["attribute header.x-b is not in the log"])
+        self.assertIn("there is no request in the log that can be decided\n", err)
+
+    def test_name_that_means_something_else(self):
+        """A rule file's own attribute that reads another header now is not what the log has."""
+        own = lambda header: {**KEYED, "attributes": {"plan": {"type": "string", "from": [{"header": header}]}},
+                              "rules": [{"id": "p", "when": {"plan": "pro"}, "to": "canary"}]}
+        self.write("shop.json", own("X-Plan"))
+        self.hash = loglines.config_hash(ADIT, "adit.json", self.directory.name)
+        request = {"url": "http://shop.example.com/", "headers": [["X-Plan", "pro"], ["X-User-Id", "a"]]}
+        (decision,) = loglines.decide(ADIT, "adit.json", [request], self.directory.name)
+        self.write("log", loglines.line_of(request, decision, {**SOURCES, "plan": "X-Plan"}, [], self.hash))
+        self.assertEqual(self.replay(0, "--new", "shop.json", "log")[0]["moved"], 0)
+        self.write("new.json", own("X-Tariff"))
+        report, _ = self.replay(1, "--new", "new.json", "log")
+        self.assertEqual([why["why"] for why in report["unknown"]], ["attribute plan is redacted or cut in the log"])
+
+    def test_cookies_and_assumptions(self):
+        """A split where nobody looked at the cookie: unknown, unless it is assumed."""
+        self.write("new.json", {**KEYED, "rules": []})
+        self.write("log", self.lines({**EAST, "client_ip": "10.1.0.1", "headers": [["X-User-Id", "anna"]]})[0])
+        report, _ = self.replay(1, "--new", "new.json", "log")
+        self.assertEqual([why["why"] for why in report["unknown"]],
+                         ["the log does not tell whether a cookie pinned a variant"])
+        self.log(every=["user.id"])
+        known = self.replay(0, "--new", "new.json", "log")[0]["not_known"]
+        self.assertLess(self.replay(0, "--new", "new.json", "--assume-no-pins", "log")[0]["not_known"], known)
+        self.log(config="another")
+        report = self.replay(0, "--new", "shop.json", "log")[0]
+        self.assertGreater(report["not_known"], 0)
+        self.assertEqual(report["other_config"], 300)
+        report = self.replay(0, "--new", "shop.json", "--assume-unchanged", "log")[0]
+        self.assertEqual((report["not_known"], report["moved"], report["other_config"]), (0, 0, 300))
+
+    def test_changed_log_is_noticed(self):
+        """What the present files decide otherwise than the log says of them."""
+        self.log(decided="nobody")
+        self.assertGreater(self.replay(0, "--new", "shop.json", "log")[0]["differs_from_log"]["requests"], 100)
+
+    def test_new_config(self):
+        self.log()
+        config = json.loads(json.dumps(CONFIG))
+        config["upstreams"]["shop-v3"] = {"endpoints": ["127.0.0.1:9003"]}
+        config["rules"] = ["new.json"]
+        self.write("new-adit.json", config)
+        self.write("new.json", {**KEYED, "variants": {"v1": "shop-v1", "canary": "shop-v3"}})
+        report = self.replay(0, "--new-config", "new-adit.json", "log")[0]
+        to_canary = sum(decision["variant"] == "canary" for decision in self.before)
+        self.assertEqual((report["moved"], report["moves"][0]["after"]["upstream"]), (to_canary, "shop-v3"))
+        self.write("newer.json", {**KEYED, "state": "off"})
+        report = self.replay(0, "--new-config", "new-adit.json", "--new", "newer.json", "log")[0]
+        self.assertEqual(report["moved"], to_canary)
+
+    def test_long_lines(self):
+        lines = self.lines(EAST, EAST)
+        self.write("log", lines[0] + "\n{" + " " * (3 << 20) + "}\n" + lines[1] + "\n{" + " " * (1 << 20))
+        report = self.replay(0, "--new", "shop.json", "log")[0]
+        self.assertEqual((report["lines"]["all"], report["lines"]["too_large"]["count"], report["requests"]), (4, 2, 2))
+        self.assertEqual(report["lines"]["too_large"]["first"]["line"], 2)
+
+    def test_usage(self):
+        self.log()
+        for args, why in ((["--new", "shop.json", "log"], "which adit.json? give -c FILE"),
+                          (["-c", "adit.json", "log"], "what is proposed? give --new RULES or --new-config FILE"),
+                          (["-c", "adit.json", "--new", "shop.json"], "which log? name its files, or - for standard input"),
+                          (["--max-moved", "101%"], "'101%' is no share: write 5% or 0.25%"),
+                          (["--max-moved", "5.00001%"], "'5.00001%' is no share: write 5% or 0.25%"),
+                          (["--max-moved-users", "x"], "'x' is no share: write 5% or 0.25%"),
+                          (["--examples", "101"], "'101' is no number of examples: 0 to 100"),
+                          (["--threads", "0"], "'0' is no number of threads: 1 to 64"),
+                          (["--tail"], "unknown option '--tail'")):
+            self.expect(["replay", *args], 2, "", f"adit replay: {why}; see 'adit help replay'\n")
+        self.expect(["replay", "-c", "adit.json", "--new", "shop.json", "none"], 1, "",
+                    "adit replay: none: No such file or directory\n")
+        self.expect(["replay", "-c", "adit.json", "--new", "shop.json", "."], 1, "", "adit replay: .: Is a directory\n")
+        self.write("bad.json", "{")
+        self.expect(["replay", "-c", "adit.json", "--new", "bad.json", "log"], 1, "")
+        with gzip.open(os.path.join(self.directory.name, "cut.gz"), "wb") as file:
+            file.write(b"\n" * 100000)
+        os.truncate(os.path.join(self.directory.name, "cut.gz"), 60)
+        self.expect(["replay", "-c", "adit.json", "--new", "shop.json", "cut.gz"], 1, "",
+                    "adit replay: cut.gz: the packed file ends too early\n")
+        self.write("empty", "")
+        self.expect(["replay", "-c", "adit.json", "--new", "shop.json", "--max-moved", "5%", "empty"], 1, None,
+                    "adit replay: --max-moved allows 5 %, but the log tells of no requests\n"
+                    "adit replay: there is no request in the log that can be decided\n")
 
 
 def main():

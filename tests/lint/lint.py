@@ -53,6 +53,7 @@ LIBRARIES = {
     "cjson/cJSON.h": {"json", "jwt", "attrs", "geo", "lookup", "config", "rules", "findings", "policy", "overrides", "admin", "cli"},
     "openssl/": {"crypto", "jwt", "transport"},
     "yaml.h": {"import"},
+    "zlib.h": {"cli"},
 }
 BANNED = {
     "atoi": "use str_to_u64", "atol": "use str_to_u64", "gets": "never",
