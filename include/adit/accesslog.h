@@ -13,14 +13,15 @@ enum {
   LOG_LINE_BYTES_MAX = 1 << 20, /* the gateway writes no more than 512 KiB */
   LOG_ATTRIBUTES_MAX = 1024,    /* of a line */
   LOG_TEXTS_MAX = 4096,         /* their values together */
-  LOG_PATH_BYTES_MAX = 16384    /* the gateway cuts at 8 KiB, and says so */
+  LOG_PATH_BYTES_MAX = 16384,   /* of a path */
+  LOG_VALUE_BYTES = 8192        /* behind so many bytes the gateway cuts a value */
 };
 
 enum log_kind {
   LOG_REQUEST,   /* a request and its decision, with attributes */
   LOG_REFUSED,   /* a request that was answered before anything was decided */
   LOG_BARE,      /* a decision without attributes: access_log.attributes is "none" */
-  LOG_CUT,       /* host, path, method or query is cut or was no UTF-8 */
+  LOG_CUT,       /* host, path or method is cut, was no UTF-8, or is redacted */
   LOG_COMBINED,  /* of the combined format */
   LOG_HALF,      /* ends too early: written at this moment, or the disk was full */
   LOG_TOO_LARGE, /* beyond one of the limits above */

@@ -305,6 +305,7 @@ struct attr_request {
    * what is neither given nor to be had of the members above (query, client_ip) is unknown: its
    * slot is ATTR_UNDECIDED, and attr_reader_unknown names it. */
   bool recorded;
+  bool untold_query, untold_client_ip; /* of a recorded one: these members are not known either */
 };
 
 enum attr_supply {

@@ -94,8 +94,9 @@ struct members {
   struct log_reader *reader;
   struct log_line *ret;
   struct str texts[MEMBER_TEXTS];
-  uint64_t seen;  /* bits, by enum member */
-  uint64_t lossy; /* of texts: they have a character that stands for bytes that were no UTF-8 */
+  uint64_t seen;   /* bits, by enum member */
+  uint64_t hidden; /* of texts: the line has a hash of them */
+  uint64_t lossy;  /* of texts: they have a character that stands for bytes that were no UTF-8 */
   int bucket;
   bool cut;
   size_t given_count, text_count;
@@ -125,7 +126,8 @@ const char *log_kind_advice(enum log_kind kind) {
     case LOG_BARE:
       return "it has no attributes: log with access_log.attributes \"read\" or \"all\"";
     case LOG_CUT:
-      return "its method, host, path or query was cut or is no UTF-8: nobody knows the whole";
+      return "its method, host or path was cut, was no UTF-8, or is redacted: nobody knows the "
+             "route";
     case LOG_COMBINED:
       return "it is of the combined format: log with access_log.format \"json\"";
     case LOG_HALF:
@@ -248,6 +250,7 @@ static bool take_attributes(struct members *members) {
   struct log_reader *reader = members->reader;
   struct line_scan *scan = &members->scan;
   bool first = true;
+  if (line_peek(scan) == 'n') return line_word(scan, STR("null")); /* none was looked at */
   if (!line_take(scan, '{', "'attributes' is no object")) return false;
   while (line_next(scan, &first, '}')) {
     struct attr_given given = {0};
@@ -287,6 +290,10 @@ static bool take_member(struct members *members, size_t k, struct str name) {
   if (member == MEMBER_CUT) return take_cut(members);
   if (member >= MEMBER_READ) return line_skip(&members->scan);
   bool lossy;
+  if (line_peek(&members->scan) == '{') { /* {"hash": …}: redacted */
+    members->hidden |= bit;
+    return line_skip(&members->scan);
+  }
   if (!take_text(members, &members->texts[member], &lossy)) return false;
   if (lossy) members->lossy |= bit;
   return true;
@@ -338,6 +345,13 @@ static const char *fill_path(struct members *members, struct attr_request *reque
   return NULL;
 }
 
+/* Whether the line does not have the text as it was. What a line leaves out of attributes sets
+ * "cut" too: a text is cut where it is as long as a cut one. */
+static bool is_untold(const struct members *members, enum member member) {
+  return members->hidden >> member & 1 || members->lossy >> member & 1 ||
+         (members->cut && members->texts[member].n >= LOG_VALUE_BYTES);
+}
+
 /* NULL, or what is wrong. */
 static const char *fill_request(struct members *members) {
   const struct str *texts = members->texts;
@@ -353,13 +367,15 @@ static const char *fill_request(struct members *members) {
   if (!request->method.p || !texts[MEMBER_PATH].p) return "it has no 'method' or 'path'";
   if (!str_eq(request->scheme, STR("http")) && !str_eq(request->scheme, STR("https")))
     return "its 'scheme' is neither http nor https";
-  if (!texts[MEMBER_CLIENT_IP].p || !ip_parse(texts[MEMBER_CLIENT_IP], &request->client_ip))
+  request->untold_query = is_untold(members, MEMBER_QUERY);
+  request->untold_client_ip = is_untold(members, MEMBER_CLIENT_IP);
+  if (!request->untold_client_ip &&
+      (!texts[MEMBER_CLIENT_IP].p || !ip_parse(texts[MEMBER_CLIENT_IP], &request->client_ip)))
     return "its 'client_ip' is no address";
   if (!texts[MEMBER_NOW].p || !time_parse(texts[MEMBER_NOW], &request->now_ms))
     return "its 'now' is no time";
   if (!texts[MEMBER_COOKIE].p || !find_cookie_verdict(texts[MEMBER_COOKIE], &line->recorded.cookie))
     return "its 'cookie' is no verdict";
-  if (!line->decided_reason.p) return "it has no 'decided_reason'";
   line->recorded.pin = texts[MEMBER_PIN];
   line->recorded.bucket = members->bucket;
   if (str_eq(line->decided_reason, STR("forced"))) line->recorded.forced = line->decided;
@@ -382,16 +398,16 @@ static void fill_decision(const struct members *members, struct log_line *line) 
 /* What kind of line a whole object is. */
 static enum log_kind judge(struct members *members) {
   struct log_line *line = members->ret;
-  const uint64_t whole = 1u << MEMBER_METHOD | 1u << MEMBER_HOST | 1u << MEMBER_PATH |
-                         1u << MEMBER_QUERY | 1u << MEMBER_CLIENT_IP;
   if (!has(members, MEMBER_REASON) || !has(members, MEMBER_ROUTE) || !has(members, MEMBER_CONFIG)) {
     line->why = "it has no 'reason', 'route' and 'config'";
     return LOG_MALFORMED;
   }
   fill_decision(members, line);
   if (!line->reason.p) return LOG_REFUSED;
-  if (!has(members, MEMBER_ATTRIBUTES)) return LOG_BARE;
-  if (members->cut || members->lossy & whole) return LOG_CUT;
+  if (!has(members, MEMBER_ATTRIBUTES) || !line->decided_reason.p) return LOG_BARE;
+  if (is_untold(members, MEMBER_METHOD) || is_untold(members, MEMBER_HOST) ||
+      is_untold(members, MEMBER_PATH))
+    return LOG_CUT;
   if (members->texts[MEMBER_PATH].n > LOG_PATH_BYTES_MAX)
     members->too_large = "a path of more than 16 KiB";
   line->why = members->too_large;

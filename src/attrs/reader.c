@@ -412,16 +412,17 @@ static void take_given(struct attr_reader *reader, const struct attr_slot *slot,
   }
 }
 
-/* Whether what a source says follows from what every line of a log tells: not what a database or a
+/* Whether what a source says follows from what a line of a log tells: not what a database or a
  * directory says by now, nor fields. */
-static bool is_recorded(const struct attr_source *source) {
-  return source->kind == SOURCE_QUERY || source->kind == SOURCE_CIDR;
+static bool is_recorded(const struct attr_request *request, const struct attr_source *source) {
+  return (source->kind == SOURCE_QUERY && !request->untold_query) ||
+         (source->kind == SOURCE_CIDR && !request->untold_client_ip);
 }
 
 static void read_sources(struct attr_reader *reader, const struct attr_slot *slot,
                          struct slot_state *state) {
-  const bool recorded = reader->input.request->recorded;
-  const struct attr_given *given = find_given(reader->input.request, slot);
+  const struct attr_request *request = reader->input.request;
+  const struct attr_given *given = find_given(request, slot);
   const uint16_t *keys = slot->keys;
   set_missing(state, ATTR_MISSING_ABSENT, (struct str){0});
   if (given) {
@@ -430,7 +431,7 @@ static void read_sources(struct attr_reader *reader, const struct attr_slot *slo
   }
   for (size_t i = 0; i < slot->source_count; i++) {
     const struct attr_source *source = &slot->sources[i];
-    if (recorded && !is_recorded(source)) {
+    if (request->recorded && !is_recorded(request, source)) {
       set_unknown(reader, slot, state, STR("unknown: the log does not have it"));
       return;
     }
@@ -455,7 +456,12 @@ static void read_text(struct slot_state *state, struct str text) {
   }
 }
 
-static void read_client_ip(struct attr_reader *reader, struct slot_state *state) {
+static void read_client_ip(struct attr_reader *reader, const struct attr_slot *slot,
+                           struct slot_state *state) {
+  if (reader->input.request->untold_client_ip) {
+    set_unknown(reader, slot, state, STR("unknown: the log has it redacted or cut"));
+    return;
+  }
   struct attr_datum datum = {.as.ip = reader->input.request->client_ip};
   datum.text = ip_format(&datum.as.ip, reader->client_ip_text, sizeof(reader->client_ip_text));
   set_single(state, datum);
@@ -613,7 +619,7 @@ static void read_slot(struct attr_reader *reader, const struct attr_slot *slot,
       read_text(state, request->path);
       break;
     case ORIGIN_CLIENT_IP:
-      read_client_ip(reader, state);
+      read_client_ip(reader, slot, state);
       break;
     case ORIGIN_NOW:
       read_now(reader, state);

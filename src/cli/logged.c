@@ -71,10 +71,12 @@ bool logged_is_same(const struct log_line *line, const struct decision *decision
          (!drew || decision->bucket == line->recorded.bucket);
 }
 
-static const struct attr_given *find_given(const struct decide_request *request, struct str name) {
+/* Whether the log has something in the attribute's place. */
+static bool is_told(const struct decide_request *request, struct str name) {
+  if (str_eq(name, STR("client_ip"))) return true; /* only a redacted one is ever unknown */
   for (size_t i = 0; i < request->attr.given_count; i++)
-    if (str_eq(request->attr.given[i].name, name)) return &request->attr.given[i];
-  return NULL;
+    if (str_eq(request->attr.given[i].name, name)) return true;
+  return request->attr.untold_query && str_starts_with(name, STR("query."));
 }
 
 void logged_format_unknown(const struct decide_request *request, const struct decision *decision,
@@ -87,8 +89,8 @@ void logged_format_unknown(const struct decide_request *request, const struct de
       name = attr_table_name(decision->route->table, decision->unknown_slot);
       text_add(out, STR("attribute "));
       text_add(out, name);
-      text_add(out, find_given(request, name) ? STR(" is redacted or cut in the log")
-                                              : STR(" is not in the log"));
+      text_add(out, is_told(request, name) ? STR(" is redacted or cut in the log")
+                                           : STR(" is not in the log"));
       break;
     case UNKNOWN_PIN:
       text_add(out, STR("the log does not tell whether a cookie pinned a variant"));

@@ -121,7 +121,9 @@ START_TEST(test_kinds)
       {" \t\r", LOG_BLANK, 0},
       {HEAD DECISION "}", LOG_BARE, 0},
       {HEAD DECISION BEFORE "}", LOG_BARE, 0},
-      {LINE("", ",\"cut\":true"), LOG_CUT, 0},
+      {LINE("", ",\"cut\":true"), LOG_REQUEST, 0}, /* an attribute was left out */
+      {HEAD DECISION BEFORE ",\"attributes\":null}", LOG_REQUEST, 0},
+      {HEAD DECISION ",\"decided_reason\":null,\"attributes\":null}", LOG_BARE, 0},
       {LINE("", ",\"cut\":false") " ", LOG_REQUEST, 0},
       {LINE("", ",\"new member\":{\"a\":[true,false,null,-1.5e+7]}"), LOG_REQUEST, 0},
       {"{\"route\":null,\"reason\":null,\"config\":\"aa\",\"method\":null}", LOG_REFUSED, 0},
@@ -180,7 +182,6 @@ START_TEST(test_members_refused)
       {"\"method\":\"GET\"", "\"method\":null"},
       {"\"now\":\"2026-11-28T00:00:00.250Z\"", "\"now\":\"yesterday\""},
       {"\"cookie\":\"valid\"", "\"cookie\":\"fresh\""},
-      {"\"decided_reason\":\"rule\"", "\"decided_reason\":null"},
   };
   for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
     char text[2048];
@@ -191,6 +192,46 @@ START_TEST(test_members_refused)
     struct bench bench;
     bench_read(&bench, str_make(text, (size_t)n));
     ck_assert_msg(bench.line.kind == LOG_MALFORMED && bench.line.why, "%s", cases[i][1]);
+    bench_free(&bench);
+  }
+}
+END_TEST
+
+/* Texts of the line that are not as they were: where they decide the route, nothing can be decided.
+ */
+START_TEST(test_untold)
+{
+  static char query[LOG_VALUE_BYTES + 64], path[LOG_VALUE_BYTES + 64], other[LOG_VALUE_BYTES + 64];
+  snprintf(query, sizeof(query), "\"query\":\"%0*d\",\"cut\":true", LOG_VALUE_BYTES, 0);
+  snprintf(path, sizeof(path), "\"path\":\"/%0*d\",\"cut\":true", LOG_VALUE_BYTES - 1, 0);
+  snprintf(other, sizeof(other), "\"path\":\"/%0*d\"", LOG_VALUE_BYTES - 1, 0);
+  const struct {
+    const char *member, *changed;
+    enum log_kind kind;
+    bool query, client_ip;
+  } cases[] = {
+      {"\"query\":\"x=1\"", "\"query\":{\"hash\":\"0011\"}", LOG_REQUEST, true, false},
+      {"\"query\":\"x=1\"", "\"query\":\"x=\\ufffd\",\"cut\":true", LOG_REQUEST, true, false},
+      {"\"query\":\"x=1\"", query, LOG_REQUEST, true, false},
+      {"\"client_ip\":\"10.0.0.1\"", "\"client_ip\":{\"hash\":\"0011\"}", LOG_REQUEST, false, true},
+      {"\"host\":\"Shop.Example\"", "\"host\":{\"hash\":\"0011\"}", LOG_CUT, false, false},
+      {"\"path\":\"/a%20b\"", "\"path\":{\"hash\":\"0011\"}", LOG_CUT, false, false},
+      {"\"path\":\"/a%20b\"", path, LOG_CUT, false, false},
+      {"\"path\":\"/a%20b\"", other, LOG_REQUEST, false, false},
+      {"\"method\":\"GET\"", "\"method\":\"G\xEF\xBF\xBD\"", LOG_CUT, false, false},
+  };
+  for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    static char text[2 * LOG_VALUE_BYTES];
+    const char *line = LINE("", ""), *at = strstr(line, cases[i].member);
+    ck_assert_ptr_nonnull(at);
+    const int n = snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - line), line, cases[i].changed,
+                           at + strlen(cases[i].member));
+    struct bench bench;
+    bench_read(&bench, str_make(text, (size_t)n));
+    ck_assert_msg(bench.line.kind == cases[i].kind, "%zu: %s %s", i, log_kind_name(bench.line.kind),
+                  bench.line.why ? bench.line.why : "");
+    ck_assert_int_eq(bench.line.request.attr.untold_query, cases[i].query);
+    ck_assert_int_eq(bench.line.request.attr.untold_client_ip, cases[i].client_ip);
     bench_free(&bench);
   }
 }
@@ -250,5 +291,5 @@ START_TEST(test_limits)
 }
 END_TEST
 
-UNIT_MAIN("accesslog", test_whole, test_attributes, test_kinds, test_members_refused, test_forced,
-          test_limits)
+UNIT_MAIN("accesslog", test_whole, test_attributes, test_kinds, test_members_refused, test_untold,
+          test_forced, test_limits)

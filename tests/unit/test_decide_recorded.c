@@ -199,6 +199,39 @@ START_TEST(test_told_by_the_line)
 }
 END_TEST
 
+/* What is redacted of the line itself. */
+START_TEST(test_untold_by_the_line)
+{
+  static const struct {
+    const char *when;
+    const char *name; /* what is not known */
+  } cases[] = {{"{\"client_ip\": {\"in_cidr\": \"203.0.113.0/24\"}}", "client_ip"},
+               {"{\"query.a\": \"1\"}", "query.a"},
+               {"{\"phone\": \"b\"}", "phone"}};
+  for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    char members[256];
+    snprintf(members, sizeof(members),
+             "\"rules\": [{\"id\": \"r\", \"when\": %s, \"to\": \"canary\"}]", cases[i].when);
+    struct bench bench;
+    bench_init(&bench, members);
+    struct decide_request request = request_of(NULL, 0);
+    const struct decide_recorded recorded = {.bucket = -1};
+    request.attr.recorded = true;
+    request.attr.query = STR("a=1&d=b");
+    request.recorded = &recorded;
+    struct decision decision;
+    decide(bench.decider, &request, &decision, NULL, NULL);
+    ck_assert_int_eq(decision.unknown, UNKNOWN_NOTHING);
+    ck_assert_view_eq(variant_of(&decision), "canary");
+    request.attr.untold_query = request.attr.untold_client_ip = true;
+    decide(bench.decider, &request, &decision, NULL, NULL);
+    ck_assert_int_eq(decision.unknown, UNKNOWN_ATTRIBUTE);
+    ck_assert_view_eq(attr_table_name(bench.route->table, decision.unknown_slot), cases[i].name);
+    bench_deinit(&bench);
+  }
+}
+END_TEST
+
 /* Two readings of the path, of which one needs what the log does not have. */
 START_TEST(test_ambiguous_path)
 {
@@ -227,4 +260,5 @@ START_TEST(test_ambiguous_path)
 }
 END_TEST
 
-UNIT_MAIN("decide_recorded", test_cases, test_across, test_told_by_the_line, test_ambiguous_path)
+UNIT_MAIN("decide_recorded", test_cases, test_across, test_told_by_the_line,
+          test_untold_by_the_line, test_ambiguous_path)
