@@ -270,17 +270,32 @@ static bool take_attributes(struct members *members) {
 
 /* ---- a line ---------------------------------------------------------------------------------- */
 
-static enum member find_member(struct log_reader *reader, size_t k, struct str name) {
-  enum member member = k < ORDER_MAX ? reader->order[k] : MEMBER_COUNT;
-  if (member < MEMBER_COUNT && str_eq(name, NAMES[member])) return member;
-  for (member = 0; member < MEMBER_COUNT; member++)
-    if (str_eq(name, NAMES[member])) break;
-  if (k < ORDER_MAX) reader->order[k] = (uint8_t)member;
-  return member;
+/* Takes the name, with its colon, that stood here in the last line. */
+static bool take_expected(struct line_scan *scan, struct str name) {
+  const size_t more = scan->n - scan->at; /* behind a comma or brace: never more than n */
+  const char *at = scan->p + scan->at;
+  if (more < name.n + 3 || at[0] != '"' || at[name.n + 1] != '"' || at[name.n + 2] != ':' ||
+      memcmp(at + 1, name.p, name.n) != 0)
+    return false;
+  scan->at += name.n + 3;
+  return true;
 }
 
-static bool take_member(struct members *members, size_t k, struct str name) {
-  const enum member member = find_member(members->reader, k, name);
+/* The k-th member's name, taken with its colon: MEMBER_COUNT is one that is not known. False: a
+ * mistake. */
+static bool take_name(struct members *members, size_t k, enum member *ret) {
+  struct log_reader *reader = members->reader;
+  struct str name;
+  *ret = k < ORDER_MAX ? (enum member)reader->order[k] : MEMBER_COUNT;
+  if (*ret < MEMBER_COUNT && take_expected(&members->scan, NAMES[*ret])) return true;
+  if (!line_name(&members->scan, &name)) return false;
+  for (*ret = 0; *ret < MEMBER_COUNT; (*ret)++)
+    if (str_eq(name, NAMES[*ret])) break;
+  if (k < ORDER_MAX) reader->order[k] = (uint8_t)*ret;
+  return true;
+}
+
+static bool take_member(struct members *members, enum member member) {
   if (member == MEMBER_COUNT) return line_skip(&members->scan);
   const uint64_t bit = UINT64_C(1) << member;
   if (members->seen & bit) return line_fail(&members->scan, "a member is there twice");
@@ -302,10 +317,10 @@ static bool take_member(struct members *members, size_t k, struct str name) {
 static bool read_members(struct members *members) {
   struct line_scan *scan = &members->scan;
   bool first = true;
-  struct str name;
+  enum member member;
   if (!line_take(scan, '{', "a JSON object was expected")) return false;
   for (size_t k = 0; line_next(scan, &first, '}'); k++)
-    if (!line_name(scan, &name) || !take_member(members, k, name)) return false;
+    if (!take_name(members, k, &member) || !take_member(members, member)) return false;
   if (scan->mistake) return false;
   return (line_peek(scan) == '\0' && scan->at >= scan->n) ||
          line_fail(scan, "something stands behind the object");

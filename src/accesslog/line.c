@@ -12,15 +12,6 @@ bool line_fail(struct line_scan *scan, const char *why) {
   return false;
 }
 
-char line_peek(struct line_scan *scan) {
-  while (scan->at < scan->n) {
-    char c = scan->p[scan->at];
-    if (c != ' ' && c != '\t' && c != '\r') return c;
-    scan->at++;
-  }
-  return '\0';
-}
-
 bool line_take(struct line_scan *scan, char c, const char *why) {
   if (line_peek(scan) != c || scan->at >= scan->n) return line_fail(scan, why);
   scan->at++;

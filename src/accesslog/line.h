@@ -22,7 +22,14 @@ struct line_scan {
 /* Always false. The first mistake, at scan->at, stays. */
 bool line_fail(struct line_scan *scan, const char *why);
 /* The next byte that is no blank; '\0' at the end. */
-char line_peek(struct line_scan *scan);
+static inline char line_peek(struct line_scan *scan) {
+  while (scan->at < scan->n) {
+    char c = scan->p[scan->at];
+    if (c != ' ' && c != '\t' && c != '\r') return c;
+    scan->at++;
+  }
+  return '\0';
+}
 /* Takes one byte. False: it is another; `why` is the mistake. */
 bool line_take(struct line_scan *scan, char c, const char *why);
 /* A string. *ret_plain (may be NULL): it is ASCII. */
