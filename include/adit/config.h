@@ -167,7 +167,7 @@ enum config_traceparent {
 };
 
 struct config_timeouts { /* milliseconds */
-  int64_t header_ms, idle_ms, body_ms, tunnel_ms, drain_ms, drain_delay_ms;
+  int64_t header_ms, idle_ms, body_ms, tunnel_ms, drain_ms, drain_delay_ms, upgrade_ms;
 };
 
 /* A directory. An attribute's source that is one of its fields has the id CONFIG_LOOKUP_ID(index of

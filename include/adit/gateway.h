@@ -31,6 +31,9 @@ struct gateway_admin {
   void *(*start)(struct gateway *gateway, int fd);
   /* A load has ended, or the gateway drains: answers that wait for it can be given. */
   void (*notify)(void *admin);
+  /* Accepts no connection any more: from now on another process does, from the same socket. Who is
+   * connected already is answered. Returns when that holds. */
+  void (*leave)(void *admin);
   /* Ends its thread. The workers have ended, or are about to; what it has asked of them is gone. */
   void (*stop)(void *admin);
 };
@@ -38,13 +41,17 @@ struct gateway_admin {
 struct gateway_options {
   const char *config_path;           /* adit.json */
   const struct gateway_admin *admin; /* NULL: "admin" is not served */
+  /* The command (argv, ended by NULL) that SIGUSR2 starts, which runs the gateway with the same
+   * options; valid until gateway_run() returns. NULL: there are no upgrades. */
+  const char *const *restart;
 };
 
 /*
  * Runs the gateway until a signal ends it: loads the policy, listens, starts workers, prints the
- * ready line on stderr, reloads on SIGHUP, drains on SIGTERM or SIGINT (a second one stops at
- * once). Returns the exit status: 0 after a clean stop, 1 when it could not start (the reason is
- * logged). Takes over the process's signals; to be called once, from the main thread.
+ * ready line on stderr, reloads on SIGHUP, upgrades on SIGUSR2, drains on SIGTERM or SIGINT (a
+ * second one stops at once). Returns the exit status: 0 after a clean stop, 1 when it could not
+ * start (the reason is logged). Takes over the process's signals; to be called once, from the main
+ * thread.
  */
 int gateway_run(const struct gateway_options *options);
 

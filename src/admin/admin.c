@@ -37,6 +37,14 @@ static int wait_ms(const struct admin *admin) {
   return wait_ms > 60000 ? 60000 : (int)wait_ms;
 }
 
+/* Here, as the daemon is this thread's. */
+static void leave_if_asked(struct admin *admin) {
+  if (!atomic_exchange(&admin->leaving, false)) return;
+  MHD_socket fd = MHD_quiesce_daemon(admin->daemon);
+  if (fd != MHD_INVALID_SOCKET) (void)close(fd);
+  (void)sem_post(&admin->left);
+}
+
 static void *serve(void *argument) {
   struct admin *admin = argument;
   while (!atomic_load(&admin->stopping)) {
@@ -47,6 +55,7 @@ static void *serve(void *argument) {
     while (read(admin->wake, &count, sizeof(count)) > 0) continue;
     admin->now_ms = clock_monotonic_ms();
     admin->has_closed = false;
+    leave_if_asked(admin);
     connections_resume(admin, false);
     (void)MHD_run(admin->daemon);
     connections_expire(admin);
@@ -84,6 +93,7 @@ static bool start_daemon(struct admin *admin, int fd) {
 static void stop_daemon(struct admin *admin) {
   if (admin->daemon) MHD_stop_daemon(admin->daemon); /* closes the listening socket */
   if (admin->wake >= 0) (void)close(admin->wake);
+  (void)sem_destroy(&admin->left);
   free(admin);
 }
 
@@ -99,6 +109,7 @@ static void *admin_start(struct gateway *gateway, int fd) {
   struct admin *admin = calloc(1, sizeof(*admin));
   if (admin) {
     admin->gateway = gateway;
+    (void)sem_init(&admin->left, 0, 0);
     admin->loopback = serves_loopback(gateway);
     admin->now_ms = clock_monotonic_ms();
     admin->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -119,6 +130,13 @@ static void admin_notify(void *context) {
   ring(context);
 }
 
+static void admin_leave(void *context) {
+  struct admin *admin = context;
+  atomic_store(&admin->leaving, true);
+  ring(admin);
+  while (sem_wait(&admin->left) != 0 && errno == EINTR) continue;
+}
+
 static void admin_stop(void *context) {
   struct admin *admin = context;
   atomic_store(&admin->stopping, true);
@@ -130,4 +148,5 @@ static void admin_stop(void *context) {
 const struct gateway_admin admin_server = {.descriptors = ADMIN_CONNECTIONS_MAX + 4,
                                            .start = admin_start,
                                            .notify = admin_notify,
+                                           .leave = admin_leave,
                                            .stop = admin_stop};

@@ -17,6 +17,7 @@
 
 #include <microhttpd.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 
 #include "adit/admin.h"
@@ -33,7 +34,9 @@ struct admin {
   bool loopback; /* the address that it serves on */
   pthread_t thread;
   atomic_bool stopping;
-  int wake; /* eventfd: the main thread has news */
+  atomic_bool leaving; /* another process accepts, */
+  sem_t left;          /* and this one does not any more */
+  int wake;            /* eventfd: the main thread has news */
   struct MHD_Daemon *daemon;
   int epoll; /* the daemon's */
   int64_t now_ms;

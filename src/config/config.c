@@ -67,6 +67,7 @@ static void read_timeouts(struct config_reader *reader, const struct config_scop
   config_read_duration(reader, &scope, "tunnel", 1, 7 * 24 * (int64_t)HOUR, &timeouts->tunnel_ms);
   config_read_duration(reader, &scope, "drain", 0, 24 * HOUR, &timeouts->drain_ms);
   config_read_duration(reader, &scope, "drain_delay", 0, HOUR, &timeouts->drain_delay_ms);
+  config_read_duration(reader, &scope, "upgrade", 1, HOUR, &timeouts->upgrade_ms);
 }
 
 static void read_dns(struct config_reader *reader, const struct config_scope *root) {

@@ -136,6 +136,7 @@ static const struct config_key_info rows[] = {
     {"timeouts.tunnel", "duration", "1h", true},
     {"timeouts.drain", "duration", "30s", true},
     {"timeouts.drain_delay", "duration", "0s", true},
+    {"timeouts.upgrade", "duration", "60s", true},
     {"via", "boolean", "true", true},
     {"drop_untrusted_headers", "boolean", "false", true},
     {"traceparent", "string", "start", true},

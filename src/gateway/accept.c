@@ -22,6 +22,8 @@
 
 enum {
   ACCEPTS_A_TURN = 64,
+  ACCEPTS_AT_STOP = 4096, /* as many as a queue holds: where another process takes from it too, it
+                             may never be empty */
   ACCEPT_AGAIN_MS = 100,
   SHED_LOOK_MAX = 64,  /* clients that are looked at for one that gives way */
   SHED_IDLE_MS = 1000, /* one that is idle for less may be about to speak */
@@ -74,15 +76,17 @@ bool accept_init(struct worker *worker, struct listening *listening, size_t n) {
   worker->peers = peers_new(worker->client_max);
   worker->listeners = calloc(n, sizeof(*worker->listeners));
   if (!worker->peers || (n > 0 && !worker->listeners)) return false;
-  worker->listener_count = n;
   worker->accepting = true;
   for (size_t i = 0; i < n; i++) {
-    worker->listeners[i] = (struct listener){.watch.kind = WATCH_LISTENER,
-                                             .worker = worker,
-                                             .fd = listening[i].fd,
-                                             .shared = listening[i].shared};
+    if (listening[i].fd < 0) continue;
+    struct listener *listener = &worker->listeners[worker->listener_count++];
+    *listener = (struct listener){.watch.kind = WATCH_LISTENER,
+                                  .worker = worker,
+                                  .fd = listening[i].fd,
+                                  .shared = listening[i].shared,
+                                  .copy = listening[i].copy};
     listening[i].fd = -1;
-    listener_watch(worker, &worker->listeners[i], EPOLL_CTL_ADD);
+    listener_watch(worker, listener, EPOLL_CTL_ADD);
   }
   return true;
 }
@@ -236,8 +240,10 @@ void accept_stop(struct worker *worker) {
   for (size_t i = 0; i < worker->listener_count; i++) {
     struct listener *listener = &worker->listeners[i];
     if (listener->fd < 0) continue;
-    while (accept_one(worker, listener)) continue;
-    /* A socket that others have too does not leave the epoll by being closed. */
+    int taken = 0;
+    while (taken < ACCEPTS_AT_STOP && accept_one(worker, listener)) taken++;
+    /* A socket that others have too does not leave the epoll by being closed, nor does its queue
+     * go: a successor or a service manager has it. */
     if (worker->accepting) listener_watch(worker, listener, EPOLL_CTL_DEL);
     (void)close(listener->fd);
     listener->fd = -1;

@@ -4,7 +4,11 @@
  *   machine     descriptors, CPUs
  *   fixed       what a reload cannot change
  *   start       policy, listeners, giving up rights, overrides, resolver, the admin server,
- * workers, the ready line signals     SIGHUP, SIGTERM, SIGINT, and what the admin server asks for
+ *               workers, the ready line
+ *   reload      SIGHUP
+ *   stopping    what a signal or a successor asks for
+ *   upgrade     SIGUSR2, what is handed over, and what comes of it
+ *   signals     SIGHUP, SIGTERM, SIGINT, and what the admin server asks for
  *   stop        drain, join, sum
  */
 #include <errno.h>
@@ -27,6 +31,8 @@
 #include "cpus.h"
 #include "file_watch.h"
 #include "gateway_private.h"
+#include "inherited.h"
+#include "launcher.h"
 
 enum {
   RESERVED_DESCRIPTORS = 64, /* for files, the log, the resolver */
@@ -149,7 +155,7 @@ static void rehearse_reload(const struct gateway *gateway) {
 }
 
 /* Between opening what takes rights and the first thread, so that every thread has as few. */
-static bool give_up_rights(const struct gateway *gateway) {
+static bool give_up_rights(struct gateway *gateway) {
   const struct config *config = policy_config(gateway->policy);
   struct sandbox_error error;
   bool was_root = geteuid() == 0;
@@ -162,8 +168,9 @@ static bool give_up_rights(const struct gateway *gateway) {
     log_write(LOG_WARNING,
               "%s: running as root; name a user to become in \"user\", or start as another",
               config->path);
-  if (!sandbox_drop_rights(config->user, &error) ||
-      (config->sandbox && !sandbox_enter(files, &error))) {
+  bool ok = sandbox_drop_rights(config->user, &error);
+  if (ok) handover_drop_rights(&gateway->handover, config->user);
+  if (!ok || (config->sandbox && !sandbox_enter(files, &error))) {
     log_write(LOG_ERROR, "%s: %s", config->path, error.message);
     return false;
   }
@@ -206,6 +213,7 @@ static int signals_open(void) {
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGUSR1);
+  sigaddset(&set, SIGUSR2);
   /* Before any thread is made: all inherit the mask, and only the descriptor tells. */
   pthread_sigmask(SIG_BLOCK, &set, NULL);
   return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
@@ -218,11 +226,10 @@ static bool workers_init(struct gateway *gateway, unsigned count, size_t client_
   for (unsigned w = 0; ok && w < count; w++) {
     gateway->worker_count++;
     ok = worker_init(&gateway->workers[w], w, gateway->policy, &gateway->shared,
-                     listeners->items + w * listeners->address_count, listeners->address_count,
+                     listeners->items + w * listeners->per_worker, listeners->per_worker,
                      client_max);
     gateway->workers[w].mailbox.taken = &gateway->taken;
   }
-  listeners_close(listeners);
   return ok;
 }
 
@@ -235,10 +242,10 @@ static bool workers_start(struct gateway *gateway) {
 }
 
 /* With the port that the kernel has chosen. */
-static void add_address(struct text *line, const struct ip_address *ip, int fd) {
+static void add_address(struct text *line, const struct ip_address *ip, uint16_t port) {
   char buffer[48];
   text_printf(line, ip_is_v4(ip) ? "%.*s:%u" : "[%.*s]:%u",
-              STR_ARG(ip_format(ip, buffer, sizeof(buffer))), listener_port(fd));
+              STR_ARG(ip_format(ip, buffer, sizeof(buffer))), port);
 }
 
 static void log_ready(const struct gateway *gateway) {
@@ -247,7 +254,7 @@ static void log_ready(const struct gateway *gateway) {
   text_init(&line, 4096);
   for (size_t i = 0; i < config->listen_count; i++) {
     if (i > 0) text_add(&line, STR(", "));
-    add_address(&line, &config->listens[i].ip, gateway->workers[0].listeners[i].fd);
+    add_address(&line, &config->listens[i].ip, gateway->listeners.ports[i]);
   }
   log_write(LOG_INFO, "ready, %zu routes, %u workers, listening on %.*s",
             policy_route_count(gateway->policy), gateway->worker_count, STR_ARG(text_str(&line)));
@@ -273,19 +280,33 @@ static void take_names(struct gateway *gateway, const struct config *config) {
   gateway->names = names;
 }
 
-/* With the rights that there are at the start. */
-static bool open_admin(struct gateway *gateway) {
+static bool open_admin(struct gateway *gateway, struct inherited *inherited) {
   const struct config *config = policy_config(gateway->policy);
   if (!config->has_admin || !gateway->admin) return true;
-  gateway->admin_fd = listener_open_alone(&config->admin);
+  /* Of a service manager it takes none. */
+  if (inherited->from_gateway)
+    gateway->admin_fd = inherited_take(inherited, &config->admin.ip, config->admin.port, true);
+  if (gateway->admin_fd < 0) gateway->admin_fd = listener_open_alone(&config->admin);
+  gateway->admin_listener = gateway->admin_fd;
   return gateway->admin_fd >= 0;
+}
+
+/* With the rights that there are at the start. */
+static bool open_sockets(struct gateway *gateway, unsigned workers) {
+  const struct config *config = policy_config(gateway->policy);
+  struct inherited inherited;
+  bool ok = inherited_init(&inherited, &gateway->handover) &&
+            listeners_open(&gateway->listeners, config, workers, &inherited) &&
+            open_admin(gateway, &inherited) && inherited_all_taken(&inherited);
+  inherited_deinit(&inherited);
+  return ok;
 }
 
 static bool start_admin(struct gateway *gateway) {
   if (gateway->admin_fd < 0) return true;
   struct text line;
   text_init(&line, 256);
-  add_address(&line, &policy_config(gateway->policy)->admin.ip, gateway->admin_fd);
+  add_address(&line, &policy_config(gateway->policy)->admin.ip, listener_port(gateway->admin_fd));
   gateway->admin_server = gateway->admin->start(gateway, gateway->admin_fd);
   gateway->admin_fd = -1;
   if (gateway->admin_server) log_write(LOG_INFO, "admin server on %.*s", STR_ARG(text_str(&line)));
@@ -302,13 +323,13 @@ static void stop_admin(struct gateway *gateway) {
 static bool gateway_start(struct gateway *gateway) {
   if (!fill_standard_streams() || !control_init(gateway)) return false;
   size_t descriptors = raise_descriptor_limit();
+  if (!handover_init(&gateway->handover, gateway->restart)) return false;
   gateway->signals = signals_open();
   gateway->watch = file_watch_new();
   if (gateway->signals < 0 || !gateway->watch || !load_first(gateway)) return false;
   const struct config *config = policy_config(gateway->policy);
   unsigned count = config->workers ? config->workers : cpus_usable();
-  if (!listeners_open(&gateway->listeners, config, count) || !open_admin(gateway) ||
-      !give_up_rights(gateway) || !take_overrides_up(gateway))
+  if (!open_sockets(gateway, count) || !give_up_rights(gateway) || !take_overrides_up(gateway))
     return false;
   if (config->has_access_log) {
     gateway->shared.access_log = access_log_start(&config->access_log, count);
@@ -334,10 +355,11 @@ static bool gateway_start(struct gateway *gateway) {
   log_stop_waiting();
   control_set_stage(gateway, GATEWAY_SERVING);
   log_ready(&ready);
+  handover_ready(&gateway->handover);
   return true;
 }
 
-/* ---- signals --------------------------------------------------------------------------------- */
+/* ---- reload ---------------------------------------------------------------------------------- */
 
 static void say_what_waits(const struct gateway *gateway, const struct config *config) {
   struct fixed now;
@@ -405,41 +427,132 @@ static void reload(struct gateway *gateway) {
   control_answer(gateway, asked);
 }
 
+/* ---- stopping -------------------------------------------------------------------------------- */
+
 static void send_stop(struct gateway *gateway, enum stop_stage stage) {
   gateway->stop = stage;
   for (unsigned w = 0; w < gateway->started; w++) worker_send_stop(&gateway->workers[w], stage);
 }
 
-/* A first signal drains, after drain_delay; a second one stops now. */
-static void asked_to_stop(struct gateway *gateway) {
-  if (gateway->drain_at_ms != 0) {
-    log_write(LOG_WARNING, "stopping now");
-    send_stop(gateway, STOP_NOW);
-    return;
-  }
-  int64_t delay_ms = policy_config(gateway->policy)->timeouts.drain_delay_ms;
+static void begin_drain(struct gateway *gateway, int64_t delay_ms) {
   gateway->drain_at_ms = clock_monotonic_ms() + delay_ms;
   overrides_stop_saving(gateway->overrides);
   control_set_stage(gateway, GATEWAY_DRAINING);
   log_write(LOG_INFO, "draining");
 }
 
+/* A first signal drains, after drain_delay; a second one stops now. Who drains because of an
+ * upgrade goes on with that at the first: it comes to all processes of a service. */
+static void asked_to_stop(struct gateway *gateway) {
+  handover_call_off(&gateway->handover);
+  if (gateway->is_asked) {
+    log_write(LOG_WARNING, "stopping now");
+    send_stop(gateway, STOP_NOW);
+  } else if (gateway->drain_at_ms == 0) {
+    begin_drain(gateway, policy_config(gateway->policy)->timeouts.drain_delay_ms);
+  }
+  gateway->is_asked = true;
+}
+
+/* Not now: a successor has read the files, or will; it is told to read them again. */
+static bool reload_is_put_off(struct gateway *gateway) {
+  if (!handover_is_under_way(&gateway->handover)) return false;
+  gateway->handover.reload = true;
+  return true;
+}
+
+/* ---- upgrade --------------------------------------------------------------------------------- */
+
+/* One descriptor of each socket, the admin server's last. Returns how many there are, of which at
+ * most `max` are written. */
+static size_t listening_sockets(const struct gateway *gateway, int *ret, size_t max) {
+  size_t n = 0;
+  for (unsigned w = 0; w < gateway->worker_count; w++) {
+    const struct worker *worker = &gateway->workers[w];
+    for (size_t i = 0; i < worker->listener_count; i++) {
+      if (worker->listeners[i].copy) continue;
+      if (n < max) ret[n] = worker->listeners[i].fd;
+      n++;
+    }
+  }
+  if (gateway->admin_listener >= 0 && n < max) ret[n] = gateway->admin_listener;
+  return gateway->admin_listener >= 0 ? n + 1 : n;
+}
+
+static void asked_to_upgrade(struct gateway *gateway) {
+  int sockets[UPGRADE_SOCKETS_MAX];
+  if (gateway->drain_at_ms != 0 && gateway->handover.stage != HANDOVER_OVER) {
+    log_write(LOG_WARNING, "cannot upgrade: it is draining");
+    return;
+  }
+  /* The workers do not touch their lists until they are told to stop, by this thread. */
+  size_t n = listening_sockets(gateway, sockets, UPGRADE_SOCKETS_MAX);
+  (void)handover_ask(&gateway->handover, sockets, n, gateway->admin_listener >= 0,
+                     policy_config(gateway->policy)->timeouts.upgrade_ms);
+}
+
+/* The successor takes from the same queues. This one is still "serving": a last question to its
+ * admin server is about the service, which goes on. */
+static void step_down(struct gateway *gateway) {
+  if (gateway->admin_server) gateway->admin->leave(gateway->admin_server);
+  gateway->drain_at_ms = clock_monotonic_ms();
+  log_write(LOG_INFO, "draining");
+}
+
+static void go_on_alone(struct gateway *gateway) {
+  log_write(LOG_INFO, "upgrade: process %ld goes on alone", (long)getpid());
+  /* It may have been renamed between the start and now, and only the other one told. */
+  if (gateway->shared.access_log) access_log_reopen(gateway->shared.access_log);
+}
+
+static void take_handover(struct gateway *gateway) {
+  switch (handover_take(&gateway->handover)) {
+    case HANDOVER_NOTHING:
+      return;
+    case HANDOVER_FAILED:
+      if (gateway->handover.reload) reload(gateway);
+      return;
+    case HANDOVER_DONE:
+      step_down(gateway);
+      return;
+    case HANDOVER_ALONE_RELOAD:
+      go_on_alone(gateway);
+      reload(gateway);
+      return;
+    case HANDOVER_ALONE:
+      go_on_alone(gateway);
+      return;
+    case HANDOVER_CALLED_OFF:
+      begin_drain(gateway, 0);
+      return;
+  }
+}
+
+/* ---- signals --------------------------------------------------------------------------------- */
+
 static void take_signals(struct gateway *gateway) {
   struct signalfd_siginfo info;
   while (read(gateway->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-    if (info.ssi_signo == SIGHUP && gateway->drain_at_ms == 0) reload(gateway);
+    if (info.ssi_signo == SIGHUP && gateway->drain_at_ms == 0 && !reload_is_put_off(gateway))
+      reload(gateway);
     if (info.ssi_signo == SIGUSR1 && gateway->shared.access_log)
       access_log_reopen(gateway->shared.access_log);
+    if (info.ssi_signo == SIGUSR2) asked_to_upgrade(gateway);
     if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) asked_to_stop(gateway);
   }
 }
 
 static void take_wishes(struct gateway *gateway) {
   if (!control_wants_reload(gateway)) return;
-  if (gateway->drain_at_ms == 0)
-    reload(gateway);
-  else
+  if (gateway->drain_at_ms != 0)
     control_answer(gateway, control_asked(gateway));
+  else if (!reload_is_put_off(gateway))
+    reload(gateway);
+}
+
+/* A successor has a watch of its own. */
+static bool minds_files(const struct gateway *gateway) {
+  return gateway->drain_at_ms == 0 && !handover_is_under_way(&gateway->handover);
 }
 
 /* Files have events, or have been quiet since. */
@@ -447,7 +560,7 @@ static void take_file_events(struct gateway *gateway) {
   struct file_watch *watch = gateway->watch;
   const int64_t now_ms = clock_monotonic_ms();
   file_watch_take(watch, now_ms);
-  if (gateway->drain_at_ms != 0 || file_watch_due_ms(watch) == 0) return;
+  if (!minds_files(gateway) || file_watch_due_ms(watch) == 0) return;
   if (file_watch_due_ms(watch) > now_ms || !file_watch_has_changed(watch)) return;
   log_write(LOG_INFO, "files have changed");
   reload(gateway);
@@ -466,7 +579,7 @@ static bool workers_are_done(struct gateway *gateway) {
 /* `wait_ms` (-1: for ever), or less if files are to be looked at before. */
 static int until_files_are_due(const struct gateway *gateway, int wait_ms) {
   const int64_t due_ms = file_watch_due_ms(gateway->watch);
-  if (due_ms == 0 || gateway->drain_at_ms != 0) return wait_ms;
+  if (due_ms == 0 || !minds_files(gateway)) return wait_ms;
   const int64_t left_ms = due_ms - clock_monotonic_ms();
   if (left_ms <= 0) return 0;
   return wait_ms < 0 || left_ms < wait_ms ? (int)left_ms : wait_ms;
@@ -488,9 +601,11 @@ static void serve(struct gateway *gateway) {
     }
     struct pollfd watched[] = {{.fd = gateway->signals, .events = POLLIN},
                                {.fd = gateway->control.fd, .events = POLLIN},
-                               {.fd = file_watch_fd(gateway->watch), .events = POLLIN}};
-    (void)poll(watched, 3, until_files_are_due(gateway, wait_ms));
+                               {.fd = file_watch_fd(gateway->watch), .events = POLLIN},
+                               {.fd = handover_fd(&gateway->handover), .events = POLLIN}};
+    (void)poll(watched, 4, until_files_are_due(gateway, wait_ms));
     take_signals(gateway);
+    take_handover(gateway);
     take_wishes(gateway);
     take_file_events(gateway);
   }
@@ -528,14 +643,18 @@ static void gateway_deinit(struct gateway *gateway) {
   name_set_free(gateway->shared.resolver, &gateway->names);
   breakers_free(&gateway->shared.breakers);
   resolver_stop(&gateway->shared.resolver);
+  handover_deinit(&gateway->handover);
   if (gateway->signals >= 0) (void)close(gateway->signals);
 }
 
 int gateway_run(const struct gateway_options *options) {
   struct gateway gateway = {.config_path = options->config_path,
+                            .restart = options->restart,
                             .admin = options->admin,
                             .control = {.fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER},
                             .admin_fd = -1,
+                            .admin_listener = -1,
+                            .handover = {.launcher = -1, .link = -1},
                             .signals = -1};
   (void)sem_init(&gateway.taken, 0, 0);
   bool started = gateway_start(&gateway);

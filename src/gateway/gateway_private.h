@@ -8,6 +8,7 @@
 #include "adit/gateway.h"
 #include "adit/overrides.h"
 #include "adit/text.h"
+#include "handover.h"
 #include "listeners.h"
 #include "worker.h"
 
@@ -40,6 +41,8 @@ struct control {
 
 struct gateway {
   const char *config_path;
+  const char *const *restart;
+  struct handover handover;
   struct fixed fixed;    /* as it was at start */
   struct policy *policy; /* changed by the main thread only */
   struct overrides *overrides;
@@ -48,6 +51,7 @@ struct gateway {
   const struct gateway_admin *admin; /* NULL: none */
   void *admin_server;                /* of `admin`; NULL: it does not run */
   int admin_fd;                      /* until the server has it; -1: none */
+  int admin_listener;                /* the same, also when the server has it */
   int64_t started_ms;
   struct listeners listeners; /* until the workers have them */
   struct worker_shared shared;
@@ -60,6 +64,7 @@ struct gateway {
   int signals;           /* signalfd */
   enum stop_stage stop;
   int64_t drain_at_ms; /* when drain_delay is over; 0: not asked to stop */
+  bool is_asked;       /* to stop by a signal: the next one means now */
 };
 
 /* ---- the main thread's side of control.c ----------------------------------------------------- */

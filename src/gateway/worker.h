@@ -43,6 +43,7 @@ struct listener {
   struct worker *worker;
   int fd;
   bool shared; /* other workers take from the same queue */
+  bool copy;   /* of another worker's descriptor */
 };
 
 /* The worker's view of one policy. Exchanges that began under it hold a reference. */

@@ -132,6 +132,7 @@ START_TEST(has_defaults)
   ck_assert_int_eq(config->timeouts.body_ms, 30000);
   ck_assert_int_eq(config->timeouts.drain_ms, 30000);
   ck_assert_int_eq(config->timeouts.drain_delay_ms, 0);
+  ck_assert_int_eq(config->timeouts.upgrade_ms, 60000);
   ck_assert_int_eq(config->timeouts.tunnel_ms, 3600000);
   ck_assert_int_eq(config->dns_refresh_ms, 5000);
   ck_assert(config->via && !config->drop_untrusted);
@@ -201,7 +202,7 @@ static const char example[] =
     "    \"chunk_extension_bytes\": \"0B\", \"trailer_bytes\": \"1KiB\",\n"
     "    \"connections\": 5000, \"connections_per_address\": 20, \"mirrors\": 30 },\n"
     "  \"timeouts\": { \"header\": \"5s\", \"idle\": \"1m\", \"body\": \"1h\", \"drain\": \"0s\", "
-    "\"drain_delay\": \"10s\", \"tunnel\": \"7d\" },\n"
+    "\"drain_delay\": \"10s\", \"tunnel\": \"7d\", \"upgrade\": \"3m\" },\n"
     "  \"dns\": { \"refresh\": \"1m\" },\n"
     "  \"via\": false, \"drop_untrusted_headers\": true, \"traceparent\": \"pass\", \"upgrades\": "
     "[\"websocket\", "
@@ -345,6 +346,7 @@ START_TEST(reads_the_example)
   ck_assert_int_eq(config->timeouts.body_ms, 3600000);
   ck_assert_int_eq(config->timeouts.drain_ms, 0);
   ck_assert_int_eq(config->timeouts.drain_delay_ms, 10000);
+  ck_assert_int_eq(config->timeouts.upgrade_ms, 180000);
   ck_assert_int_eq(config->timeouts.tunnel_ms, 7 * 24 * 3600000);
   ck_assert_int_eq(config->dns_refresh_ms, 60000);
   ck_assert_uint_eq(config->upgrade_count, 2);
@@ -385,7 +387,7 @@ START_TEST(refuses_fragments)
        "14: error: timeouts: unknown key 'heder' (did you mean 'header'?)"},
       {"\"timeouts\": {\"xxxxxxxx\": \"1s\"}",
        "14: error: timeouts: unknown key 'xxxxxxxx' (known here: header idle body tunnel "
-       "drain drain_delay)"},
+       "drain drain_delay upgrade)"},
       {"\"timeouts\": [\"1s\"]", "13: error: timeouts must be an object, not array (write { … })"},
       {"\"$schema\": 7",
        "12: error: configuration: '$schema' must be a string, not number "
@@ -450,6 +452,8 @@ START_TEST(refuses_fragments)
       {"\"upgrades\": [\"HTTP/2.0\"]",
        "14: error: upgrades: 'HTTP/2.0' is not the name of a protocol (a name without a version, "
        "like \"websocket\")"},
+      {"\"timeouts\": {\"upgrade\": \"0s\"}",
+       "25: error: timeouts: 'upgrade' must be from 1ms to 1h"},
       {"\"timeouts\": {\"drain_delay\": \"61m\"}",
        "29: error: timeouts: 'drain_delay' must be from 0s to 1h"},
       /* Sizes. */
