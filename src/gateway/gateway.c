@@ -324,6 +324,8 @@ static bool gateway_start(struct gateway *gateway) {
   if (!fill_standard_streams() || !control_init(gateway)) return false;
   size_t descriptors = raise_descriptor_limit();
   if (!handover_init(&gateway->handover, gateway->restart)) return false;
+  /* Of a successor the one before it tells, who is the service's process until then. */
+  manager_init(&gateway->manager, !handover_is_on_trial(&gateway->handover));
   gateway->signals = signals_open();
   gateway->watch = file_watch_new();
   if (gateway->signals < 0 || !gateway->watch || !load_first(gateway)) return false;
@@ -355,6 +357,7 @@ static bool gateway_start(struct gateway *gateway) {
   log_stop_waiting();
   control_set_stage(gateway, GATEWAY_SERVING);
   log_ready(&ready);
+  manager_ready(&gateway->manager, policy_route_count(gateway->policy));
   handover_ready(&gateway->handover);
   return true;
 }
@@ -407,6 +410,7 @@ static void take_over(struct gateway *gateway, struct policy *policy, bool whole
 
 static void reload(struct gateway *gateway) {
   const uint64_t asked = control_asked(gateway);
+  manager_reloading(&gateway->manager);
   struct diags *diags = diags_new();
   struct policy_options options = {.config_path = gateway->config_path,
                                    .previous = gateway->policy,
@@ -424,6 +428,7 @@ static void reload(struct gateway *gateway) {
     control_publish(gateway, NULL, NULL, GATEWAY_REFUSED, diags);
     log_write(LOG_ERROR, "reload refused: the running configuration goes on as it was");
   }
+  manager_ready(&gateway->manager, policy_route_count(gateway->policy));
   control_answer(gateway, asked);
 }
 
@@ -438,6 +443,7 @@ static void begin_drain(struct gateway *gateway, int64_t delay_ms) {
   gateway->drain_at_ms = clock_monotonic_ms() + delay_ms;
   overrides_stop_saving(gateway->overrides);
   control_set_stage(gateway, GATEWAY_DRAINING);
+  manager_stopping(&gateway->manager);
   log_write(LOG_INFO, "draining");
 }
 
@@ -487,20 +493,23 @@ static void asked_to_upgrade(struct gateway *gateway) {
   }
   /* The workers do not touch their lists until they are told to stop, by this thread. */
   size_t n = listening_sockets(gateway, sockets, UPGRADE_SOCKETS_MAX);
-  (void)handover_ask(&gateway->handover, sockets, n, gateway->admin_listener >= 0,
-                     policy_config(gateway->policy)->timeouts.upgrade_ms);
+  if (handover_ask(&gateway->handover, sockets, n, gateway->admin_listener >= 0,
+                   policy_config(gateway->policy)->timeouts.upgrade_ms))
+    manager_status(&gateway->manager, "starting a new process");
 }
 
 /* The successor takes from the same queues. This one is still "serving": a last question to its
  * admin server is about the service, which goes on. */
 static void step_down(struct gateway *gateway) {
   if (gateway->admin_server) gateway->admin->leave(gateway->admin_server);
+  manager_hand_over(&gateway->manager, gateway->handover.successor);
   gateway->drain_at_ms = clock_monotonic_ms();
   log_write(LOG_INFO, "draining");
 }
 
 static void go_on_alone(struct gateway *gateway) {
   log_write(LOG_INFO, "upgrade: process %ld goes on alone", (long)getpid());
+  manager_speak(&gateway->manager);
   /* It may have been renamed between the start and now, and only the other one told. */
   if (gateway->shared.access_log) access_log_reopen(gateway->shared.access_log);
 }
@@ -510,6 +519,7 @@ static void take_handover(struct gateway *gateway) {
     case HANDOVER_NOTHING:
       return;
     case HANDOVER_FAILED:
+      manager_status(&gateway->manager, "serving; an upgrade has failed");
       if (gateway->handover.reload) reload(gateway);
       return;
     case HANDOVER_DONE:
@@ -576,13 +586,17 @@ static bool workers_are_done(struct gateway *gateway) {
   return true;
 }
 
+/* Of two times to wait; -1: for ever. */
+static int sooner(int a_ms, int b_ms) {
+  return b_ms >= 0 && (a_ms < 0 || b_ms < a_ms) ? b_ms : a_ms;
+}
+
 /* `wait_ms` (-1: for ever), or less if files are to be looked at before. */
 static int until_files_are_due(const struct gateway *gateway, int wait_ms) {
   const int64_t due_ms = file_watch_due_ms(gateway->watch);
   if (due_ms == 0 || !minds_files(gateway)) return wait_ms;
   const int64_t left_ms = due_ms - clock_monotonic_ms();
-  if (left_ms <= 0) return 0;
-  return wait_ms < 0 || left_ms < wait_ms ? (int)left_ms : wait_ms;
+  return sooner(wait_ms, left_ms > 0 ? (int)left_ms : 0);
 }
 
 static void serve(struct gateway *gateway) {
@@ -603,7 +617,8 @@ static void serve(struct gateway *gateway) {
                                {.fd = gateway->control.fd, .events = POLLIN},
                                {.fd = file_watch_fd(gateway->watch), .events = POLLIN},
                                {.fd = handover_fd(&gateway->handover), .events = POLLIN}};
-    (void)poll(watched, 4, until_files_are_due(gateway, wait_ms));
+    wait_ms = sooner(until_files_are_due(gateway, wait_ms), manager_ping(&gateway->manager));
+    (void)poll(watched, 4, wait_ms);
     take_signals(gateway);
     take_handover(gateway);
     take_wishes(gateway);
@@ -644,6 +659,7 @@ static void gateway_deinit(struct gateway *gateway) {
   breakers_free(&gateway->shared.breakers);
   resolver_stop(&gateway->shared.resolver);
   handover_deinit(&gateway->handover);
+  manager_deinit(&gateway->manager);
   if (gateway->signals >= 0) (void)close(gateway->signals);
 }
 
@@ -655,6 +671,7 @@ int gateway_run(const struct gateway_options *options) {
                             .admin_fd = -1,
                             .admin_listener = -1,
                             .handover = {.launcher = -1, .link = -1},
+                            .manager = {.fd = -1},
                             .signals = -1};
   (void)sem_init(&gateway.taken, 0, 0);
   bool started = gateway_start(&gateway);

@@ -10,6 +10,7 @@
 #include "adit/text.h"
 #include "handover.h"
 #include "listeners.h"
+#include "manager.h"
 #include "worker.h"
 
 enum {
@@ -43,6 +44,7 @@ struct gateway {
   const char *config_path;
   const char *const *restart;
   struct handover handover;
+  struct manager manager;
   struct fixed fixed;    /* as it was at start */
   struct policy *policy; /* changed by the main thread only */
   struct overrides *overrides;

@@ -15,8 +15,9 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 UNITS = ROOT / "packaging/systemd"
 EXPOSURE_MAX = 15  # tenths, of systemd-analyze security; what is left is the network, mostly
-# What the process calls before its own filter holds.
-AT_START = {"bind", "capset", "execve", "listen", "prctl", "seccomp", "setsockopt", "signalfd4"}
+# What the process calls before its own filter holds, and what its launcher does.
+AT_START = {"bind", "capset", "clone", "close_range", "dup2", "dup3", "execve", "kill", "listen", "prctl", "seccomp",
+            "setsockopt", "signalfd4", "socketpair", "wait4"}
 
 
 def said(*command, status=0):
@@ -149,6 +150,14 @@ def check_system_calls(_adit):
         yield "the tables of src/sandbox/filter.c are not found"
     for call in sorted((needed | AT_START) - allowed):
         yield f"SystemCallFilter does not allow {call}"
+
+
+def check_notify(_adit):
+    """systemd waits for the gateway to serve, and believes the main process only."""
+    unit = (UNITS / "adit.service").read_text()
+    for line in ("Type=notify", "NotifyAccess=main", "ExecReload=/bin/kill -HUP $MAINPID"):
+        if line not in unit.splitlines():
+            yield f"the service has no {line}"
 
 
 def check_user(_adit):
