@@ -60,9 +60,13 @@ int gateway_run(const struct gateway_options *options);
 enum gateway_stage {
   GATEWAY_STARTING, /* workers do not run yet */
   GATEWAY_SERVING,
-  GATEWAY_DRAINING /* from the first signal to stop on, drain_delay included */
+  GATEWAY_UPGRADING, /* as well; but a successor starts, and may not see what is changed now */
+  GATEWAY_SUCCEEDED, /* another process serves instead, and is ready; this one drains */
+  GATEWAY_DRAINING   /* from the first signal to stop on, drain_delay included */
 };
 enum gateway_stage gateway_stage(const struct gateway *gateway);
+/* Whether requests are welcome, to this process or its successor: what /readyz says. */
+bool gateway_is_ready(const struct gateway *gateway);
 
 /* The policy that counts for new requests, with a reference for the caller. */
 struct policy *gateway_policy_ref(struct gateway *gateway);

@@ -18,17 +18,31 @@ static void answer_load(struct admin *admin, struct answer *answer) {
   answer_json(answer, whole ? 200 : 422);
 }
 
+static void answer_reload(struct admin *admin, struct answer *answer) {
+  switch (gateway_stage(admin->gateway)) {
+    case GATEWAY_SERVING:
+    case GATEWAY_UPGRADING:
+      answer_load(admin, answer);
+      return;
+    case GATEWAY_SUCCEEDED:
+      answer_error(answer, 503, "another process has just taken over: ask once more");
+      return;
+    case GATEWAY_STARTING:
+    case GATEWAY_DRAINING:
+      answer_error(answer, 503, "nothing is reloaded while the gateway starts or drains");
+      return;
+  }
+}
+
 /* Called again when it is over. */
 void ask_reload(struct admin *admin, const struct request *request, struct answer *answer) {
   (void)request;
-  if (answer->reload == 0 && gateway_stage(admin->gateway) == GATEWAY_SERVING)
+  enum gateway_stage stage = gateway_stage(admin->gateway);
+  if (answer->reload == 0 && (stage == GATEWAY_SERVING || stage == GATEWAY_UPGRADING))
     answer->reload = gateway_ask_reload(admin->gateway);
   if (answer->reload != 0 && !gateway_reload_is_over(admin->gateway, answer->reload)) return;
   answer->reload = 0;
-  if (gateway_stage(admin->gateway) == GATEWAY_SERVING)
-    answer_load(admin, answer);
-  else
-    answer_error(answer, 503, "nothing is reloaded while the gateway starts or drains");
+  answer_reload(admin, answer);
 }
 
 /* ---- explain --------------------------------------------------------------------------------- */

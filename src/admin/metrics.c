@@ -140,7 +140,7 @@ static void add_process(struct admin *admin, struct text *out) {
                 "1, with a hash of adit.json and the rule files as they are served");
   text_printf(out, "adit_config_info{hash=\"%.*s\"} 1\n", STR_ARG(policy_hash(policy)));
   add_gauge(out, "ready", "whether new requests are welcome, as /readyz says",
-            gateway_stage(admin->gateway) == GATEWAY_SERVING);
+            gateway_is_ready(admin->gateway));
   add_seconds(out, "uptime_seconds", "since the start", gauges.uptime_ms);
   add_gauge(out, "workers", "threads that serve", gauges.workers);
   add_gauge(out, "routes", "routes that are served", policy_route_count(policy));

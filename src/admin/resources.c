@@ -47,6 +47,8 @@ static void ask_readyz(struct admin *admin, const struct request *request, struc
       answer_text(answer, 503, STR("starting\n"));
       return;
     case GATEWAY_SERVING:
+    case GATEWAY_UPGRADING:
+    case GATEWAY_SUCCEEDED:
       answer_text(answer, 200, STR("ready\n"));
       return;
     case GATEWAY_DRAINING:

@@ -250,6 +250,10 @@ static struct str stage_name(enum gateway_stage stage) {
       return STR("starting");
     case GATEWAY_SERVING:
       return STR("serving");
+    case GATEWAY_UPGRADING:
+      return STR("upgrading");
+    case GATEWAY_SUCCEEDED:
+      return STR("succeeded");
     case GATEWAY_DRAINING:
       break;
   }

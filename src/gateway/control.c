@@ -110,6 +110,11 @@ enum gateway_stage gateway_stage(const struct gateway *gateway) {
   return (enum gateway_stage)atomic_load(&gateway->control.stage);
 }
 
+bool gateway_is_ready(const struct gateway *gateway) {
+  enum gateway_stage stage = gateway_stage(gateway);
+  return stage != GATEWAY_STARTING && stage != GATEWAY_DRAINING;
+}
+
 struct policy *gateway_policy_ref(struct gateway *gateway) {
   pthread_mutex_lock(&gateway->control.lock);
   struct policy *policy = policy_ref(gateway->policy);

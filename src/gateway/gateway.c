@@ -494,14 +494,16 @@ static void asked_to_upgrade(struct gateway *gateway) {
   /* The workers do not touch their lists until they are told to stop, by this thread. */
   size_t n = listening_sockets(gateway, sockets, UPGRADE_SOCKETS_MAX);
   if (handover_ask(&gateway->handover, sockets, n, gateway->admin_listener >= 0,
-                   policy_config(gateway->policy)->timeouts.upgrade_ms))
+                   policy_config(gateway->policy)->timeouts.upgrade_ms)) {
+    control_set_stage(gateway, GATEWAY_UPGRADING);
     manager_status(&gateway->manager, "starting a new process");
+  }
 }
 
-/* The successor takes from the same queues. This one is still "serving": a last question to its
- * admin server is about the service, which goes on. */
+/* The successor takes from the same queues. */
 static void step_down(struct gateway *gateway) {
   if (gateway->admin_server) gateway->admin->leave(gateway->admin_server);
+  control_set_stage(gateway, GATEWAY_SUCCEEDED);
   manager_hand_over(&gateway->manager, gateway->handover.successor);
   gateway->drain_at_ms = clock_monotonic_ms();
   log_write(LOG_INFO, "draining");
@@ -519,6 +521,7 @@ static void take_handover(struct gateway *gateway) {
     case HANDOVER_NOTHING:
       return;
     case HANDOVER_FAILED:
+      control_set_stage(gateway, GATEWAY_SERVING);
       manager_status(&gateway->manager, "serving; an upgrade has failed");
       if (gateway->handover.reload) reload(gateway);
       return;

@@ -203,6 +203,30 @@ def test_reload_in_the_middle(bench):
         assert served_by(bench) == "v1"
 
 
+def test_reload_that_waits_for_the_upgrade(bench):
+    """Asked for over the admin server: who asks is not told that it is done before it is."""
+    real = own_program(bench)
+    bench.start(config={**ADMIN, "timeouts": {"drain": "60s"}})
+    with upgrades(bench) as family:
+        gate = os.path.join(bench.directory.name, "gate")
+        os.mkfifo(gate)
+        for script, status, said in ((f'read _ <"{gate}"\nexit 1\n', 200, b'"outcome":"loaded"'),
+                                     (f'read _ <"{gate}"\nexec "{real}" "$@"\n', 503, b"has just taken over")):
+            replace_program(bench, script)
+            since = len(bench.gateway.lines)
+            family.signal(signal.SIGUSR2)
+            family.wait_line("starting a new process", since)
+            with open(gate, "w", encoding="ascii"):
+                asking = bench.client(port=admin_port(bench))
+                asking.send(request("POST /api/v1/reload HTTP/1.1", "Host: localhost"))
+                while json.loads(ask_admin(bench, "GET /api/v1/status").body)["stage"] != "upgrading":
+                    pass
+                assert ask_admin(bench, "GET /readyz").status == 200
+            answer = asking.read_response("POST")
+            assert answer.status == status and said in answer.body, (answer.head, answer.body)
+        family.expect_end(family.expect_upgrade(since))
+
+
 def test_both_are_told_to_stop(bench):
     """As a service manager does: the first signal lets the old one go on draining."""
     bench.start(config={"timeouts": {"drain": "60s"}})
