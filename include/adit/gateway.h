@@ -31,6 +31,9 @@ struct gateway_admin {
   void *(*start)(struct gateway *gateway, int fd);
   /* A load has ended, or the gateway drains: answers that wait for it can be given. */
   void (*notify)(void *admin);
+  /* Returns when everything that was begun to be answered has been, so that what is asked from now
+   * on sees the gateway's stage of now. */
+  void (*settle)(void *admin);
   /* Accepts no connection any more: from now on another process does, from the same socket. Who is
    * connected already is answered. Returns when that holds. */
   void (*leave)(void *admin);

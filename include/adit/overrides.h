@@ -55,8 +55,18 @@ typedef void overrides_say_fn(void *context, struct str line);
 bool overrides_adopt(struct overrides *overrides, const struct policy *policy,
                      overrides_say_fn *say, void *context) __attribute__((warn_unused_result));
 
-/* From now on the state file is left to another process, which takes this one's place. */
+/* From now on the state file is left to another process, which takes this one's place, */
 void overrides_stop_saving(struct overrides *overrides);
+/* or after all does not; or whose place this one takes. */
+void overrides_resume_saving(struct overrides *overrides);
+/*
+ * The other process has stopped saving, and leaves the state file to this one, which has loaded it
+ * before: what was changed there since counts, in all threads, but for routes whose file has
+ * another state here. False: as with overrides_load(); what was known goes on. Not to be called
+ * while another thread may say anything.
+ */
+bool overrides_take_over(struct overrides *overrides, struct diags *diags)
+    __attribute__((warn_unused_result));
 
 /* ---- saying ---------------------------------------------------------------------------------- */
 

@@ -38,11 +38,12 @@ static int wait_ms(const struct admin *admin) {
 }
 
 /* Here, as the daemon is this thread's. */
-static void leave_if_asked(struct admin *admin) {
+static void do_as_asked(struct admin *admin) {
+  if (atomic_exchange(&admin->settling, false)) (void)sem_post(&admin->done);
   if (!atomic_exchange(&admin->leaving, false)) return;
   MHD_socket fd = MHD_quiesce_daemon(admin->daemon);
   if (fd != MHD_INVALID_SOCKET) (void)close(fd);
-  (void)sem_post(&admin->left);
+  (void)sem_post(&admin->done);
 }
 
 static void *serve(void *argument) {
@@ -55,7 +56,7 @@ static void *serve(void *argument) {
     while (read(admin->wake, &count, sizeof(count)) > 0) continue;
     admin->now_ms = clock_monotonic_ms();
     admin->has_closed = false;
-    leave_if_asked(admin);
+    do_as_asked(admin);
     connections_resume(admin, false);
     (void)MHD_run(admin->daemon);
     connections_expire(admin);
@@ -93,7 +94,7 @@ static bool start_daemon(struct admin *admin, int fd) {
 static void stop_daemon(struct admin *admin) {
   if (admin->daemon) MHD_stop_daemon(admin->daemon); /* closes the listening socket */
   if (admin->wake >= 0) (void)close(admin->wake);
-  (void)sem_destroy(&admin->left);
+  (void)sem_destroy(&admin->done);
   free(admin);
 }
 
@@ -109,7 +110,7 @@ static void *admin_start(struct gateway *gateway, int fd) {
   struct admin *admin = calloc(1, sizeof(*admin));
   if (admin) {
     admin->gateway = gateway;
-    (void)sem_init(&admin->left, 0, 0);
+    (void)sem_init(&admin->done, 0, 0);
     admin->loopback = serves_loopback(gateway);
     admin->now_ms = clock_monotonic_ms();
     admin->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -130,11 +131,20 @@ static void admin_notify(void *context) {
   ring(context);
 }
 
+static void ask_thread(struct admin *admin, atomic_bool *for_what) {
+  atomic_store(for_what, true);
+  ring(admin);
+  while (sem_wait(&admin->done) != 0 && errno == EINTR) continue;
+}
+
+static void admin_settle(void *context) {
+  struct admin *admin = context;
+  ask_thread(admin, &admin->settling);
+}
+
 static void admin_leave(void *context) {
   struct admin *admin = context;
-  atomic_store(&admin->leaving, true);
-  ring(admin);
-  while (sem_wait(&admin->left) != 0 && errno == EINTR) continue;
+  ask_thread(admin, &admin->leaving);
 }
 
 static void admin_stop(void *context) {
@@ -148,5 +158,6 @@ static void admin_stop(void *context) {
 const struct gateway_admin admin_server = {.descriptors = ADMIN_CONNECTIONS_MAX + 4,
                                            .start = admin_start,
                                            .notify = admin_notify,
+                                           .settle = admin_settle,
                                            .leave = admin_leave,
                                            .stop = admin_stop};

@@ -34,9 +34,10 @@ struct admin {
   bool loopback; /* the address that it serves on */
   pthread_t thread;
   atomic_bool stopping;
-  atomic_bool leaving; /* another process accepts, */
-  sem_t left;          /* and this one does not any more */
-  int wake;            /* eventfd: the main thread has news */
+  atomic_bool settling, leaving; /* the main thread waits for a turn of the loop, or for its end of
+                                    accepting */
+  sem_t done;                    /* with that */
+  int wake;                      /* eventfd: the main thread has news */
   struct MHD_Daemon *daemon;
   int epoll; /* the daemon's */
   int64_t now_ms;

@@ -149,9 +149,17 @@ static void answer_outcome(struct admin *admin, enum override_outcome outcome, s
   }
 }
 
+/* Nothing is promised any more that the successor would not know of. */
+static bool is_handed_over(struct admin *admin, struct answer *answer) {
+  if (gateway_stage(admin->gateway) != GATEWAY_SUCCEEDED) return false;
+  answer_error(answer, 503, "another process is just taking over: ask once more");
+  return true;
+}
+
 static void set_state(struct admin *admin, struct str name, enum route_state state,
                       struct answer *answer) {
   char what[128];
+  if (is_handed_over(admin, answer)) return;
   enum override_outcome outcome =
       overrides_set_state(gateway_overrides(admin->gateway), name, state, clock_wall_ms());
   (void)snprintf(what, sizeof(what), "state '%s' from now on, whatever its file says",
@@ -162,6 +170,7 @@ static void set_state(struct admin *admin, struct str name, enum route_state sta
 
 void ask_take_state_back(struct admin *admin, const struct request *request,
                          struct answer *answer) {
+  if (is_handed_over(admin, answer)) return;
   enum override_outcome outcome =
       overrides_take_back(gateway_overrides(admin->gateway), request->name);
   if (outcome == OVERRIDE_DONE)

@@ -190,6 +190,8 @@ static bool take_overrides_up(struct gateway *gateway) {
   struct diags *diags = diags_new();
   gateway->overrides = diags ? overrides_new(config->state_file) : NULL;
   bool ok = gateway->overrides && overrides_load(gateway->overrides, diags);
+  /* The file is the other gateway's until this one is on its own. */
+  if (ok && handover_is_on_trial(&gateway->handover)) overrides_stop_saving(gateway->overrides);
   if (diags) log_diags(diags);
   diags_free(&diags);
   if (!ok) {
@@ -349,7 +351,7 @@ static bool gateway_start(struct gateway *gateway) {
   gateway->keyset = keyset_of(gateway, gateway->policy);
   take_names(gateway, config);
   if (!workers_init(gateway, count, clients_per_worker(descriptors, gateway, count)) ||
-      !start_admin(gateway))
+      (!handover_is_on_trial(&gateway->handover) && !start_admin(gateway)))
     return false;
   /* Before the workers run: what they own is theirs alone from then on. */
   struct gateway ready = *gateway;
@@ -503,10 +505,18 @@ static void asked_to_upgrade(struct gateway *gateway) {
 /* The successor takes from the same queues. */
 static void step_down(struct gateway *gateway) {
   if (gateway->admin_server) gateway->admin->leave(gateway->admin_server);
-  control_set_stage(gateway, GATEWAY_SUCCEEDED);
   manager_hand_over(&gateway->manager, gateway->handover.successor);
   gateway->drain_at_ms = clock_monotonic_ms();
   log_write(LOG_INFO, "draining");
+}
+
+/* What the admin server has promised by now stands in the state file, where the successor looks
+ * when it is told to go; from here on it promises nothing. */
+static void let_go(struct gateway *gateway) {
+  control_set_stage(gateway, GATEWAY_SUCCEEDED);
+  if (gateway->admin_server) gateway->admin->settle(gateway->admin_server);
+  overrides_stop_saving(gateway->overrides);
+  handover_go(&gateway->handover);
 }
 
 static void go_on_alone(struct gateway *gateway) {
@@ -514,14 +524,27 @@ static void go_on_alone(struct gateway *gateway) {
   manager_speak(&gateway->manager);
   /* It may have been renamed between the start and now, and only the other one told. */
   if (gateway->shared.access_log) access_log_reopen(gateway->shared.access_log);
+  struct diags *diags = diags_new();
+  if (!diags || !overrides_take_over(gateway->overrides, diags))
+    log_write(LOG_ERROR,
+              "what the process before this one was told of routes' states in the last "
+              "moments is not known: look at 'adit ctl status'");
+  if (diags) log_diags(diags);
+  diags_free(&diags);
+  /* Until now the one before was asked, which knew more. */
+  if (!start_admin(gateway)) log_write(LOG_ERROR, "it goes on without the admin server");
 }
 
 static void take_handover(struct gateway *gateway) {
   switch (handover_take(&gateway->handover)) {
     case HANDOVER_NOTHING:
       return;
+    case HANDOVER_TO_GO:
+      let_go(gateway);
+      return;
     case HANDOVER_FAILED:
       control_set_stage(gateway, GATEWAY_SERVING);
+      overrides_resume_saving(gateway->overrides);
       manager_status(&gateway->manager, "serving; an upgrade has failed");
       if (gateway->handover.reload) reload(gateway);
       return;

@@ -196,9 +196,7 @@ static enum handover_event take_launcher(struct handover *handover) {
   if (message.word == LAUNCHER_READY) {
     handover->stage = HANDOVER_READY;
     handover->successor = (pid_t)message.number;
-    /* Where it cannot be told, it is gone, and the next look says so. */
-    (void)launcher_tell(handover->launcher, LAUNCHER_GO, handover->reload, NULL, NULL, 0);
-    handover->reload = false;
+    return HANDOVER_TO_GO;
   }
   if (message.word != LAUNCHER_DONE) return HANDOVER_NOTHING;
   handover->stage = HANDOVER_OVER;
@@ -207,6 +205,12 @@ static enum handover_event take_launcher(struct handover *handover) {
     log_write(LOG_WARNING, "a reload was asked for in that moment: ask process %ld again",
               (long)handover->successor);
   return HANDOVER_DONE;
+}
+
+void handover_go(struct handover *handover) {
+  /* Where it cannot be told, it is gone, and the next look says so. */
+  (void)launcher_tell(handover->launcher, LAUNCHER_GO, handover->reload, NULL, NULL, 0);
+  handover->reload = false;
 }
 
 enum handover_event handover_take(struct handover *handover) {

@@ -52,11 +52,14 @@ bool handover_ask(struct handover *handover, const int *sockets, size_t n, bool 
 /* Calls off what is under way: a successor that serves drains, another is killed. */
 void handover_call_off(struct handover *handover);
 
+/* Tells the successor that it is on its own from now on; what comes of that is an event. */
+void handover_go(struct handover *handover);
 /* To be polled for reading; -1: there is nothing to wait for. */
 int handover_fd(const struct handover *handover);
 
 enum handover_event {
   HANDOVER_NOTHING,
+  HANDOVER_TO_GO,        /* the successor serves: handover_go() is next */
   HANDOVER_FAILED,       /* logged; the gateway goes on as before */
   HANDOVER_DONE,         /* the successor serves, and this gateway is to drain */
   HANDOVER_ALONE,        /* this successor is on its own */

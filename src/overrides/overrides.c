@@ -199,6 +199,65 @@ void overrides_stop_saving(struct overrides *overrides) {
   pthread_mutex_unlock(&overrides->lock);
 }
 
+void overrides_resume_saving(struct overrides *overrides) {
+  pthread_mutex_lock(&overrides->lock);
+  overrides->has_stopped_saving = false;
+  pthread_mutex_unlock(&overrides->lock);
+}
+
+static const struct override_info *find_item(const struct override_info *items, size_t n,
+                                             const struct entry *entry) {
+  for (size_t i = 0; i < n; i++)
+    if (strcmp(items[i].route, entry->info.route) == 0) return &items[i];
+  return NULL;
+}
+
+/* Of routes that wait for their file and that this process has not known. False: memory. */
+static bool add_unknown(struct overrides *overrides, const struct override_info *items, size_t n) {
+  struct entry **room = realloc(overrides->entries, (overrides->n + n + 1) * sizeof(*room));
+  if (!room) return false;
+  overrides->entries = room;
+  for (size_t i = 0; i < n; i++) {
+    if (find_entry(overrides, str_from_cstr(items[i].route))) continue;
+    struct entry *entry = entry_new(str_from_cstr(items[i].route));
+    if (!entry) return false;
+    entry->info.file_state = items[i].file_state;
+    override_begin(overrides, entry, items[i].state, items[i].since_ms);
+    overrides->entries[overrides->n++] = entry;
+  }
+  return true;
+}
+
+static bool take_changes(struct overrides *overrides, const struct override_info *items, size_t n) {
+  for (size_t i = 0; i < overrides->n; i++) {
+    struct entry *entry = overrides->entries[i];
+    const struct override_info *item = find_item(items, n, entry);
+    if (item && (entry->info.is_waiting || item->file_state == entry->info.file_state)) {
+      entry->info.file_state = item->file_state;
+      override_begin(overrides, entry, item->state, item->since_ms);
+    } else {
+      override_end(overrides, entry);
+      if (item) overrides->changes++; /* the file of here has the last word */
+    }
+  }
+  return add_unknown(overrides, items, n);
+}
+
+bool overrides_take_over(struct overrides *overrides, struct diags *diags) {
+  struct override_info *items = NULL;
+  size_t n = 0;
+  overrides_resume_saving(overrides);
+  if (!overrides->path) return true;
+  if (!state_file_load(overrides->path, &items, &n, diags)) return false;
+  pthread_mutex_lock(&overrides->lock);
+  bool ok = take_changes(overrides, items, n);
+  bool is_saved = overrides->saved == overrides->changes;
+  pthread_mutex_unlock(&overrides->lock);
+  free(items);
+  if (ok && !is_saved) (void)overrides_save(overrides);
+  return ok;
+}
+
 /* ---- by whom routes are served --------------------------------------------------------------- */
 
 /* What a policy makes of the table, before anything is changed. */

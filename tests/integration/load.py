@@ -167,7 +167,7 @@ class Load:
 
     def __init__(self, clients=3, visitors=4):
         self.clients, self.visitors = clients, visitors
-        self.generations = []  # name, since when, until when (None: still)
+        self.generations = {}  # name: [since when, until when (None: still)]
         self.processes = []
         self.origin = self.spawn("origin")
         self.address = f"127.0.0.1:{int(self.origin.stdout.readline())}"
@@ -184,13 +184,11 @@ class Load:
 
     def begins(self, generation):
         """From now on, at the earliest."""
-        self.generations.append([generation, time.monotonic(), None])
+        self.generations[generation] = [time.monotonic(), None]
 
     def ends(self, generation):
         """By now, at the latest."""
-        for one in self.generations:
-            if one[0] == generation:
-                one[2] = time.monotonic()
+        self.generations[generation][1] = time.monotonic()
 
     def answered(self):
         total = 0
@@ -213,8 +211,8 @@ class Load:
         return json.loads(out)
 
     def is_allowed(self, began, ended, generation):
-        return any(name == generation and since <= ended and (until is None or began <= until)
-                   for name, since, until in self.generations)
+        since, until = self.generations.get(generation, (ended + 1, None))
+        return since <= ended and (until is None or began <= until)
 
     def account(self):
         """Ends it; counts, when all is well."""
@@ -230,7 +228,7 @@ class Load:
         unasked = [name for name in seen if name not in names]
         assert not (lost or doubled or unasked), (lost[:5], doubled[:5], unasked[:5])
         wrong = [answer for answer in answers if not self.is_allowed(*answer[1:])]
-        assert not wrong, (wrong[:5], self.generations)
+        assert not wrong, [(answer, self.generations.get(answer[3])) for answer in wrong[:5]]
         counts = sum((collections.Counter(result["counts"]) for result in results), collections.Counter())
         assert counts["requests"] == len(answers) == len(seen)
         counts["generations"] = len({generation for *_, generation in answers})

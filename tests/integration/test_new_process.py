@@ -227,6 +227,59 @@ def test_reload_that_waits_for_the_upgrade(bench):
         family.expect_end(family.expect_upgrade(since))
 
 
+def start_gated(bench, family, real):
+    """An upgrade whose new process does not begin before what is given is closed."""
+    gate = os.path.join(bench.directory.name, "gate")
+    if not os.path.exists(gate):
+        os.mkfifo(gate)
+    # Under the name that is replaced: the next one is to be started by that, too.
+    replace_program(bench, f"""read _ <"{gate}"\nexec bash -c 'exec -a "$0" "$@"' "{bench.binary}" "{real}" "$@"\n""")
+    since = len(bench.gateway.lines)
+    family.signal(signal.SIGUSR2)
+    family.wait_line("starting a new process", since)
+    return open(gate, "w", encoding="ascii")
+
+
+def put_state(bench, state):
+    body = json.dumps({"state": state}).encode()
+    return ask_admin(bench, "PUT /api/v1/routes/shop/state", body=body)
+
+
+def test_emergency_stop_goes_over(bench):
+    """Also one that is said when the new process has read the state file already; the file is written by one at a time."""
+    answer_names(bench.v1, bench.canary)
+    real = own_program(bench)
+    bench.start(config={**ADMIN, "state_file": "state.json"}, rules=TO_CANARY)
+    with upgrades(bench) as family:
+        for state, served in (("off", "v1"), (None, "canary"), ("full", "canary"), ("off", "v1")):
+            since = len(bench.gateway.lines)
+            with start_gated(bench, family, real):
+                assert put_state(bench, state).status == 200
+                assert served_by(bench) == served
+            family.expect_end(family.expect_upgrade(since))
+            assert served_by(bench) == served
+            family.wait_line("goes on alone", since)
+            one = json.loads(ask_admin(bench, "GET /api/v1/routes/shop/state").body)
+            assert (one["override"] is not None) == (state is not None), one
+        assert put_state(bench, None).status == 200
+        assert "shop" not in pathlib.Path(bench.directory.name, "state.json").read_text(encoding="utf-8")
+
+
+def test_late_emergency_stop(bench):
+    """The new process has read the state file, and is about to serve: it looks once more."""
+    answer_names(bench.v1, bench.canary)
+    bench.start(config={**ADMIN, "state_file": "state.json"}, rules=TO_CANARY)
+    with upgrades(bench) as family:
+        for state, served in 2 * (("off", "v1"), ("on", "canary")):
+            since = len(bench.gateway.lines)
+            family.signal(signal.SIGUSR2)
+            while put_state(bench, state).status != 200:
+                pass  # in the moment of the change it says so
+            assert served_by(bench) == served
+            family.expect_end(family.expect_upgrade(since))
+            assert served_by(bench) == served
+
+
 def test_both_are_told_to_stop(bench):
     """As a service manager does: the first signal lets the old one go on draining."""
     bench.start(config={"timeouts": {"drain": "60s"}})

@@ -32,7 +32,7 @@ def run_upgrades(changing, n, began):
             changing.upgrade(family)
             show(done, n, changing, began)
         changing.load.wait_for(BETWEEN)
-        return changing.load.account()
+        return time.monotonic() - began, changing.load.account()
 
 
 def run_reloads(changing, n, began):
@@ -41,15 +41,15 @@ def run_reloads(changing, n, began):
         changing.reload()
         show(done, n, changing, began)
     changing.load.wait_for(BETWEEN)
-    return changing.load.account()
+    return time.monotonic() - began, changing.load.account()
 
 
 def run(bench, arguments):
     with under_load(bench, clients=arguments.clients, visitors=arguments.visitors) as changing:
         changing.start()
         began = time.monotonic()
-        counts = (run_upgrades if arguments.what == "upgrades" else run_reloads)(changing, arguments.n, began)
-        took = time.monotonic() - began
+        change = run_upgrades if arguments.what == "upgrades" else run_reloads
+        took, counts = change(changing, arguments.n, began)
         assert counts["generations"] == arguments.n + 1, "some configurations have not decided anything"
         assert counts["refused"] == 0, "connections were refused"
         print(f"{arguments.n} {arguments.what} in {took:.1f} s: {counts['requests']} requests ({counts['requests'] / took:.0f}/s) of "
