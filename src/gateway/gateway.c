@@ -2,7 +2,6 @@
  * gateway: the process: start, signals, reload, stop. Runs on the main thread; workers serve.
  *
  *   machine     descriptors, CPUs
- *   fixed       what a reload cannot change
  *   start       policy, listeners, giving up rights, overrides, resolver, the admin server,
  *               workers, the ready line
  *   reload      SIGHUP
@@ -24,7 +23,6 @@
 #include <unistd.h>
 
 #include "access_log.h"
-#include "adit/hash.h"
 #include "adit/log.h"
 #include "adit/sandbox.h"
 #include "adit/units.h"
@@ -40,9 +38,6 @@ enum {
   STOP_POLL_MS = 50,
   TAKEN_WITHIN_S = 1 /* a reload by all workers: one that is slower is not waited for */
 };
-
-static const char *const fixed_keys[FIXED_COUNT] = {"listen",  "workers",    "admin",     "user",
-                                                    "sandbox", "access_log", "state_file"};
 
 /* ---- machine --------------------------------------------------------------------------------- */
 
@@ -77,33 +72,6 @@ static bool fill_standard_streams(void) {
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
     if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd) return false;
   return true;
-}
-
-/* ---- what is fixed --------------------------------------------------------------------------- */
-
-static void fix_access_log(struct text *text, const struct config_access_log *log) {
-  text_printf(text, "%d %d %s\n", log->format, log->attributes, log->path);
-  for (size_t i = 0; i < log->redact_count; i++)
-    text_printf(text, "%.*s\n", STR_ARG(log->redact[i].name));
-  /* Not the key itself, which is wiped with its configuration. */
-  if (log->redact_key.p) text_printf(text, "%llx", (unsigned long long)digest_of(log->redact_key));
-}
-
-static void fixed_init(struct fixed *fixed, const struct config *config) {
-  for (size_t i = 0; i < FIXED_COUNT; i++) text_init(&fixed->values[i], SIZE_MAX - 1);
-  for (size_t i = 0; i < config->listen_count; i++)
-    text_printf(&fixed->values[FIXED_LISTEN], "%.*s\n", STR_ARG(config->listens[i].text));
-  text_printf(&fixed->values[FIXED_WORKERS], "%u", config->workers);
-  if (config->has_admin) text_add(&fixed->values[FIXED_ADMIN], config->admin.text);
-  if (config->user) text_add(&fixed->values[FIXED_USER], str_from_cstr(config->user));
-  text_printf(&fixed->values[FIXED_SANDBOX], "%d", config->sandbox);
-  if (config->has_access_log) fix_access_log(&fixed->values[FIXED_ACCESS_LOG], &config->access_log);
-  if (config->state_file)
-    text_add(&fixed->values[FIXED_STATE_FILE], str_from_cstr(config->state_file));
-}
-
-static void fixed_deinit(struct fixed *fixed) {
-  for (size_t i = 0; i < FIXED_COUNT; i++) text_deinit(&fixed->values[i]);
 }
 
 /* ---- start ----------------------------------------------------------------------------------- */
@@ -366,19 +334,6 @@ static bool gateway_start(struct gateway *gateway) {
 
 /* ---- reload ---------------------------------------------------------------------------------- */
 
-static void say_what_waits(const struct gateway *gateway, const struct config *config) {
-  struct fixed now;
-  fixed_init(&now, config);
-  for (size_t i = 0; i < FIXED_COUNT; i++) {
-    const struct text *at_start = &gateway->fixed.values[i];
-    if (text_failed(&now.values[i]) || text_failed(at_start)) continue;
-    if (str_eq(text_str(&now.values[i]), text_str(at_start))) continue;
-    log_write(LOG_WARNING, "%s: a change of '%s' is taken up at the next start", config->path,
-              fixed_keys[i]);
-  }
-  fixed_deinit(&now);
-}
-
 /* Gives the policy to all workers, and waits for them, though not for long: what is said to be
  * reloaded counts for whoever comes then. */
 static void hand_out(struct gateway *gateway, struct policy *policy) {
@@ -397,7 +352,7 @@ static void take_over(struct gateway *gateway, struct policy *policy, bool whole
                       struct diags *diags) {
   size_t routes = policy_route_count(policy);
   policy_tell_changes(gateway->policy, policy, log_line, NULL);
-  say_what_waits(gateway, policy_config(policy));
+  fixed_say_what_waits(&gateway->fixed, policy_config(policy));
   struct keyset *keyset = keyset_of(gateway, policy);
   resolver_set_refresh(gateway->shared.resolver, policy_config(policy)->dns_refresh_ms);
   take_names(gateway, policy_config(policy));

@@ -1,6 +1,6 @@
 /*
- * gateway_private: the process, for gateway.c (its life, on the main thread) and control.c (what
- * the admin server's thread asks).
+ * gateway_private: the process, for gateway.c (its life, on the main thread), fixed.c and control.c
+ * (what the admin server's thread asks).
  */
 #ifndef ADIT_GATEWAY_GATEWAY_PRIVATE_H
 #define ADIT_GATEWAY_GATEWAY_PRIVATE_H
@@ -68,6 +68,13 @@ struct gateway {
   int64_t drain_at_ms; /* when drain_delay is over; 0: not asked to stop */
   bool is_asked;       /* to stop by a signal: the next one means now */
 };
+
+/* ---- fixed.c --------------------------------------------------------------------------------- */
+
+void fixed_init(struct fixed *fixed, const struct config *config);
+void fixed_deinit(struct fixed *fixed);
+/* Warns of what `config` has otherwise than it was at the start. */
+void fixed_say_what_waits(const struct fixed *fixed, const struct config *config);
 
 /* ---- the main thread's side of control.c ----------------------------------------------------- */
 
