@@ -8,6 +8,7 @@ import signal
 import socket
 
 from harness import DEADLINE
+from sockets import wait_for
 
 PR_SET_CHILD_SUBREAPER = 36
 TAKEN_OVER = r"^adit: upgrade: process (\d+) has taken over$"
@@ -43,6 +44,14 @@ def listening_inodes(pid):
     return found
 
 
+def listens(pid):
+    """False also when it has ended."""
+    try:
+        return bool(listening_inodes(pid))
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return False
+
+
 class Family:
     """The gateway of a bench, and those that come after it."""
 
@@ -66,6 +75,8 @@ class Family:
         old = self.current
         self.current = int(self.wait_line(TAKEN_OVER, since)[1])
         self.known.append(self.current)
+        # Its workers are told after the line: until then they accept, too.
+        wait_for(lambda: not listens(old), f"process {old} listens on")
         return old
 
     def upgrade(self):
