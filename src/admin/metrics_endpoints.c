@@ -86,7 +86,8 @@ static void add_usable(struct text *out, const struct config *config,
 
 void metrics_add_endpoints(struct admin *admin, struct text *out) {
   struct gateway_endpoints all;
-  if (gateway_stage(admin->gateway) != GATEWAY_SERVING) return;
+  const enum gateway_stage stage = gateway_stage(admin->gateway);
+  if (stage != GATEWAY_SERVING && stage != GATEWAY_UPGRADING) return;
   struct arena *arena = arena_new(ENDPOINTS_ARENA_BYTES);
   if (arena && gateway_endpoints_read(admin->gateway, arena, &all) && all.workers > 0) {
     struct policy *policy = gateway_policy_ref(admin->gateway);
