@@ -42,8 +42,12 @@ packages() {
     bench)
       echo haproxy nginx-light python3 util-linux valgrind wrk
       ;;
+    tryout)
+      # What tests/packaging/run.sh tries the package with, on the Debian where it installs it.
+      echo curl procps python3 systemd
+      ;;
     *)
-      echo "docker/deps.sh: unknown group '$1': use build, run, demo, test, bench, package or prove" >&2
+      echo "docker/deps.sh: unknown group '$1': use build, run, demo, test, bench, package, prove or tryout" >&2
       exit 2
       ;;
   esac

@@ -65,7 +65,9 @@ def check_files(installed):
                  "share/adit/rules/demo.json", "share/adit/schemas/adit.schema.json",
                  "share/adit/schemas/rules.schema.json", "share/doc/adit/LICENSE", "share/doc/adit/README.md",
                  "share/doc/adit/CHANGELOG.md", "share/doc/adit/examples/adit.json",
-                 "share/doc/adit/examples/rules/shop.json", "share/doc/adit/docs/adr/README.md"):
+                 "share/doc/adit/examples/rules/shop.json", "share/man/man1/adit.1",
+                 "share/bash-completion/completions/adit", "share/zsh/site-functions/_adit",
+                 "share/fish/vendor_completions.d/adit.fish", "share/doc/adit/docs/adr/README.md"):
         if not (installed.root / path).is_file():
             yield f"there is no {path}"
     for document in ROOT.glob("docs/*.md"):

@@ -126,7 +126,7 @@ build_deb() {
 # Without packages there is nothing to go on with; why is said already.
 has_packages() { compgen -G "$work/builder/out-1/*.deb" >/dev/null; }
 
-install_deb() { in_root target sh -ec 'apt-get install -q -y --no-install-recommends /adit_*.deb'; }
+install_deb() { in_root target sh -ec 'apt install -y --no-install-recommends /adit_*.deb'; }
 
 # What a package owes to who installs it, before it is used.
 # shellcheck disable=SC2317,SC2329 # by `check`
@@ -144,13 +144,13 @@ is_installed_well() {
 # shellcheck disable=SC2317,SC2329 # by `check`
 keeps_what_was_changed() {
   in_root target sh -ec 'echo "// changed here" >>/etc/adit/adit.json'
-  in_root target sh -ec 'apt-get install -q -y --reinstall /adit_*.deb'
+  in_root target sh -ec 'dpkg -i /adit_*.deb'
   in_root target tail -1 /etc/adit/adit.json | grep 'changed here'
 }
 
 # shellcheck disable=SC2317,SC2329 # by `check`
 leaves_nothing() {
-  in_root target apt-get purge -q -y adit
+  in_root target dpkg --purge adit
   in_root target find / -xdev \( -path /proc -o -path /dev \) -prune -o -name 'adit*' ! -name 'adit_*.deb' -print >"$work/left"
   cat "$work/left"
   [ ! -s "$work/left" ]
@@ -192,20 +192,26 @@ runs_by_its_unit() {
   booted mkdir -p /v1
   booted sh -c 'echo "v1 answers" >/v1/index.html'
   booted systemd-run --quiet --unit=v1 --working-directory=/v1 python3 -m http.server 9001 --bind 127.0.0.1
-  booted systemctl enable --now adit.service
+  booted mkdir -p /etc/systemd/system/adit.socket.d
+  booted sh -c 'printf "[Socket]\nListenStream=\nListenStream=127.0.0.1:8080\n" >/etc/systemd/system/adit.socket.d/address.conf'
+  booted systemctl enable --now adit.socket adit.service
   booted adit ctl -c /etc/adit/adit.json ready
   booted curl -s --retry 20 --retry-all-errors --retry-delay 1 http://127.0.0.1:8080/ | grep 'v1 answers'
 }
 
 main_pid() { booted systemctl show --property=MainPID --value adit.service; }
 
-# The package once more while requests run: another process answers, and every request was answered.
+# The package once more while requests run: another process answers, and every request was answered, as
+# systemd keeps the port (adit.socket).
 # shellcheck disable=SC2317,SC2329 # by `check`
 loses_nothing() {
   local before load status=0
   before=$(main_pid)
-  booted systemd-run --quiet --wait --pipe --unit=load python3 /load.py >"$work/load.log" 2>&1 &
+  rm -f "$work/until"
+  mkfifo "$work/until"
+  booted python3 /load.py <"$work/until" >"$work/load.log" 2>&1 &
   load=$!
+  exec 9>"$work/until"
   until grep -q ready "$work/load.log"; do kill -0 "$load"; sleep 0.1; done
   booted dpkg -i "/$package"
   until [ "$(main_pid)" != "$before" ]; do
@@ -213,7 +219,7 @@ loses_nothing() {
     sleep 0.1
   done
   booted adit ctl -c /etc/adit/adit.json ready
-  booted systemctl stop load.service
+  exec 9>&-
   wait "$load" || status=$?
   booted journalctl --no-pager -u adit.service | tail -20
   cat "$work/load.log"
@@ -249,8 +255,8 @@ deb() {
   new_root target
   cp "$work"/builder/out-1/adit_*.deb "$work/target/"
   cp debian/tests/serves "$work/target/"
-  in_root target apt-get update -q >"$work/apt.log" 2>&1
-  in_root target apt-get install -q -y --no-install-recommends curl procps python3 systemd >>"$work/apt.log" 2>&1
+  cp docker/deps.sh "$work/target/"
+  in_root target /deps.sh tryout
   check 'the package is installed' install_deb
   check 'user, log directory, configuration files, units' is_installed_well
   check 'it serves' offline_in_root target /serves
