@@ -175,7 +175,7 @@ boot() {
 }
 
 power_off() {
-  booted systemctl poweroff --no-block
+  booted systemctl poweroff --no-block 2>/dev/null || kill "$nspawn"
   wait "$nspawn" || true
   trap - EXIT
 }
