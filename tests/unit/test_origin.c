@@ -50,6 +50,7 @@ static void endpoint_open(void) {
   ck_assert(
       worker_init(&endpoint.worker, 0, endpoint.policy, &(struct worker_shared){0}, NULL, 0, 1));
   endpoint.exchange.worker = &endpoint.worker;
+  endpoint.exchange.upstream = endpoint.worker.policy->upstreams[0];
   struct pool_attempt attempt = {0};
   endpoint.target = pool_next(endpoint.worker.policy->pools[0], &attempt, 0, true);
   ck_assert_ptr_nonnull(endpoint.target);
