@@ -40,6 +40,11 @@ It could not be done, a file has mistakes, a test failed, or there are differenc
 .TP
 .B 2
 The command line is wrong.
+.TP
+.BR 3 ", " 4
+Of
+.BR "explain \-\-from\-log" :
+the log has another decision; it does not tell enough to make it again.
 .SH SIGNALS
 .SIGNALS_OF_RUN
 .SH FILES
@@ -62,6 +67,9 @@ What is wrong with the files, and whether their tests pass.
 .TP
 .B adit explain \-c adit.json \-H 'X-User-Id: u-7' http://shop.example.com/
 Who answers this request, and why.
+.TP
+.B adit replay \-c adit.json \-\-new shop.json \-\-max\-moved 5% access.log
+Who moves under proposed rules, of the requests of a log; more than 5% are refused.
 .TP
 .B adit ctl \-c adit.json state shop off
 The emergency stop: everybody of the route
