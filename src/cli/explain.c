@@ -283,9 +283,7 @@ static int run_explain(const struct cli_command *command, int argc, char **argv)
 
 const struct cli_command cli_explain = {
     .name = "explain",
-    .synopsis =
-        "-c adit.json [OPTIONS] URL | -c adit.json --from-log LINE | -c adit.json --batch "
-        "[--trace | --diff FILE]",
+    .synopsis = "-c adit.json [OPTIONS] URL | --from-log LINE | --batch [--trace | --diff FILE]",
     .summary = "shows which variant a request gets, and why",
     .details =
         "  -c, --config FILE     the configuration\n"
