@@ -16,7 +16,7 @@ packages() {
       ;;
     run)
       # The same libraries without what only a compiler needs: all that the program itself needs.
-      echo libc6 libcjson1 libcurl4 libhiredis0.14 libmaxminddb0 libmicrohttpd12 libpcre2-8-0 libseccomp2 libssl3 libyaml-0-2
+      echo libc6 libcjson1 libcurl4 libhiredis0.14 libmaxminddb0 libmicrohttpd12 libpcre2-8-0 libseccomp2 libssl3 libyaml-0-2 zlib1g
       echo ca-certificates tzdata
       ;;
     package)
