@@ -5,7 +5,7 @@
  * anything is read, opened or given up, and waits. It gives up the same rights as the gateway, but
  * for executing; it knows one command, which is fixed at the start, holds no socket while it waits,
  * and has no secret in its memory. It ends when the gateway does
- * (docs/adr/0022-upgrade.md).
+ * (docs/adr/0025-upgrade.md).
  *
  *   gateway ──── control ──── launcher ──── link ──── successor
  *

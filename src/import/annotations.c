@@ -446,11 +446,12 @@ static void read_upstream(struct reading *reading) {
 static void lose_tls(struct reading *reading) {
   for (size_t i = 0; i < reading->ingress->tls.n; i++) {
     const struct manifest_tls *tls = &reading->ingress->tls.items[i];
+    const struct str secret = tls->secret.p ? tls->secret : STR("");
     LOSE(
         reading, tls->at,
         "tls%s%.*s: this version of Adit has no TLS and does not redirect http to https; something "
         "in front must",
-        tls->secret.p ? " with secret " : "", STR_ARG(tls->secret));
+        tls->secret.p ? " with secret " : "", STR_ARG(secret));
   }
 }
 

@@ -287,7 +287,7 @@ static bool take_rules(struct manifests *manifests, struct manifest_ingress *ing
   if (node && !take_backend(manifests, node, v1, &backend)) ok = false;
   bool has_default = ok && node;
   for (size_t i = 0; rules && i < rules->n; i++) {
-    struct str host;
+    struct str host = {0};
     if (!take_rule(manifests, ingress, rules->items[i], v1, &host)) {
       ok = false;
     } else if (has_default) {

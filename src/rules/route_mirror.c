@@ -10,7 +10,8 @@
 #include "condition.h"
 #include "route.h"
 
-enum { WHAT_MAX = 128 };
+/* What a message is about, and a member of it. */
+enum { WHAT_MAX = 128, MEMBER_MAX = WHAT_MAX + 16 };
 
 struct mirror_compiler {
   struct route_compiler *base;
@@ -20,8 +21,8 @@ struct mirror_compiler {
 
 /* How messages call a member. */
 static const char *name_member(const struct mirror_compiler *compiler, const char *key,
-                               char buffer[WHAT_MAX]) {
-  (void)snprintf(buffer, WHAT_MAX, "%s.%s'", compiler->what, key);
+                               char buffer[MEMBER_MAX]) {
+  (void)snprintf(buffer, MEMBER_MAX, "%s.%s'", compiler->what, key);
   return buffer;
 }
 
@@ -30,7 +31,7 @@ static const char *name_member(const struct mirror_compiler *compiler, const cha
 static void compile_to(struct mirror_compiler *compiler, const struct cJSON *node,
                        uint16_t always) {
   struct route_compiler *base = compiler->base;
-  char what[WHAT_MAX];
+  char what[MEMBER_MAX];
   uint16_t to = route_want_variant(base, node, name_member(compiler, "to", what));
   compiler->mirror->to = to;
   if (to == VARIANT_NONE) return;
@@ -45,7 +46,7 @@ static void compile_to(struct mirror_compiler *compiler, const struct cJSON *nod
 
 static void compile_percent(struct mirror_compiler *compiler, const struct cJSON *node) {
   struct route_compiler *base = compiler->base;
-  char what[WHAT_MAX];
+  char what[MEMBER_MAX];
   unsigned buckets;
   (void)name_member(compiler, "percent", what);
   if (!cJSON_IsNumber(node)) {
@@ -62,7 +63,7 @@ static void compile_percent(struct mirror_compiler *compiler, const struct cJSON
 
 static void compile_body_bytes(struct mirror_compiler *compiler, const struct cJSON *node) {
   struct route_compiler *base = compiler->base;
-  char what[WHAT_MAX];
+  char what[MEMBER_MAX];
   struct str text;
   uint64_t bytes;
   if (!route_want_string(base, node, name_member(compiler, "body_bytes", what), &text)) return;
@@ -114,7 +115,7 @@ static void add_method(struct mirror_compiler *compiler, const struct cJSON *nod
 
 static void compile_methods(struct mirror_compiler *compiler, const struct cJSON *node) {
   struct route_compiler *base = compiler->base;
-  char what[WHAT_MAX];
+  char what[MEMBER_MAX];
   if (!route_want_array(base, node, name_member(compiler, "methods", what))) return;
   compiler->mirror->methods = 0;
   if (!node->child)
@@ -164,7 +165,7 @@ static const struct route_mirror *compile(struct route_compiler *compiler, const
 
 const struct route_mirror *mirror_compile(struct route_compiler *compiler, const struct cJSON *node,
                                           const char *what, uint16_t to) {
-  char before[WHAT_MAX - sizeof("'mirror.body_bytes'")];
+  char before[WHAT_MAX - sizeof("'mirror'")];
   (void)snprintf(before, sizeof(before), "%s: ", what);
   return compile(compiler, node, before, to);
 }
