@@ -119,7 +119,7 @@ hardening() {
   build-release/tests/unit/test_sandbox || status=1
   /usr/bin/python3 tests/rules/hostile.py build-release/src/adit || status=1
   /usr/bin/python3 tests/integration/run.py build-release/src/adit test_privileges test_socket_activation \
-    test_new_process test_geography test_route_state.test_restart test_route_state.test_full_disk test_route_state.test_under || status=1
+    test_new_process.test_nobody_is_root test_new_process.test_new_process_takes_over test_geography test_route_state.test_restart test_route_state.test_full_disk test_route_state.test_under || status=1
   return $status
 }
 

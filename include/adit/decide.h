@@ -60,6 +60,8 @@ const char *cookie_verdict_name(enum cookie_verdict verdict);
  */
 struct decide_recorded {
   struct str forced;          /* the variant that was forced; p == NULL: none */
+  struct str overridden;      /* the route whose state was overridden; p == NULL: none was */
+  enum route_state state;     /* with `overridden`: by the override */
   enum cookie_verdict cookie; /* COOKIE_NOT_READ: nobody knows what the cookie would have said */
   struct str pin;             /* of a valid cookie; p == NULL: none */
   int bucket;                 /* of the key of `split`; -1: not told */

@@ -31,6 +31,7 @@ enum member {
   MEMBER_PIN,
   MEMBER_DECIDED,
   MEMBER_DECIDED_REASON,
+  MEMBER_OVERRIDE,
   MEMBER_TEXTS, /* those above are texts or null */
   MEMBER_BUCKET = MEMBER_TEXTS,
   MEMBER_ATTRIBUTES,
@@ -57,6 +58,7 @@ static const struct str NAMES[MEMBER_COUNT] = {
     STR_INIT("pin"),
     STR_INIT("decided"),
     STR_INIT("decided_reason"),
+    STR_INIT("override"),
     STR_INIT("bucket"),
     STR_INIT("attributes"),
     STR_INIT("cut"),
@@ -391,6 +393,11 @@ static const char *fill_request(struct members *members) {
     return "its 'now' is no time";
   if (!texts[MEMBER_COOKIE].p || !find_cookie_verdict(texts[MEMBER_COOKIE], &line->recorded.cookie))
     return "its 'cookie' is no verdict";
+  if (texts[MEMBER_OVERRIDE].p) {
+    line->recorded.overridden = line->route;
+    if (!route_state_find(texts[MEMBER_OVERRIDE], &line->recorded.state))
+      return "its 'override' is no state";
+  }
   line->recorded.pin = texts[MEMBER_PIN];
   line->recorded.bucket = members->bucket;
   if (str_eq(line->decided_reason, STR("forced"))) line->recorded.forced = line->decided;

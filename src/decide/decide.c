@@ -162,7 +162,9 @@ static const struct route_mirror *find_mirror(const struct decision *decision) {
   return NULL;
 }
 
-static void note_state(struct decider *decider, struct decision *ret) {
+static void note_state(struct decider *decider, const struct decide_request *request,
+                       struct decision *ret) {
+  if (request->recorded && recorded_state(request->recorded, ret)) return;
   if (decider->stated != ret->route) {
     decider->state = route_state(ret->route, &decider->is_overridden);
     decider->stated = ret->route;
@@ -177,7 +179,7 @@ static bool decide_request(struct decider *decider, const struct decide_request 
   *ret = (struct decision){.variant = VARIANT_NONE, .reason = REASON_NO_ROUTE, .bucket = -1};
   ret->route = router_find(decider->router, request->attr.host, request->attr.path);
   if (!ret->route) return false;
-  note_state(decider, ret);
+  note_state(decider, request, ret);
   attr_reader_begin(decider->reader, ret->route->table, &request->attr);
   bool asked = decide_route(decider, request, ret);
   ret->mirror = find_mirror(ret);

@@ -33,6 +33,8 @@ uint16_t find_canary(const struct route *route, struct str name);
 
 /* ---- from a log (recorded.c) ----------------------------------------------------------------- */
 
+/* Gives ret->route the state that an override gave the route of its name. False: there was none. */
+bool recorded_state(const struct decide_recorded *recorded, struct decision *ret);
 /* The variant that was forced, where the route lets force and has it; else VARIANT_NONE. */
 uint16_t recorded_force(const struct route *route, const struct decide_recorded *recorded);
 /* The pin of the visitor's cookie for ret->route, VARIANT_NONE: none. False: not known. */

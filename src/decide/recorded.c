@@ -1,5 +1,6 @@
 /*
- * recorded: what a log tells of cookie, pin, bucket and force, for a decision that is made again.
+ * recorded: what a log tells of cookie, pin, bucket, force and override, for a decision that is
+ * made again.
  *
  * A log does not have the cookie. What it tells was found under one route and one split; it holds
  * under another where that would have found the same, and is unknown elsewhere.
@@ -9,6 +10,13 @@
 uint16_t recorded_force(const struct route *route, const struct decide_recorded *recorded) {
   if (!recorded->forced.p || !route->force.enabled) return VARIANT_NONE;
   return route_find_variant(route, recorded->forced);
+}
+
+bool recorded_state(const struct decide_recorded *recorded, struct decision *ret) {
+  if (!recorded->overridden.p || !str_eq(recorded->overridden, ret->route->name)) return false;
+  ret->state = recorded->state;
+  ret->is_overridden = true;
+  return true;
 }
 
 /* Nobody has a cookie yet of a route that kept none, unless it is one that others keep too. */

@@ -194,6 +194,7 @@ static void add_decision_json(struct access_line *line, const struct access_entr
   add_value(text, STR(",\"pin\":"), decision->pin);
   add_value(text, STR(",\"decided\":"), decision->variant);
   add_value(text, STR(",\"decided_reason\":"), decision->reason);
+  add_value(text, STR(",\"override\":"), decision->override);
   text_add(text, STR(",\"attributes\":"));
   text_add(text, decision->attributes.p ? decision->attributes : STR("null"));
   text_add(text, STR(",\"cut\":"));

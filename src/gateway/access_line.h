@@ -44,6 +44,7 @@ struct access_request *access_request_copy(const struct access_request *request)
 struct access_decision {
   int64_t now_ms; /* what the decision took as now */
   struct str cookie, pin, variant, reason;
+  struct str override;   /* the state that an override gave the route; p == NULL: none did */
   struct str attributes; /* an object in JSON; p == NULL: nobody knows what was looked at */
   bool left_out;         /* some of them */
 };

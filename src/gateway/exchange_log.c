@@ -71,6 +71,8 @@ void exchange_log_keep_decision(struct exchange *exchange, int64_t now_ms) {
                                .reason = str_from_cstr(decide_reason_name(decision->reason))};
   if (route) {
     record->decision.variant = route->variants[decision->variant].name;
+    if (decision->is_overridden)
+      record->decision.override = str_from_cstr(route_state_name(decision->state));
     if (decision->reason == REASON_PINNED) record->decision.pin = record->decision.variant;
     keep_attributes(exchange, record);
   } else if (decision->reason == REASON_NO_ROUTE) {

@@ -43,7 +43,7 @@ def line(chance, k):
         "duration_ms": 12.345, "first_byte_ms": 11.002, "connect_ms": None, "upstream": "v1",
         "endpoint": "127.0.0.1:9001", "retries": 0, "route": "shop", "variant": "v1", "rule": None, "reason": "default",
         "bucket": 7000, "config": "0" * 64, "trace_id": f"{chance.getrandbits(128):032x}", "now": now,
-        "cookie": "absent", "pin": None, "decided": "v1", "decided_reason": "default",
+        "cookie": "absent", "pin": None, "decided": "v1", "decided_reason": "default", "override": None,
         "attributes": {"header.user-agent": AGENT, "region": region, "plan": chance.choice(["pro", "free"]),
                        "user": f"user-{chance.randrange(300000)}"}, "cut": False}, separators=(",", ":"))
 

@@ -10,7 +10,7 @@ from test_lookups import NEW, answer, config as lookup_config
 from visitors import DAY, HOUR, answer_names, ask, sticky
 
 KEY = b"k" * 32
-MEMBERS = ["now", "cookie", "pin", "decided", "decided_reason", "attributes", "cut"]
+MEMBERS = ["now", "cookie", "pin", "decided", "decided_reason", "override", "attributes", "cut"]
 ATTRIBUTES = {
     "region": {"type": "string", "from": [{"header": "X-Region", "trust": "anyone"}]},
     "user.id": {"type": "string", "from": [{"header": "X-User-Id", "trust": "anyone"}]},

@@ -2,7 +2,9 @@
 import json
 import subprocess
 
+from admin import ADMIN
 from test_access_log import entries
+from test_route_state import put
 from visitors import Visitor, answer_names, bucket
 
 ATTRIBUTES = {
@@ -89,6 +91,26 @@ def test_changed_rules_move_whom_they_must(bench):
     assert all("region" in example["attributes"] for example in move["examples"])
     assert [example["line"] for example in move["examples"]] == [
         number for number, line in enumerate(lines, 1) if line in between][:100]
+
+
+def test_what_an_override_decided(bench):
+    """Its state is in the line, and holds again: under the files alone each of these would be another decision."""
+    answer_names(*bench.origins)
+    bench.start(config={**ADMIN, "access_log": {"path": "access.log", "attributes": "read"}, "attributes": ATTRIBUTES},
+                rules=RULES)
+    client, states = bench.client(), ["off", "full", "drain", "on", None]
+    for state in states:
+        put(bench, state)
+        for lines in ["X-Canary: always"], ["X-Beta: 1"], *([f"X-User-Id: user-{n}"] for n in range(8)):
+            assert Visitor(*lines).ask(client, "/p").status == 200
+    lines = entries(bench)
+    assert [line["override"] for line in lines[::10]] == states
+    assert {"off", "forced", "full", "rule", "default"} == {line["reason"] for line in lines}
+    done, answers = explain(bench)
+    assert done.returncode == 0 and len(answers) == len(lines) and all(answer["same"] for answer in answers), done
+    done, report = replay(bench, "--new", "shop.json", "--max-moved", "0%")
+    assert (done.returncode, report["moved"], report["not_known"]) == (0, 0, 0), report
+    assert report["differs_from_log"]["requests"] == 0
 
 
 def test_redacted_lines(bench):

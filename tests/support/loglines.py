@@ -81,6 +81,7 @@ def line_of(request, decision, sources, keys, config, **changes):
         "bucket": decision["bucket"], "config": config, "trace_id": "0af7651916cd43dd8448eb211c80319c",
         "now": now, "cookie": cookie, "pin": request.get("pin") if cookie == "valid" else None,
         "decided": decision["variant"], "decided_reason": decision["reason"],
+        "override": None,
         "attributes": {name: value_of(name, request, sources) for name in looked_at(decision, keys)},
     }
     line.update(changes)

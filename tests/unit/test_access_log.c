@@ -73,7 +73,7 @@ static void *produce(void *argument) {
 START_TEST(line_by_line)
 {
   char line[64], buffer[40];
-  struct access_ring ring;
+  static struct access_ring ring; /* aligned also where a sanitizer moves the stack */
   size_t n;
   ck_assert(access_ring_init(&ring, 64));
   for (size_t size = 0; size < 60; size++) {
@@ -205,7 +205,7 @@ START_TEST(what_was_decided)
   snprintf(expected, sizeof(expected),
            BEGINNING
            ",\"now\":null,\"cookie\":null,\"pin\":null,\"decided\":null,"
-           "\"decided_reason\":null,\"attributes\":null,\"cut\":false}\n",
+           "\"decided_reason\":null,\"override\":null,\"attributes\":null,\"cut\":false}\n",
            "\"192.0.2.7\"", "\"a\"", "\"/a\"", "\"q\"", "\"u\"");
   expect_line_with(CONFIG_LOG_JSON, CONFIG_LOG_READ, &entry, expected);
   const struct access_decision decision = {.now_ms = 951782399999, /* a second before */
@@ -213,13 +213,15 @@ START_TEST(what_was_decided)
                                            .pin = STR("canary"),
                                            .variant = STR("canary"),
                                            .reason = STR("pinned"),
+                                           .override = STR("on"),
                                            .attributes = STR("{\"a\":1}"),
                                            .left_out = true};
   entry.decision = &decision;
   snprintf(expected, sizeof(expected),
            BEGINNING
            ",\"now\":\"2000-02-28T23:59:59.999Z\",\"cookie\":\"valid\",\"pin\":\"canary\","
-           "\"decided\":\"canary\",\"decided_reason\":\"pinned\",\"attributes\":{\"a\":1},"
+           "\"decided\":\"canary\",\"decided_reason\":\"pinned\",\"override\":\"on\","
+           "\"attributes\":{\"a\":1},"
            "\"cut\":true}\n",
            "\"192.0.2.7\"", "\"a\"", "\"/a\"", "\"q\"", "\"u\"");
   expect_line_with(CONFIG_LOG_JSON, CONFIG_LOG_ALL, &entry, expected);

@@ -257,6 +257,34 @@ START_TEST(test_forced)
 }
 END_TEST
 
+START_TEST(test_overridden)
+{
+  static const char *const states[] = {"\"off\"", "\"full\"", "null", "\"maybe\""};
+  for (size_t i = 0; i < sizeof(states) / sizeof(*states); i++) {
+    char line[512];
+    snprintf(
+        line, sizeof(line),
+        "{\"method\":\"GET\",\"scheme\":\"http\",\"host\":null,\"path\":\"/\",\"query\":null,"
+        "\"client_ip\":\"::1\",\"route\":\"shop\",\"reason\":\"off\",\"config\":\"\","
+        "\"now\":\"2026-11-28T00:00:00Z\",\"cookie\":\"not_read\",\"pin\":null,\"decided\":\"v1\","
+        "\"decided_reason\":\"off\",\"override\":%s,\"attributes\":{}}",
+        states[i]);
+    struct bench bench;
+    bench_read(&bench, str_from_cstr(line));
+    ck_assert_int_eq(bench.line.kind, i < 3 ? LOG_REQUEST : LOG_MALFORMED);
+    if (i < 2) {
+      ck_assert_view_eq(bench.line.recorded.overridden, "shop");
+      ck_assert_int_eq(bench.line.recorded.state, i == 0 ? ROUTE_OFF : ROUTE_FULL);
+    } else if (i == 2) {
+      ck_assert_ptr_null(bench.line.recorded.overridden.p);
+    } else {
+      ck_assert_str_eq(bench.line.why, "its 'override' is no state");
+    }
+    bench_free(&bench);
+  }
+}
+END_TEST
+
 /* Limits are said, not passed. */
 START_TEST(test_limits)
 {
@@ -292,4 +320,4 @@ START_TEST(test_limits)
 END_TEST
 
 UNIT_MAIN("accesslog", test_whole, test_attributes, test_kinds, test_members_refused, test_untold,
-          test_forced, test_limits)
+          test_forced, test_overridden, test_limits)
