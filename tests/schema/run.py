@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The JSON Schemas of docs/ beside the parser: run.py PATH-OF-ADIT
+"""The JSON Schemas of docs/ beside the parser: run.py PATH-OF-ADIT [PATH-OF-A-FAST-ONE]
 
 1. Both are schemas of 2020-12; each property has a description.
 2. Every good file of rules/, docs/ and the tests validates.
@@ -11,6 +11,7 @@
    type, out of bounds, an unknown key beside it) the parser and the schema judge alike, as in 3.
 
 A new key: one place in the schema, one line in rules.json or adit.json here.
+Each adit.json takes a process, so the fast program, without sanitizers, judges those that were changed.
 The last line is "N passed, N failed".
 """
 import concurrent.futures
@@ -337,7 +338,7 @@ def check_help(adit, results):
 
 
 def main(arguments):
-    if len(arguments) != 1:
+    if not 1 <= len(arguments) <= 2:
         print(__doc__.strip(), file=sys.stderr)
         return 2
     results = Results()
@@ -355,6 +356,7 @@ def main(arguments):
             document = jsonc.loads((HERE / f"{kind}.json").read_text(encoding="utf-8"))
             check_example(results, used, kind, document)
             check_known(adit, results, kind, document)
+            adit.binary = str(pathlib.Path(arguments[-1] if kind == "adit" else arguments[0]).resolve())
             compare(adit, results, kind, list(mutants(document, kind)))
         check_all_used(results, used)
     print(f"{results.passed} passed, {results.failed} failed")
