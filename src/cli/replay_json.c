@@ -15,12 +15,24 @@ struct report {
 
 /* ---- pieces ---------------------------------------------------------------------------------- */
 
+/* A comma, unless an object or a list has just begun. */
+static void add_comma(struct text *out) {
+  const struct str said = text_str(out);
+  if (said.n > 0 && said.p[said.n - 1] != '{' && said.p[said.n - 1] != '[') text_add_char(out, ',');
+}
+
+static void add_key(struct text *out, const char *key) {
+  add_comma(out);
+  text_printf(out, "\"%s\":", key);
+}
+
 static void add_count(struct text *out, const char *key, uint64_t count) {
-  text_printf(out, "\"%s\":%llu", key, (unsigned long long)count);
+  add_key(out, key);
+  text_printf(out, "%llu", (unsigned long long)count);
 }
 
 static void add_name(struct text *out, const char *key, struct str name) {
-  text_printf(out, "\"%s\":", key);
+  add_key(out, key);
   if (name.p)
     text_add_json(out, name);
   else
@@ -29,20 +41,20 @@ static void add_name(struct text *out, const char *key, struct str name) {
 
 /* {"count":…,"exact":…}. */
 static void add_users(struct text *out, const char *key, const struct distinct *users) {
-  text_printf(out, "\"%s\":{\"count\":%llu,\"exact\":%s}", key,
-              (unsigned long long)distinct_count(users),
+  add_key(out, key);
+  text_printf(out, "{\"count\":%llu,\"exact\":%s}", (unsigned long long)distinct_count(users),
               distinct_is_exact(users) ? "true" : "false");
 }
 
 static void add_spot(const struct report *report, struct replay_spot spot) {
   const struct replay_place place = replay_find(report->map, report->plan->options, spot);
   add_name(report->out, "file", str_from_cstr(place.file));
-  text_add_char(report->out, ',');
   add_count(report->out, "line", place.line);
 }
 
 static void add_first(const struct report *report, struct replay_spot spot) {
-  text_add(report->out, STR(",\"first\":{"));
+  add_key(report->out, "first");
+  text_add_char(report->out, '{');
   add_spot(report, spot);
   text_add_char(report->out, '}');
 }
@@ -51,15 +63,16 @@ static void add_first(const struct report *report, struct replay_spot spot) {
 
 static void add_lines(const struct report *report) {
   struct text *out = report->out;
-  text_add(out, STR("\"lines\":{"));
+  add_key(out, "lines");
+  text_add_char(out, '{');
   add_count(out, "all", report->tally->lines);
   for (int kind = 0; kind < LOG_KINDS; kind++) {
     const struct replay_kind *counts = &report->tally->kinds[kind];
     if (counts->lines == 0) continue;
-    text_printf(out, ",\"%s\":{", log_kind_name((enum log_kind)kind));
+    add_key(out, log_kind_name((enum log_kind)kind));
+    text_add_char(out, '{');
     add_count(out, "count", counts->lines);
     add_first(report, counts->first);
-    if (counts->why) text_add_char(out, ',');
     if (counts->why) add_name(out, "why", str_from_cstr(counts->why));
     text_add_char(out, '}');
   }
@@ -69,71 +82,64 @@ static void add_lines(const struct report *report) {
 static void add_totals(const struct report *report) {
   const struct replay_tally *tally = report->tally;
   struct text *out = report->out;
-  text_add_char(out, ',');
   add_count(out, "requests", tally->decided);
-  text_add_char(out, ',');
   add_count(out, "moved", tally->moved);
-  text_add_char(out, ',');
   add_count(out, "same_variant", tally->same_variant);
-  text_add_char(out, ',');
   add_count(out, "not_known", tally->unknown + replay_unreadable(tally));
-  text_add_char(out, ',');
   add_count(out, "no_route", tally->routeless);
-  text_add_char(out, ',');
   add_count(out, "anonymous", tally->anonymous);
-  text_add_char(out, ',');
   add_count(out, "other_config", tally->other_config);
-  text_add_char(out, ',');
   add_users(out, "users", &tally->users);
-  text_add_char(out, ',');
   add_users(out, "moved_users", &tally->moved_users);
-  text_add(out, STR(",\"differs_from_log\":{"));
+  add_key(out, "differs_from_log");
+  text_add_char(out, '{');
   add_count(out, "requests", tally->disagreeing.requests);
   if (tally->disagreeing.requests > 0) add_first(report, tally->disagreeing.first);
   text_add_char(out, '}');
 }
 
 static void add_cell(struct text *out, struct str name, const struct replay_cell *cell) {
+  add_comma(out);
   text_add_json(out, name);
   text_printf(out, ":{\"requests\":%llu,\"moved\":%llu}", (unsigned long long)cell->requests,
               (unsigned long long)cell->moved);
 }
 
+static void add_route(struct text *out, const struct route *route, const struct replay_route *of,
+                      bool has_users) {
+  add_comma(out);
+  text_add_json(out, route->name);
+  text_add(out, STR(":{"));
+  add_count(out, "requests", of->all.requests);
+  add_count(out, "moved", of->all.moved);
+  if (has_users) {
+    add_users(out, "users", &of->users);
+    add_users(out, "moved_users", &of->moved_users);
+  }
+  add_key(out, "variants");
+  text_add_char(out, '{');
+  for (size_t i = 0; i < route->variant_count; i++)
+    add_cell(out, route->variants[i].name, &of->variants[i]);
+  text_add_char(out, '}');
+  add_key(out, "rules");
+  text_add_char(out, '{');
+  for (size_t i = 0; i < route->rule_count; i++)
+    if (of->rules[i].requests > 0) add_cell(out, route->rules[i].id, &of->rules[i]);
+  text_add_char(out, '}');
+  add_cell(out, STR("no_rule"), &of->rules[route->rule_count]);
+  text_add_char(out, '}');
+}
+
 /* One policy's routes, each with its variants and rules; "moved" of `before` has left, of `after`
- * has come. */
+ * has come. Users are told once. */
 static void add_side(struct text *out, const char *key, const struct policy *policy,
-                     const struct replay_route *counts) {
-  bool first = true;
-  text_printf(out, ",\"%s\":{", key);
+                     const struct replay_route *counts, bool has_users) {
+  add_key(out, key);
+  text_add_char(out, '{');
   for (size_t i = 0; i < policy_route_count(policy); i++) {
     const struct route *route = policy_route(policy, i);
     const struct replay_route *of = &counts[policy_route_number(policy, route)];
-    if (of->all.requests == 0) continue;
-    if (!first) text_add_char(out, ',');
-    first = false;
-    text_add_json(out, route->name);
-    text_printf(out, ":{\"requests\":%llu,\"moved\":%llu,", (unsigned long long)of->all.requests,
-                (unsigned long long)of->all.moved);
-    if (strcmp(key, "before") == 0) {
-      add_users(out, "users", &of->users);
-      text_add_char(out, ',');
-      add_users(out, "moved_users", &of->moved_users);
-      text_add_char(out, ',');
-    }
-    text_add(out, STR("\"variants\":{"));
-    for (size_t k = 0; k < route->variant_count; k++) {
-      if (k) text_add_char(out, ',');
-      add_cell(out, route->variants[k].name, &of->variants[k]);
-    }
-    text_add(out, STR("},\"rules\":{"));
-    for (size_t k = 0, shown = 0; k < route->rule_count; k++) {
-      if (of->rules[k].requests == 0) continue;
-      if (shown++) text_add_char(out, ',');
-      add_cell(out, route->rules[k].id, &of->rules[k]);
-    }
-    text_add(out, STR("},"));
-    add_cell(out, STR("no_rule"), &of->rules[route->rule_count]);
-    text_add_char(out, '}');
+    if (of->all.requests > 0) add_route(out, route, of, has_users);
   }
   text_add_char(out, '}');
 }
@@ -141,15 +147,12 @@ static void add_side(struct text *out, const char *key, const struct policy *pol
 static void add_place(struct text *out, const char *key, const struct decision *decision) {
   const struct route *route = decision->route;
   struct str none = {0};
-  text_printf(out, "\"%s\":{", key);
+  add_key(out, key);
+  text_add_char(out, '{');
   add_name(out, "route", route ? route->name : none);
-  text_add_char(out, ',');
   add_name(out, "variant", route ? route->variants[decision->variant].name : none);
-  text_add_char(out, ',');
   add_name(out, "upstream", explain_upstream(decision));
-  text_add_char(out, ',');
   add_name(out, "rule", decision->rule ? decision->rule->id : none);
-  text_add_char(out, ',');
   add_name(out, "reason", str_from_cstr(decide_reason_name(decision->reason)));
   text_add_char(out, '}');
 }
@@ -158,15 +161,15 @@ static void add_move(const struct report *report, const struct replay_move *move
   struct text *out = report->out;
   text_add_char(out, '{');
   add_place(out, "before", &move->before);
-  text_add_char(out, ',');
   add_place(out, "after", &move->after);
-  text_printf(out, ",\"moved\":%s,", move->moved ? "true" : "false");
+  add_key(out, "moved");
+  text_add(out, move->moved ? STR("true") : STR("false"));
   add_count(out, "requests", move->requests);
-  text_add_char(out, ',');
   add_users(out, "users", &move->users);
-  text_add(out, STR(",\"examples\":["));
+  add_key(out, "examples");
+  text_add_char(out, '[');
   for (size_t i = 0; i < move->example_count; i++) {
-    if (i) text_add_char(out, ',');
+    add_comma(out);
     text_add_char(out, '{');
     add_spot(report, move->examples[i].spot);
     text_add(out, move->examples[i].json);
@@ -177,12 +180,13 @@ static void add_move(const struct report *report, const struct replay_move *move
 
 static void add_moves(const struct report *report, struct arena *arena) {
   const struct replay_move **sorted = replay_sort_moves(report->tally, arena);
-  text_add(report->out, STR(",\"moves\":["));
+  add_key(report->out, "moves");
+  text_add_char(report->out, '[');
   for (size_t i = 0; sorted && i < report->tally->move_count; i++) {
-    if (i) text_add_char(report->out, ',');
+    add_comma(report->out);
     add_move(report, sorted[i]);
   }
-  text_add(report->out, STR("],"));
+  text_add_char(report->out, ']');
   add_count(report->out, "moves_of_other_kinds", report->tally->other_moves);
 }
 
@@ -190,12 +194,12 @@ static void add_reasons(const struct report *report, struct arena *arena) {
   const struct replay_tally *tally = report->tally;
   const struct replay_reason **sorted = replay_sort_reasons(tally, arena);
   struct text *out = report->out;
-  text_add(out, STR(",\"unknown\":["));
+  add_key(out, "unknown");
+  text_add_char(out, '[');
   for (size_t i = 0; sorted && i < tally->reason_count; i++) {
-    if (i) text_add_char(out, ',');
+    add_comma(out);
     text_add_char(out, '{');
     add_name(out, "why", sorted[i]->text);
-    text_add_char(out, ',');
     add_count(out, "requests", sorted[i]->requests);
     add_first(report, sorted[i]->first);
     text_add_char(out, '}');
@@ -204,7 +208,7 @@ static void add_reasons(const struct report *report, struct arena *arena) {
 }
 
 static void add_guard(struct text *out, const char *key, struct replay_share share, int64_t max) {
-  text_printf(out, "\"%s\":", key);
+  add_key(out, key);
   if (max < 0) {
     text_add(out, STR("null"));
     return;
@@ -222,13 +226,13 @@ void replay_report_json(const struct replay_plan *plan, const struct replay_tall
   text_add_char(out, '{');
   add_lines(&report);
   add_totals(&report);
-  add_side(out, "before", plan->before, tally->before);
-  add_side(out, "after", plan->after, tally->after);
+  add_side(out, "before", plan->before, tally->before, true);
+  add_side(out, "after", plan->after, tally->after, false);
   add_moves(&report, arena);
   add_reasons(&report, arena);
-  text_add(out, STR(",\"guards\":{"));
+  add_key(out, "guards");
+  text_add_char(out, '{');
   add_guard(out, "max_moved", replay_requests(tally), plan->options->max_moved);
-  text_add_char(out, ',');
   add_guard(out, "max_moved_users", replay_users(tally), plan->options->max_moved_users);
   text_add(out, STR("}}\n"));
   arena_free(&arena);

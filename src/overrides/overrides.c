@@ -163,10 +163,14 @@ void overrides_free(struct overrides **overrides) {
   free(old);
 }
 
-static bool take_loaded(struct overrides *overrides, const struct override_info *items, size_t n) {
-  overrides->entries = calloc(n ? n : 1, sizeof(struct entry *));
-  if (!overrides->entries) return false;
+/* What the state file says of routes that this process has not known: each waits for its file.
+ * False: memory. */
+static bool add_unknown(struct overrides *overrides, const struct override_info *items, size_t n) {
+  struct entry **room = realloc(overrides->entries, (overrides->n + n + 1) * sizeof(*room));
+  if (!room) return false;
+  overrides->entries = room;
   for (size_t i = 0; i < n; i++) {
+    if (find_entry(overrides, str_from_cstr(items[i].route))) continue;
     struct entry *entry = entry_new(str_from_cstr(items[i].route));
     if (!entry) return false;
     entry->info.file_state = items[i].file_state;
@@ -181,7 +185,7 @@ bool overrides_load(struct overrides *overrides, struct diags *diags) {
   size_t n = 0;
   if (!overrides->path) return true;
   bool ok = state_file_load(overrides->path, &items, &n, diags);
-  if (ok && !take_loaded(overrides, items, n)) {
+  if (ok && !add_unknown(overrides, items, n)) {
     diags_add(diags, DIAG_ERROR, (struct diag_place){overrides->path, 0, 0}, NULL, "out of memory");
     ok = false;
   }
@@ -210,22 +214,6 @@ static const struct override_info *find_item(const struct override_info *items, 
   for (size_t i = 0; i < n; i++)
     if (strcmp(items[i].route, entry->info.route) == 0) return &items[i];
   return NULL;
-}
-
-/* Of routes that wait for their file and that this process has not known. False: memory. */
-static bool add_unknown(struct overrides *overrides, const struct override_info *items, size_t n) {
-  struct entry **room = realloc(overrides->entries, (overrides->n + n + 1) * sizeof(*room));
-  if (!room) return false;
-  overrides->entries = room;
-  for (size_t i = 0; i < n; i++) {
-    if (find_entry(overrides, str_from_cstr(items[i].route))) continue;
-    struct entry *entry = entry_new(str_from_cstr(items[i].route));
-    if (!entry) return false;
-    entry->info.file_state = items[i].file_state;
-    override_begin(overrides, entry, items[i].state, items[i].since_ms);
-    overrides->entries[overrides->n++] = entry;
-  }
-  return true;
 }
 
 static bool take_changes(struct overrides *overrides, const struct override_info *items, size_t n) {

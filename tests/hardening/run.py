@@ -13,6 +13,9 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/support"))
+from checks import run_checks  # noqa: E402
+
 UNITS = ROOT / "packaging/systemd"
 EXPOSURE_MAX = 15  # tenths, of systemd-analyze security; what is left is the network, mostly
 # What the process calls before its own filter holds, and what its launcher does.
@@ -172,20 +175,7 @@ def main(arguments):
     if len(arguments) != 1:
         print(__doc__, file=sys.stderr)
         return 2
-    adit = os.path.abspath(arguments[0])
-    passed = failed = 0
-    for name, check in list(globals().items()):
-        if not name.startswith("check_"):
-            continue
-        breaches = list(check(adit))
-        for breach in breaches:
-            print(breach)
-        if breaches:
-            print(f"broken: {check.__doc__}")
-        passed += not breaches
-        failed += bool(breaches)
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
+    return run_checks(globals(), os.path.abspath(arguments[0]))
 
 
 if __name__ == "__main__":

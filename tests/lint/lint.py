@@ -9,6 +9,8 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/support"))
+from checks import run_checks  # noqa: E402
 
 # Who may include whose header (docs/architecture.md has the same table, checked below).
 LAYERS = {
@@ -187,21 +189,9 @@ def check_architecture_table():
             yield path, 1, f"layer {module}: the table says {said}, tests/lint/lint.py {below or 'nothing'}"
 
 
-def main():
-    passed = failed = 0
-    for name, check in sorted(globals().items()):
-        if not name.startswith("check_"):
-            continue
-        breaches = list(check())
-        for path, number, what in breaches:
-            shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
-            print(f"{shown}:{number}: {what}")
-        if breaches:
-            print(f"broken: {check.__doc__}")
-        passed += not breaches
-        failed += bool(breaches)
-    print(f"{passed} passed, {failed} failed")
-    sys.exit(1 if failed else 0)
+def show(breach):
+    path, number, what = breach
+    return f"{path.relative_to(ROOT) if path.is_relative_to(ROOT) else path}:{number}: {what}"
 
 
-main()
+sys.exit(run_checks(globals(), show=show))

@@ -21,7 +21,8 @@ import yaml
 from dockerfile import read_dockerfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests/integration"))
+sys.path[:0] = [str(ROOT / "tests/integration"), str(ROOT / "tests/support")]
+from checks import run_checks  # noqa: E402
 from harness import Bench, request  # noqa: E402
 
 UNIT_PATH = "lib/systemd/system/adit.service"
@@ -266,20 +267,9 @@ def main(arguments):
         print(__doc__, file=sys.stderr)
         return 2
     installed = Installed(arguments[0])
-    passed = failed = 0
-    for name, check in list(globals().items()):
-        if not name.startswith("check_"):
-            continue
-        breaches = list(check(installed))
-        for breach in breaches:
-            print(breach)
-        if breaches:
-            print(f"broken: {check.__doc__}")
-        passed += not breaches
-        failed += bool(breaches)
+    status = run_checks(globals(), installed)
     installed.directory.cleanup()
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
+    return status
 
 
 if __name__ == "__main__":

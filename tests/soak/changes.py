@@ -9,12 +9,11 @@ import argparse
 import pathlib
 import sys
 import time
-import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 
 from changing import under_load  # noqa: E402
-from harness import Bench  # noqa: E402
+from run import run_test  # noqa: E402
 from successors import upgrades  # noqa: E402
 
 BETWEEN = 20  # requests that are answered between two changes, at least
@@ -65,16 +64,7 @@ def main():
     parser.add_argument("--clients", type=int, default=3, help="processes")
     parser.add_argument("--visitors", type=int, default=4, help="of each")
     arguments = parser.parse_args()
-    bench = Bench(str(arguments.binary.resolve()))
-    try:
-        run(bench, arguments)
-        bench.stop()
-        return 0
-    except Exception:
-        print(f"FAILED\n{traceback.format_exc()}{bench.context()}")
-        return 1
-    finally:
-        bench.release()
+    return 0 if run_test("changes", lambda bench: run(bench, arguments), str(arguments.binary.resolve())) else 1
 
 
 if __name__ == "__main__":

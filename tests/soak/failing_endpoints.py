@@ -12,11 +12,10 @@ import pathlib
 import random
 import sys
 import time
-import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 
-from harness import Bench  # noqa: E402
+from run import run_test  # noqa: E402
 from scenario import Scenario  # noqa: E402
 
 GROWTH_MAX_KIB = 8192
@@ -79,15 +78,9 @@ def main():
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    bench = Bench(str(arguments.binary.resolve()))
-    try:
-        run(bench, arguments.minutes, arguments.seed)
-        return 0
-    except Exception:
-        print(f"FAILED\n{traceback.format_exc()}{bench.context()}")
-        return 1
-    finally:
-        bench.release()
+    whole = run_test("failing_endpoints", lambda bench: run(bench, arguments.minutes, arguments.seed),
+                     str(arguments.binary.resolve()))
+    return 0 if whole else 1
 
 
 if __name__ == "__main__":
