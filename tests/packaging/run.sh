@@ -192,17 +192,17 @@ runs_by_its_unit() {
   booted mkdir -p /v1
   booted sh -c 'echo "v1 answers" >/v1/index.html'
   booted systemd-run --quiet --unit=v1 --working-directory=/v1 python3 -m http.server 9001 --bind 127.0.0.1
-  booted mkdir -p /etc/systemd/system/adit.socket.d
-  booted sh -c 'printf "[Socket]\nListenStream=\nListenStream=127.0.0.1:8080\n" >/etc/systemd/system/adit.socket.d/address.conf'
-  booted systemctl enable --now adit.socket adit.service
+  booted systemctl enable --now adit.service
   booted adit ctl -c /etc/adit/adit.json ready
   booted curl -s --retry 20 --retry-all-errors --retry-delay 1 http://127.0.0.1:8080/ | grep 'v1 answers'
 }
 
 main_pid() { booted systemctl show --property=MainPID --value adit.service; }
 
-# The package once more while requests run: another process answers, and every request was answered, as
-# systemd keeps the port (adit.socket).
+log_says() { booted journalctl --no-pager -o cat -u adit.service | grep -q "$1"; }
+
+# The package once more while requests run: another process answers, of the program that was unpacked, and
+# every request was answered.
 # shellcheck disable=SC2317,SC2329 # by `check`
 loses_nothing() {
   local before load status=0
@@ -214,16 +214,31 @@ loses_nothing() {
   exec 9>"$work/until"
   until grep -q ready "$work/load.log"; do kill -0 "$load"; sleep 0.1; done
   booted dpkg -i "/$package"
-  until [ "$(main_pid)" != "$before" ]; do
+  until log_says "process $(main_pid) goes on alone"; do
     booted systemctl is-active --quiet adit.service || { booted journalctl --no-pager -u adit.service; return 1; }
     sleep 0.1
   done
-  booted adit ctl -c /etc/adit/adit.json ready
+  [ "$(main_pid)" != "$before" ]
+  [ "$(booted readlink "/proc/$(main_pid)/exe")" = /usr/bin/adit ]
   exec 9>&-
   wait "$load" || status=$?
   booted journalctl --no-pager -u adit.service | tail -20
   cat "$work/load.log"
   return "$status"
+}
+
+# shellcheck disable=SC2317,SC2329 # by `check`
+goes_on_when_the_new_one_fails() {
+  local before
+  before=$(main_pid)
+  booted cp /etc/adit/adit.json /good.json
+  booted sh -c 'echo "{" >/etc/adit/adit.json'
+  booted dpkg -i "/$package"
+  until log_says 'upgrade failed'; do sleep 0.1; done
+  booted cp /good.json /etc/adit/adit.json
+  booted journalctl --no-pager -u adit.service | tail -5
+  [ "$(main_pid)" = "$before" ]
+  booted curl -s http://127.0.0.1:8080/ | grep 'v1 answers'
 }
 
 # shellcheck disable=SC2317,SC2329 # by `check`
@@ -243,6 +258,7 @@ with_systemd() {
   check 'with systemd: it serves by its unit' runs_by_its_unit
   check 'with systemd: an upgrade of the package loses no request' loses_nothing
   tail -1 "$work/check.log"
+  check 'with systemd: where the new program fails the old one goes on' goes_on_when_the_new_one_fails
   check 'with systemd: removed it stops' stops_when_removed
   power_off
 }
