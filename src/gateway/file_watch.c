@@ -12,6 +12,7 @@
 #include "adit/json.h"
 #include "adit/log.h"
 #include "adit/text.h"
+#include "adit/units.h"
 
 enum {
   QUIET_MS = 100, /* an editor writes in several steps */
@@ -190,6 +191,9 @@ static void watch_all(struct file_watch *watch) {
 
 void file_watch_begin(struct file_watch *watch) {
   watch->first_ms = watch->due_ms = 0;
+  /* Also of what this loading will not come to read: keep_old_files(). */
+  for (size_t i = 0; i < watch->files.n; i++)
+    watch->files.items[i].state = state_of(watch->files.items[i].path);
   watch->found = find_files(watch);
   watch->next_files = (struct noted_list){0};
   watch->next_arena = arena_new(ARENA_MAX_BYTES);
@@ -248,8 +252,9 @@ void file_watch_end(struct file_watch *watch, const struct config *config) {
   }
   if (watch->fd < 0) return;
   watch_all(watch);
-  /* What changed before it was watched has made no event. */
-  if (file_watch_has_changed(watch)) watch->due_ms = 1;
+  /* What changed before it was watched has made no event. Who writes without end is not followed
+   * without a pause. */
+  if (file_watch_has_changed(watch)) watch->due_ms = clock_monotonic_ms() + QUIET_MS;
 }
 
 /* ---- events ---------------------------------------------------------------------------------- */
