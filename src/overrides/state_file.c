@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "adit/units.h"
@@ -131,7 +132,9 @@ bool state_file_load(const char *path, struct override_info **ret_items, size_t 
                      struct diags *diags) {
   *ret_items = NULL;
   *ret_n = 0;
-  if (access(path, F_OK) != 0 && errno == ENOENT) return true;
+  struct stat status;
+  /* A link that leads nowhere, to a disk that is not mounted, is not a file that never was. */
+  if (lstat(path, &status) != 0 && errno == ENOENT) return true;
   struct json_doc *doc = json_load(path, path, JSON_STRICT, STATE_FILE_BYTES_MAX, diags);
   bool ok = doc && state_file_parse(doc, ret_items, ret_n, diags);
   json_free(&doc);

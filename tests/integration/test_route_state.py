@@ -322,6 +322,11 @@ def test_broken_files(bench):
         said = run_to_the_end(bench)
         assert said[0].startswith("kept/state.json") and any(where in line for line in said), (text[:80], said)
         assert "an emergency stop may stand in the state file; mend the file, or remove it" in said[-1], said
+    os.remove(path_of(bench, "kept/state.json"))
+    os.symlink("a disk that is not mounted/state.json", path_of(bench, "kept/state.json"))
+    said = run_to_the_end(bench)
+    assert "kept/state.json" in said[0] and "No such file" in said[0], said
+    os.remove(path_of(bench, "kept/state.json"))
     bench.write("kept/state.json", whole % item)
     answer_names(bench.v1, bench.canary)
     bench.write_files(config=KEPT, rules=SPLIT)
