@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -46,7 +47,7 @@ static bool read_environment(struct handover *handover) {
 }
 
 bool handover_init(struct handover *handover, const char *const *command) {
-  *handover = (struct handover){.launcher = -1, .link = -1};
+  *handover = (struct handover){.launcher = -1, .watched = -1, .link = -1};
   if (!read_environment(handover)) return false;
   if (!command) {
     handover->refusal = "it was not started by a command that can be repeated";
@@ -70,7 +71,13 @@ static void drop_launcher(struct handover *handover, const char *refusal) {
   handover->refusal = refusal;
 }
 
+static void watch_no_more(struct handover *handover) {
+  if (handover->watched >= 0) (void)close(handover->watched);
+  handover->watched = -1;
+}
+
 void handover_deinit(struct handover *handover) {
+  watch_no_more(handover);
   /* The link stays open until the process ends: its end then tells the launcher how. */
   drop_launcher(handover, "it is stopping");
 }
@@ -91,7 +98,9 @@ void handover_drop_rights(struct handover *handover, const char *user) {
 /* ---- the successor --------------------------------------------------------------------------- */
 
 int handover_fd(const struct handover *handover) {
-  return handover->link >= 0 ? handover->link : handover->launcher;
+  if (handover->link >= 0) return handover->link;
+  /* The launcher goes when the successor is on its own. */
+  return handover->launcher >= 0 ? handover->launcher : handover->watched;
 }
 
 bool handover_is_on_trial(const struct handover *handover) {
@@ -168,6 +177,7 @@ void handover_call_off(struct handover *handover) {
 }
 
 static enum handover_event fail(struct handover *handover, const char *why) {
+  watch_no_more(handover);
   log_write(LOG_ERROR, "upgrade failed: the new process: %s; this one goes on", why);
   handover->stage = HANDOVER_IDLE;
   return HANDOVER_FAILED;
@@ -196,6 +206,9 @@ static enum handover_event take_launcher(struct handover *handover) {
   if (message.word == LAUNCHER_READY) {
     handover->stage = HANDOVER_READY;
     handover->successor = (pid_t)message.number;
+    /* Still the launcher's child, so that the number is nobody else's. Without it nothing is told.
+     */
+    handover->watched = pidfd_open(handover->successor, 0);
     return HANDOVER_TO_GO;
   }
   if (message.word != LAUNCHER_DONE) return HANDOVER_NOTHING;
@@ -207,6 +220,18 @@ static enum handover_event take_launcher(struct handover *handover) {
   return HANDOVER_DONE;
 }
 
+/* By a crash, perhaps, with its first request. This one listens no more. */
+static enum handover_event take_successor(struct handover *handover) {
+  struct pollfd end = {.fd = handover->watched, .events = POLLIN};
+  if (poll(&end, 1, 0) <= 0) return HANDOVER_NOTHING;
+  watch_no_more(handover);
+  log_write(
+      LOG_WARNING,
+      "process %ld, which had taken over, has ended: nobody listens any more; start the gateway",
+      (long)handover->successor);
+  return HANDOVER_NOTHING;
+}
+
 void handover_go(struct handover *handover) {
   /* Where it cannot be told, it is gone, and the next look says so. */
   (void)launcher_tell(handover->launcher, LAUNCHER_GO, handover->reload, NULL, NULL, 0);
@@ -215,5 +240,6 @@ void handover_go(struct handover *handover) {
 
 enum handover_event handover_take(struct handover *handover) {
   if (handover->link >= 0) return take_link(handover);
-  return handover->launcher >= 0 ? take_launcher(handover) : HANDOVER_NOTHING;
+  if (handover->launcher >= 0) return take_launcher(handover);
+  return handover->watched >= 0 ? take_successor(handover) : HANDOVER_NOTHING;
 }

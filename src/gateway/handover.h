@@ -18,6 +18,7 @@ struct handover {
   enum { HANDOVER_IDLE, HANDOVER_STARTED, HANDOVER_READY, HANDOVER_OVER } stage;
   bool reload; /* was asked for meanwhile */
   pid_t successor;
+  int watched; /* tells of the successor's end, while this one drains; -1: nothing does */
   /* The one that is a successor. */
   int link; /* until it goes on alone; -1: it does */
   size_t socket_count;
@@ -66,7 +67,8 @@ enum handover_event {
   HANDOVER_ALONE_RELOAD, /* and is to reload: files may have changed since it read them */
   HANDOVER_CALLED_OFF    /* this successor is not wanted, and is to drain; logged */
 };
-/* What there is news of, without waiting. */
+/* What there is news of, without waiting. A successor that ends while this one drains is only
+ * logged. */
 enum handover_event handover_take(struct handover *handover);
 
 #endif

@@ -307,6 +307,21 @@ def test_old_one_cannot_upgrade_again(bench):
         family.expect_end(old)
 
 
+def test_successor_that_ends_later(bench):
+    """The old one listens no more and cannot come back, but says so."""
+    bench.start(config={"timeouts": {"drain": "60s"}})
+    with upgrades(bench) as family:
+        client, origin = begin(bench)
+        old = family.upgrade()
+        new, family.current = family.current, old
+        family.signal(signal.SIGKILL, new)
+        assert family.wait_end(new) == -signal.SIGKILL
+        family.wait_line(rf"^adit: warning: process {new}, which had taken over, has ended: nobody listens any more; start the gateway$")
+        origin.send(response(body=b"whole"))
+        assert client.read_response().body == b"whole"
+        family.expect_end(old)
+
+
 # ---- it fails
 
 
