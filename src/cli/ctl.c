@@ -18,7 +18,7 @@ enum {
   CONFIG_BYTES_MAX = 16 << 20,
   TOKEN_BYTES_MAX = 64 << 10,
   ANSWER_BYTES_MAX = 64 << 20,
-  TIMEOUT_MS = 30000,
+  TIMEOUT_MS = 10000,
   RELOAD_TIMEOUT_MS = 600000, /* as long as the files take */
   READY_TIMEOUT_MS = 5000,    /* whoever asks wants to know now */
   WATCH_S = 2
@@ -134,9 +134,15 @@ static bool call(const struct ctl *ctl, const char *path, struct client_request 
   request->field_count = ctl->token ? 1 : 0;
   request->body_limit_bytes = ANSWER_BYTES_MAX;
   if (request->timeout_ms == 0) request->timeout_ms = TIMEOUT_MS;
-  if (client_fetch(request, ret) == CLIENT_DONE) return true;
-  cli_error(ctl->command, "%s: %s; is the gateway running, with this address in \"admin\"?",
-            ctl->base, ret->why);
+  const enum client_outcome outcome = client_fetch(request, ret);
+  if (outcome == CLIENT_DONE) return true;
+  if (outcome == CLIENT_TIMEOUT)
+    cli_error(ctl->command, "%s: no answer within %ld s%s", ctl->base,
+              (long)(request->timeout_ms / 1000),
+              request->method ? "; it may still take effect: look at 'adit ctl status'" : "");
+  else
+    cli_error(ctl->command, "%s: %s; is the gateway running, with this address in \"admin\"?",
+              ctl->base, ret->why);
   return false;
 }
 

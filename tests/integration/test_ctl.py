@@ -1,6 +1,7 @@
 """adit ctl: the admin API from a shell."""
 import json
 import signal
+import socket
 import subprocess
 
 from admin import ADMIN, admin_port
@@ -55,6 +56,17 @@ def test_ready(bench):
     bench.gateway.signal(signal.SIGTERM)
     bench.gateway.wait_line("draining")
     assert "stops" in ctl(bench, "ready", status=1)[1]
+
+
+def test_gateway_that_does_not_answer(bench):
+    """The two at once, as each waits for its whole time."""
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        asked = [subprocess.Popen([bench.binary, "ctl", f"--address=127.0.0.1:{mute.getsockname()[1]}", *what],
+                                  stderr=subprocess.PIPE, text=True) for what in (["ready"], ["state", "shop", "off"])]
+        reading, changing = [one.communicate(timeout=60)[1] for one in asked]
+    assert [one.returncode for one in asked] == [1, 1]
+    assert reading.endswith("no answer within 5 s\n"), reading
+    assert "no answer within 10 s; it may still take effect: look at 'adit ctl status'" in changing, changing
 
 
 def test_reload(bench):
