@@ -442,12 +442,25 @@ static size_t listening_sockets(const struct gateway *gateway, int *ret, size_t 
   return gateway->admin_listener >= 0 ? n + 1 : n;
 }
 
+/* An emergency stop that an upgrade would lift is worse than no upgrade. */
+static bool overrides_go_over(struct gateway *gateway) {
+  char why[512];
+  if (overrides_are_kept(gateway->overrides, why, sizeof(why))) return true;
+  log_write(
+      LOG_ERROR,
+      "cannot upgrade: an overridden state of a route would end with this process: %s; write the "
+      "state into the route's file and reload, or take it back: adit ctl state ROUTE file",
+      why);
+  return false;
+}
+
 static void asked_to_upgrade(struct gateway *gateway) {
   int sockets[UPGRADE_SOCKETS_MAX];
   if (gateway->drain_at_ms != 0 && gateway->handover.stage != HANDOVER_OVER) {
     log_write(LOG_WARNING, "cannot upgrade: it is draining");
     return;
   }
+  if (handover_refuses(&gateway->handover) || !overrides_go_over(gateway)) return;
   /* The workers do not touch their lists until they are told to stop, by this thread. */
   size_t n = listening_sockets(gateway, sockets, UPGRADE_SOCKETS_MAX);
   if (handover_ask(&gateway->handover, sockets, n, gateway->admin_listener >= 0,
@@ -469,7 +482,11 @@ static void step_down(struct gateway *gateway) {
  * when it is told to go; from here on it promises nothing. */
 static void let_go(struct gateway *gateway) {
   control_set_stage(gateway, GATEWAY_SUCCEEDED);
+  char why[512];
   if (gateway->admin_server) gateway->admin->settle(gateway->admin_server);
+  /* One that came since it was asked to upgrade; whoever said it was told that it is not kept. */
+  if (!overrides_are_kept(gateway->overrides, why, sizeof(why)))
+    log_write(LOG_ERROR, "upgrade: an overridden state of a route ends with this process: %s", why);
   overrides_stop_saving(gateway->overrides);
   handover_go(&gateway->handover);
 }

@@ -132,7 +132,7 @@ bool handover_is_under_way(const struct handover *handover) {
   return handover->stage == HANDOVER_STARTED || handover->stage == HANDOVER_READY;
 }
 
-static bool refuse(const struct handover *handover) {
+bool handover_refuses(const struct handover *handover) {
   if (handover->stage == HANDOVER_OVER)
     log_write(LOG_WARNING, "cannot upgrade: process %ld has taken over; send SIGUSR2 to it",
               (long)handover->successor);
@@ -149,7 +149,6 @@ static bool refuse(const struct handover *handover) {
 
 bool handover_ask(struct handover *handover, const int *sockets, size_t n, bool has_admin,
                   int64_t limit_ms) {
-  if (refuse(handover)) return false;
   if (n > UPGRADE_SOCKETS_MAX) {
     log_write(LOG_ERROR, "cannot upgrade: more than %d listening sockets", UPGRADE_SOCKETS_MAX);
     return false;

@@ -46,8 +46,11 @@ void handover_ready(struct handover *handover);
 
 /* From a wish for an upgrade to its outcome. */
 bool handover_is_under_way(const struct handover *handover);
-/* Asks for a successor with these listening sockets, the last of which is the admin server's where
- * `has_admin`. It has to serve within `limit_ms`. False: there will be none; logged. */
+/* Whether there can be no successor at present; logged. */
+bool handover_refuses(const struct handover *handover);
+/* Where it does not refuse: asks for a successor with these listening sockets, the last of which is
+ * the admin server's where `has_admin`. It has to serve within `limit_ms`. False: there will be
+ * none; logged. */
 bool handover_ask(struct handover *handover, const int *sockets, size_t n, bool has_admin,
                   int64_t limit_ms);
 /* Calls off what is under way: a successor that serves drains, another is killed. */

@@ -492,6 +492,19 @@ bool overrides_save(struct overrides *overrides) {
   return ok;
 }
 
+bool overrides_are_kept(struct overrides *overrides, char *ret_why, size_t capacity) {
+  pthread_mutex_lock(&overrides->saving);
+  pthread_mutex_lock(&overrides->lock);
+  bool ok = overrides->overridden == 0;
+  pthread_mutex_unlock(&overrides->lock);
+  if (!ok && overrides->path) ok = save(overrides);
+  pthread_mutex_lock(&overrides->lock);
+  (void)snprintf(ret_why, capacity, "%s", overrides->why_not);
+  pthread_mutex_unlock(&overrides->lock);
+  pthread_mutex_unlock(&overrides->saving);
+  return ok;
+}
+
 /* ---- asking ---------------------------------------------------------------------------------- */
 
 bool overrides_read(struct overrides *overrides, struct overrides_report *ret) {

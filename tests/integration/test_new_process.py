@@ -265,6 +265,41 @@ def test_emergency_stop_goes_over(bench):
         assert "shop" not in pathlib.Path(bench.directory.name, "state.json").read_text(encoding="utf-8")
 
 
+def refuse_upgrade(bench, family, why):
+    since = len(bench.gateway.lines)
+    family.signal(signal.SIGUSR2)
+    said = family.wait_line(r"cannot upgrade: an overridden state of a route would end with this process: .*", since)
+    assert why in said.string, said
+    assert served_by(bench) == "v1"
+
+
+def test_emergency_stop_that_is_kept_nowhere(bench):
+    """An upgrade would lift it unseen."""
+    answer_names(bench.v1, bench.canary)
+    bench.start(config=ADMIN, rules=TO_CANARY)
+    with upgrades(bench) as family:
+        assert put_state(bench, "off").status == 200
+        refuse_upgrade(bench, family, "the configuration has no state_file")
+        assert put_state(bench, None).status == 200
+        family.expect_end(family.upgrade())
+        assert served_by(bench) == "canary"
+
+
+def test_state_file_that_is_taken_away(bench):
+    """It is written again for the new process."""
+    answer_names(bench.v1, bench.canary)
+    kept = pathlib.Path(bench.directory.name, "kept")
+    kept.mkdir()
+    bench.start(config={**ADMIN, "state_file": "kept/state.json"}, rules=TO_CANARY)
+    with upgrades(bench) as family:
+        assert put_state(bench, "off").status == 200
+        shutil.rmtree(kept)
+        refuse_upgrade(bench, family, "No such file or directory")
+        kept.mkdir()
+        family.expect_end(family.upgrade())
+        assert served_by(bench) == "v1"
+
+
 def test_late_emergency_stop(bench):
     """The new process has read the state file, and is about to serve: it looks once more."""
     answer_names(bench.v1, bench.canary)
