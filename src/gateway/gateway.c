@@ -327,7 +327,7 @@ static bool gateway_start(struct gateway *gateway) {
   log_stop_waiting();
   control_set_stage(gateway, GATEWAY_SERVING);
   log_ready(&ready);
-  manager_ready(&gateway->manager, policy_route_count(gateway->policy));
+  manager_ready(&gateway->manager, policy_route_count(gateway->policy), "");
   handover_ready(&gateway->handover);
   return true;
 }
@@ -379,13 +379,17 @@ static void reload(struct gateway *gateway) {
     log_write(LOG_ERROR, "out of memory");
     policy_unref(&policy);
   }
+  const bool whole = policy && diags_count(diags, DIAG_ERROR) == 0;
   if (policy) {
-    take_over(gateway, policy, diags_count(diags, DIAG_ERROR) == 0, diags);
+    take_over(gateway, policy, whole, diags);
   } else {
     control_publish(gateway, NULL, NULL, GATEWAY_REFUSED, diags);
     log_write(LOG_ERROR, "reload refused: the running configuration goes on as it was");
   }
-  manager_ready(&gateway->manager, policy_route_count(gateway->policy));
+  const char *but = "";
+  if (!whole)
+    but = policy ? "; the last reload was taken over in part" : "; the last reload was refused";
+  manager_ready(&gateway->manager, policy_route_count(gateway->policy), but);
   control_answer(gateway, asked);
 }
 

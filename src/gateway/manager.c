@@ -99,8 +99,8 @@ static void tell(struct manager *manager, const char *format, ...) {
   if (n > 0 && (size_t)n < sizeof(message)) tell_with(manager, 0, message, (size_t)n);
 }
 
-void manager_ready(struct manager *manager, size_t routes) {
-  tell(manager, "READY=1\nSTATUS=serving %zu routes\n", routes);
+void manager_ready(struct manager *manager, size_t routes, const char *but) {
+  tell(manager, "READY=1\nSTATUS=serving %zu routes%s\n", routes, but);
 }
 
 void manager_reloading(struct manager *manager) {

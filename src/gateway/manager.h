@@ -28,8 +28,9 @@ void manager_deinit(struct manager *manager);
 /* From now on this process is the service. */
 void manager_speak(struct manager *manager);
 
-/* The process serves, for the first time or after manager_reloading(). */
-void manager_ready(struct manager *manager, size_t routes);
+/* The process serves, for the first time or after manager_reloading(). `but`: what else people
+ * should know, or "". */
+void manager_ready(struct manager *manager, size_t routes, const char *but);
 void manager_reloading(struct manager *manager);
 void manager_stopping(struct manager *manager);
 /* A line for people. */
