@@ -20,6 +20,7 @@ PATIENCE = 30  # seconds, for an answer
 PAUSE = 0.004  # between two requests of a visitor
 BODY_MAX = 6000
 REQUESTS_A_CONNECTION = 12
+CROWD = 24  # connections of a visitor who opens many at once
 
 
 # ---- the endpoint's process
@@ -67,13 +68,16 @@ async def run_origin():
 
 
 class Visitor(threading.Thread):
-    """Asks again and again, on connections that are kept for a while or (every other visitor) never."""
+    """Asks again and again, on connections that are kept for a while or (every other visitor) never; every fourth
+    visitor opens many at once, so that there is always somebody whom nobody has accepted yet."""
 
     def __init__(self, port, name, done):
         super().__init__(daemon=True)
         self.port, self.name, self.done = port, name, done
         self.chance = random.Random(name)
-        self.keeps = int(name.rpartition("-")[2]) % 2 == 0
+        number = int(name.rpartition("-")[2])
+        self.keeps = number % 2 == 0
+        self.crowds = number % 4 == 3
         self.answers = []  # id, when asked, when answered, generation
         self.counts = collections.Counter()
         self.failure = None
@@ -81,7 +85,10 @@ class Visitor(threading.Thread):
     def run(self):
         try:
             while not self.done.is_set():
-                self.use_connection()
+                if self.crowds:
+                    self.come_as_a_crowd()
+                else:
+                    self.use_connection()
         except Exception as failure:
             self.failure = f"{self.name}, request {self.counts['requests']}: {failure!r}"
 
@@ -108,15 +115,20 @@ class Visitor(threading.Thread):
                     return
                 time.sleep(PAUSE)
 
+    def come_as_a_crowd(self):
+        first = self.counts["requests"]
+        crowd = [self.connect() for _ in range(CROWD)]
+        said = [self.say(sock, first + i) for i, sock in enumerate(crowd)]
+        for sock, what in zip(crowd, said):
+            with sock, sock.makefile("rb") as answers:
+                self.hear(answers, answers.readline(), *what)
+        time.sleep(PAUSE)
+
     def ask(self, sock, answers, reused):
         """False: the connection is over."""
-        number = self.counts["requests"]
-        name, began = f"{self.name}-{number}", time.monotonic()
-        body = (name.encode() + b" ") * self.chance.randrange(0, BODY_MAX // (len(name) + 1))
-        last = not self.keeps
+        what = None
         try:
-            sock.sendall(b"POST /%s HTTP/1.1\r\nHost: shop.example.com\r\nX-Id: %s\r\nContent-Length: %d\r\n%s\r\n%s" % (
-                name.encode(), name.encode(), len(body), b"Connection: close\r\n" if last else b"", body))
+            what = self.say(sock, self.counts["requests"])
             status = answers.readline()
         except (ConnectionResetError, BrokenPipeError):
             status = b""
@@ -125,6 +137,18 @@ class Visitor(threading.Thread):
             # new one; had it been served all the same, the endpoint would have seen it twice.
             self.counts["again"] += 1
             return False
+        return self.hear(answers, status, *what)
+
+    def say(self, sock, number):
+        """Asks for something of this visitor's; its name, when that was, and the body."""
+        name, began = f"{self.name}-{number}", time.monotonic()
+        body = (name.encode() + b" ") * self.chance.randrange(0, BODY_MAX // (len(name) + 1))
+        sock.sendall(b"POST /%s HTTP/1.1\r\nHost: shop.example.com\r\nX-Id: %s\r\nContent-Length: %d\r\n%s\r\n%s" % (
+            name.encode(), name.encode(), len(body), b"" if self.keeps else b"Connection: close\r\n", body))
+        return name, began, body
+
+    def hear(self, answers, status, name, began, body):
+        """False: it was the last answer of its connection."""
         fields = self.read_fields(answers)
         got = answers.read(int(fields["content-length"]))
         if not status.startswith(b"HTTP/1.1 200 ") or fields.get("x-id") != name or got != body:
