@@ -1,7 +1,8 @@
 """load: steady traffic from client processes, of which every request is accounted for by its id.
 
     load.py origin          an endpoint that echoes; says its port, and in the end how often it has seen which id
-    load.py client PORT NAME N   visitors in N threads; in the end says what became of each request
+    load.py client PORT NAME N STAYS   visitors in N threads; STAYS is 0 where the listening socket may be closed and
+                                       opened anew; in the end says what became of each request
 
 Both run until their standard input ends. A rule's id tells which configuration has decided: the
 endpoint sends it back, so that each answer says under which generation it was made.
@@ -69,15 +70,17 @@ async def run_origin():
 
 class Visitor(threading.Thread):
     """Asks again and again, on connections that are kept for a while or (every other visitor) never; every fourth
-    visitor opens many at once, so that there is always somebody whom nobody has accepted yet."""
+    visitor is a crowd, so that there is always somebody whom nobody has accepted yet. Where the socket does not stay
+    there are no crowds, and whom it had in its queue comes again."""
 
-    def __init__(self, port, name, done):
+    def __init__(self, port, name, stays, done):
         super().__init__(daemon=True)
         self.port, self.name, self.done = port, name, done
         self.chance = random.Random(name)
         number = int(name.rpartition("-")[2])
         self.keeps = number % 2 == 0
-        self.crowds = number % 4 == 3
+        self.stays = stays
+        self.crowd = CROWD if stays and number % 4 == 3 else 0
         self.answers = []  # id, when asked, when answered, generation
         self.counts = collections.Counter()
         self.failure = None
@@ -85,7 +88,7 @@ class Visitor(threading.Thread):
     def run(self):
         try:
             while not self.done.is_set():
-                if self.crowds:
+                if self.crowd:
                     self.come_as_a_crowd()
                 else:
                     self.use_connection()
@@ -117,9 +120,11 @@ class Visitor(threading.Thread):
 
     def come_as_a_crowd(self):
         first = self.counts["requests"]
-        crowd = [self.connect() for _ in range(CROWD)]
-        said = [self.say(sock, first + i) for i, sock in enumerate(crowd)]
-        for sock, what in zip(crowd, said):
+        crowd = []
+        for number in range(first, first + self.crowd):
+            sock = self.connect()
+            crowd.append((sock, self.say(sock, number)))
+        for sock, what in crowd:
             with sock, sock.makefile("rb") as answers:
                 self.hear(answers, answers.readline(), *what)
         time.sleep(PAUSE)
@@ -132,7 +137,7 @@ class Visitor(threading.Thread):
             status = answers.readline()
         except (ConnectionResetError, BrokenPipeError):
             status = b""
-        if not status and reused:
+        if not status and (reused or not self.stays):
             # RFC 9112, 9.3.1: who has kept a connection must expect that. Asked again under the same id, on a
             # new one; had it been served all the same, the endpoint would have seen it twice.
             self.counts["again"] += 1
@@ -166,9 +171,9 @@ class Visitor(threading.Thread):
         return fields
 
 
-def run_client(port, name, n):
+def run_client(port, name, n, stays):
     done = threading.Event()
-    visitors = [Visitor(port, f"{name}-{number}", done) for number in range(n)]
+    visitors = [Visitor(port, f"{name}-{number}", stays, done) for number in range(n)]
     for visitor in visitors:
         visitor.start()
     for line in sys.stdin:  # each is a question how many requests have been answered
@@ -189,8 +194,8 @@ class Load:
     """Endpoints and client processes. Generations are told as they come and go; in the end each
     answer must be of one that counted at some time between question and answer."""
 
-    def __init__(self, clients=3, visitors=4):
-        self.clients, self.visitors = clients, visitors
+    def __init__(self, clients=3, visitors=4, stays=True):
+        self.clients, self.visitors, self.stays = clients, visitors, stays
         self.generations = {}  # name: [since when, until when (None: still)]
         self.processes = []
         self.origin = self.spawn("origin")
@@ -204,7 +209,7 @@ class Load:
 
     def start(self, port):
         for number in range(self.clients):
-            self.spawn("client", port, number, self.visitors)
+            self.spawn("client", port, number, self.visitors, int(self.stays))
 
     def begins(self, generation):
         """From now on, at the earliest."""
@@ -268,4 +273,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "origin":
         asyncio.run(run_origin())
     else:
-        run_client(int(sys.argv[2]), sys.argv[3], int(sys.argv[4]))
+        run_client(int(sys.argv[2]), sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))
