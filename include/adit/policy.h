@@ -73,10 +73,10 @@ const struct sticky_key *policy_keys(const struct policy *policy, size_t *ret_n)
  * that is not taken over are in `diags` only, and those of a kept route are not run again. */
 const struct policy_test *policy_tests(const struct policy *policy, size_t *ret_n);
 
-/* Tells, a line each, what `after` serves otherwise than `before`: upstreams and their endpoints,
- * routes, states, rules, weights from and to ("route 'shop': rule 'beta': canary 5% -> 25%"), files
- * of values. At most 50 lines, and one that says how many more there are. Short of memory less is
- * told. */
+/* Tells, a line each, what `after` serves otherwise than `before`: keys of adit.json that a reload
+ * takes up, upstreams and their endpoints, routes, states, rules, weights from and to ("route
+ * 'shop': rule 'beta': canary 5% -> 25%"), files of values. No secret is told. At most 50 lines,
+ * and one that says how many more there are. Short of memory less is told. */
 typedef void policy_say_fn(void *context, struct str line);
 void policy_tell_changes(const struct policy *before, const struct policy *after,
                          policy_say_fn *tell, void *context);

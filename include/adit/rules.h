@@ -117,6 +117,10 @@ struct route_sticky {
   enum same_site same_site;
 };
 
+/* Members of a rule file, but for the route's name, state, rules, default and tests. */
+enum { ROUTE_SETTINGS = 12 };
+extern const char *const route_settings[ROUTE_SETTINGS];
+
 struct route {
   struct str name;
   const char *file;        /* as diagnostics call it */
@@ -136,8 +140,8 @@ struct route {
   const struct rule_index *index; /* NULL: the rules are asked one by one */
   const struct route_file *files; /* each once */
   size_t file_count;
-  uint64_t settings_digest; /* of all but state, rules, default and tests */
-  uint64_t default_digest;  /* 0: none */
+  uint64_t settings[ROUTE_SETTINGS]; /* digests, as route_settings[] names them; 0: not there */
+  uint64_t default_digest;           /* 0: none */
   bool has_default_split;
   struct split default_split;
   bool has_split;                    /* any */

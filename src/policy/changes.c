@@ -1,10 +1,12 @@
 /*
  * changes: what a reload serves otherwise than before, for the log.
  *
- *   upstreams ─► added, removed; endpoints added, removed
+ *   adit.json ─► its keys (config_changes.c)
+ *   upstreams ─► added, removed; endpoints added, removed; their weights, and which drain
  *   routes    ─► added, removed; state, settings, files of values
  *   rules     ─► added, removed, in another order; from a variant to another; weights from and to
  */
+#include "changes.h"
 #include "adit/arena.h"
 #include "adit/hash.h"
 #include "adit/text.h"
@@ -12,49 +14,57 @@
 
 enum { LINES_MAX = 50, LINE_BYTES_MAX = 512, ARENA_MAX_BYTES = 64 << 20 };
 
-struct changes {
-  policy_say_fn *say;
-  void *context;
-  size_t n;
-  struct text line;
-  struct arena *arena;
-};
-
 static void begin(struct changes *changes, const char *kind, struct str name) {
   text_clear(&changes->line);
   text_printf(&changes->line, "%s '%.*s'", kind, STR_ARG(name));
 }
 
-static void end(struct changes *changes) {
+void changes_end(struct changes *changes) {
   if (changes->n++ < LINES_MAX) changes->say(changes->context, text_str(&changes->line));
 }
 
 static void say(struct changes *changes, const char *kind, struct str name, const char *what) {
   begin(changes, kind, name);
   text_printf(&changes->line, " %s", what);
-  end(changes);
+  changes_end(changes);
 }
 
 static void say_part(struct changes *changes, const char *kind, struct str name, const char *part,
                      struct str part_name, const char *what) {
   begin(changes, kind, name);
   text_printf(&changes->line, ": %s '%.*s' %s", part, STR_ARG(part_name), what);
-  end(changes);
+  changes_end(changes);
 }
 
 /* ---- upstreams ------------------------------------------------------------------------------- */
 
-static bool has_endpoint(const struct config_upstream *upstream, struct str text) {
+/* NULL: it has none. */
+static const struct config_endpoint *find_endpoint(const struct config_upstream *upstream,
+                                                   struct str text) {
   for (size_t i = 0; i < upstream->endpoint_count; i++)
-    if (str_eq(upstream->endpoints[i].text, text)) return true;
-  return false;
+    if (str_eq(upstream->endpoints[i].text, text)) return &upstream->endpoints[i];
+  return NULL;
+}
+
+static void compare_endpoint(struct changes *changes, const struct config_upstream *upstream,
+                             const struct config_endpoint *before,
+                             const struct config_endpoint *after) {
+  if (before->weight == after->weight && before->drains == after->drains) return;
+  begin(changes, "upstream", upstream->name);
+  text_printf(&changes->line, ": endpoint '%.*s': ", STR_ARG(after->text));
+  if (before->weight != after->weight)
+    text_printf(&changes->line, "weight %u -> %u%s", before->weight, after->weight,
+                before->drains != after->drains ? ", " : "");
+  if (before->drains != after->drains)
+    text_add(&changes->line, after->drains ? STR("drains") : STR("drains no more"));
+  changes_end(changes);
 }
 
 /* Endpoints of `a` that `b` lacks. */
 static void compare_endpoints(struct changes *changes, const struct config_upstream *a,
                               const struct config_upstream *b, const char *what) {
   for (size_t i = 0; i < a->endpoint_count; i++)
-    if (!has_endpoint(b, a->endpoints[i].text))
+    if (!find_endpoint(b, a->endpoints[i].text))
       say_part(changes, "upstream", a->name, "endpoint", a->endpoints[i].text, what);
 }
 
@@ -72,6 +82,11 @@ static void compare_upstreams(struct changes *changes, const struct config *befo
     }
     compare_endpoints(changes, &before->upstreams[old], upstream, "removed");
     compare_endpoints(changes, upstream, &before->upstreams[old], "added");
+    for (size_t k = 0; k < upstream->endpoint_count; k++) {
+      const struct config_endpoint *now = &upstream->endpoints[k];
+      const struct config_endpoint *then = find_endpoint(&before->upstreams[old], now->text);
+      if (then) compare_endpoint(changes, upstream, then, now);
+    }
   }
 }
 
@@ -148,7 +163,7 @@ static void compare_outcomes(struct changes *changes, const struct outcome *befo
       (void)add_weights(line, before, after);
     }
   }
-  end(changes);
+  changes_end(changes);
 }
 
 static struct outcome outcome_of(const struct route *route, const struct rule *rule) {
@@ -213,6 +228,17 @@ static void compare_files(struct changes *changes, const struct route *before,
         say_part(changes, "route", after->name, "file", after->files[i].path, "changed");
 }
 
+/* The digests are 0 where it is not there. */
+static void say_setting(struct changes *changes, const struct route *route, const char *setting,
+                        uint64_t before, uint64_t after) {
+  begin(changes, "route", route->name);
+  text_printf(&changes->line, ": '%s' %s", setting,
+              before == 0  ? "added"
+              : after == 0 ? "removed"
+                           : "changed");
+  changes_end(changes);
+}
+
 static void compare_route(struct changes *changes, const struct route *before,
                           const struct route *after) {
   if (before == after) return; /* kept, as its file does not load */
@@ -220,10 +246,11 @@ static void compare_route(struct changes *changes, const struct route *before,
     begin(changes, "route", after->name);
     text_printf(&changes->line, ": state %s -> %s", route_state_name(before->state),
                 route_state_name(after->state));
-    end(changes);
+    changes_end(changes);
   }
-  if (before->settings_digest != after->settings_digest)
-    say(changes, "route", after->name, "has other settings");
+  for (size_t i = 0; i < ROUTE_SETTINGS; i++)
+    if (before->settings[i] != after->settings[i])
+      say_setting(changes, after, route_settings[i], before->settings[i], after->settings[i]);
   compare_rules(changes, before, after);
   compare_defaults(changes, before, after);
   compare_files(changes, before, after);
@@ -261,6 +288,7 @@ void policy_tell_changes(const struct policy *before, const struct policy *after
   struct changes changes = {.say = tell, .context = context, .arena = arena_new(ARENA_MAX_BYTES)};
   if (!changes.arena) return;
   text_init(&changes.line, LINE_BYTES_MAX);
+  changes_compare_keys(&changes, policy_config(before), policy_config(after));
   compare_upstreams(&changes, policy_config(before), policy_config(after));
   compare_routes(&changes, before, after);
   if (changes.n > LINES_MAX) {

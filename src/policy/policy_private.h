@@ -7,6 +7,7 @@
  *   tests.c  the `tests` of rule files
  *   redactions.c  names to be hashed in the access log that are nobody's
  *   findings.c  what the authors cannot have meant
+ *   changes.c, config_changes.c  what a reload serves otherwise (changes.h)
  *   policy.c the finished policy
  */
 #ifndef ADIT_POLICY_PRIVATE_H

@@ -58,6 +58,10 @@ static const char *const top_keys[] = {
     "force",   "sticky",          "attributes", "segments", "rules",  "default",  "tests",
     "vary",    "expose_decision", "time_zone",  "mirror",   NULL};
 
+const char *const route_settings[ROUTE_SETTINGS] = {
+    "match",      "variants", "stable", "canaries",        "force",     "sticky",
+    "attributes", "segments", "vary",   "expose_decision", "time_zone", "mirror"};
+
 static void compile_name(struct route_compiler *compiler) {
   struct route *route = compiler->route;
   const struct cJSON *node = route_member(compiler->root, "route");
@@ -101,18 +105,11 @@ static void compile_flags(struct route_compiler *compiler) {
   if (tests) (void)route_want_array(compiler, tests, "'tests'");
 }
 
-/* What has a digest of its own, or none as it changes nothing, is left out. */
-static void compile_digest(struct route_compiler *compiler) {
-  static const char *const apart[] = {"$schema", "state", "rules", "default", "tests", NULL};
-  uint64_t digest = 0;
-  const cJSON *node;
-  cJSON_ArrayForEach(node, compiler->root) {
-    bool is_apart = false;
-    for (size_t i = 0; apart[i]; i++) is_apart = is_apart || strcmp(node->string, apart[i]) == 0;
-    /* In any order: members may change places. */
-    if (!is_apart) digest += route_digest(node) * (digest_of(str_from_cstr(node->string)) | 1);
+static void compile_digests(struct route_compiler *compiler) {
+  for (size_t i = 0; i < ROUTE_SETTINGS; i++) {
+    const cJSON *node = route_member(compiler->root, route_settings[i]);
+    compiler->route->settings[i] = node ? route_digest(node) | 1 : 0;
   }
-  compiler->route->settings_digest = digest;
 }
 
 /* False: memory. Mistakes are in the list. */
@@ -127,7 +124,7 @@ static bool compile_parts(struct route_compiler *compiler) {
   route_compile_force(compiler);
   route_compile_zone(compiler);
   route_compile_mirror(compiler);
-  compile_digest(compiler);
+  compile_digests(compiler);
   route_compile_rules(compiler);
   size_t rule_slots = attr_table_size(compiler->table);
   route_compile_sticky_by(compiler);

@@ -19,7 +19,7 @@ static const struct change {
     {"tests and places of members", BASE(", \"state\": \"on\", \"vary\": true"),
      BASE(", \"vary\": true, \"state\": \"on\", \"tests\": []"), ""},
     {"a state", BASE(""), BASE(", \"state\": \"drain\""), "route 'shop': state on -> drain\n"},
-    {"settings", BASE(""), BASE(", \"vary\": true"), "route 'shop' has other settings\n"},
+    {"settings", BASE(""), BASE(", \"vary\": true"), "route 'shop': 'vary' added\n"},
     {"weights", BASE(RULES(RULE("a", "\"split\": {\"canary\": 5}"))),
      BASE(RULES(RULE("a", "\"split\": {\"canary\": 12.5}"))),
      "route 'shop': rule 'a': canary 5% -> 12.5%\n"},
@@ -105,8 +105,117 @@ START_TEST(files_routes_and_upstreams)
              " \"d\": {\"endpoints\": [\"127.0.0.1:3\"]}}, " STICKY "}");
   before = load_rules(rules);
   check("upstreams", after, before,
+        "adit.json: 'attributes' removed\n"
         "upstream 'c' removed\nupstream 'a': endpoint '127.0.0.1:1' removed\n"
         "upstream 'a': endpoint '127.0.0.1:9' added\nupstream 'd' added\n");
+  policy_unref(&before);
+  policy_unref(&after);
+  bench_close();
+}
+END_TEST
+
+/* Members beside those of SAME, before and after. */
+#define SAME(a, b)                                                      \
+  LISTEN ", \"rules\": [\"rules/*.json\"]" b                            \
+         ", \"upstreams\": {\"a\": {\"endpoints\": [\"127.0.0.1:1\"]" a \
+         "}, \"b\": {\"endpoints\": [\"127.0.0.1:2\"]}}"
+#define DIRECTORY(port)                                                                    \
+  ", \"lookups\": {\"users\": {\"url\": \"http://127.0.0.1:" port                          \
+  "/{user}?k=secret\"}}, \"attributes\": {\"user\": {\"type\": \"string\", \"from\": "     \
+  "[{\"header\": \"X-User\"}]}, \"plan\": {\"type\": \"string\", \"from\": [{\"lookup\": " \
+  "\"users\", \"field\": \"plan\"}]}}"
+static const struct change KEYS[] = {
+    {"nothing but blanks and comments", SAME("", ""), "// again\n" SAME("", ""), ""},
+    {"a key with a default", SAME("", ""), SAME("", ", \"timeouts\": {\"drain\": \"5s\"}"),
+     "adit.json: 'timeouts.drain': 30s -> 5s\n"},
+    {"a key that goes",
+     SAME("", ", \"limits\": {\"body_bytes\": \"1MiB\", \"trailer_bytes\": \"1KiB\"}"),
+     SAME("", ", \"limits\": {\"trailer_bytes\": \"2KiB\"}"),
+     "adit.json: 'limits.body_bytes': 1MiB -> 0B\nadit.json: 'limits.trailer_bytes': 1KiB -> "
+     "2KiB\n"},
+    {"a default that is written down", SAME("", ""),
+     SAME(", \"timeout\": \"30s\"", ", \"via\": true"), ""},
+    {"a switch", SAME("", ""), SAME("", ", \"via\": false"), "adit.json: 'via': true -> false\n"},
+    {"whom to trust", SAME("", ""), SAME("", ", \"trusted_proxies\": [\"10.0.0.0/8\"]"),
+     "adit.json: 'trusted_proxies' added\n"},
+    {"whom to trust then", SAME("", ", \"trusted_proxies\": [\"10.0.0.0/9\"]"),
+     SAME("", ", \"trusted_proxies\": [\"10.0.0.0/8\"]"), "adit.json: 'trusted_proxies' changed\n"},
+    {"where an attribute comes from",
+     SAME("",
+          ", \"attributes\": {\"team\": {\"type\": \"string\", \"from\": [{\"header\": "
+          "\"X-Team\"}]}}"),
+     SAME("",
+          ", \"attributes\": {\"team\": {\"type\": \"string\", \"from\": [{\"header\": "
+          "\"X-Crew\"}]}}"),
+     "adit.json: 'attributes.team.from' changed\n"},
+    {"a segment", SAME("", ", \"segments\": {\"qa\": {\"header.x-qa\": \"1\"}}"),
+     SAME("", ", \"segments\": {\"qa\": {\"header.x-qa\": \"2\"}}"),
+     "adit.json: 'segments.qa' changed\n"},
+    {"an upstream's time", SAME("", ""), SAME(", \"timeout\": \"5s\"", ""),
+     "adit.json: 'upstreams.a.timeout': 30s -> 5s\n"},
+    {"retries that come", SAME("", ""), SAME(", \"retry\": {\"attempts\": 2}", ""),
+     "adit.json: 'upstreams.a.retry' added\n"},
+    {"retries that change", SAME(", \"retry\": {\"attempts\": 2}", ""),
+     SAME(", \"retry\": {\"attempts\": 3, \"statuses\": [503]}", ""),
+     "adit.json: 'upstreams.a.retry.attempts': 2 -> 3\nadit.json: 'upstreams.a.retry.statuses' "
+     "added\n"},
+    {"what waits for a start", SAME("", ""), SAME("", ", \"workers\": 3, \"sandbox\": false"), ""},
+    {"a URL, which may hold a key", SAME("", DIRECTORY("1")), SAME("", DIRECTORY("2")),
+     "adit.json: 'lookups.users.url' changed\n"},
+};
+
+static struct policy *load_keys(const char *members) {
+  struct text said, config;
+  text_init(&config, 1 << 16);
+  text_printf(&config, "{%s}%c", members, 0);
+  write_file("adit.json", text_str(&config).p);
+  text_deinit(&config);
+  struct policy *policy = load_policy(NULL, NULL, &said);
+  ck_assert_msg(policy != NULL, "%.*s\n%s", STR_ARG(text_str(&said)), members);
+  text_deinit(&said);
+  return policy;
+}
+
+START_TEST(keys_that_change)
+{
+  bench_open();
+  write_file("rules/shop.json", BASE(""));
+  for (size_t i = 0; i < sizeof(KEYS) / sizeof(*KEYS); i++) {
+    struct policy *before = load_keys(KEYS[i].before);
+    struct policy *after = load_keys(KEYS[i].after);
+    check(KEYS[i].name, before, after, KEYS[i].told);
+    policy_unref(&before);
+    policy_unref(&after);
+  }
+  bench_close();
+}
+END_TEST
+
+/* Weights, drains and secrets, none of which is shown. */
+START_TEST(endpoints_and_keys)
+{
+  bench_open();
+  write_file("rules/shop.json", BASE(""));
+  static const char common[] = LISTEN
+      ", \"rules\": [\"rules/*.json\"], " STICKY
+      ", \"upstreams\": {\"b\": {\"endpoints\": [\"127.0.0.1:2\"]}, \"a\": {\"endpoints\": [";
+  struct text members;
+  text_init(&members, 1 << 16);
+  text_printf(&members, "%s\"127.0.0.1:1\", {\"address\": \"127.0.0.1:3\", \"drain\": true}]}}%c",
+              common, 0);
+  struct policy *before = load_keys(text_str(&members).p);
+  text_clear(&members);
+  text_printf(
+      &members,
+      "%s{\"address\": \"127.0.0.1:1\", \"weight\": 3, \"drain\": true}, \"127.0.0.1:3\"]}}%c",
+      common, 0);
+  write_file("sticky.key", "another one of at least 32 bytes\n");
+  struct policy *after = load_keys(text_str(&members).p);
+  check("both", before, after,
+        "adit.json: 'sticky': key 'k' is another one\n"
+        "upstream 'a': endpoint '127.0.0.1:1': weight 1 -> 3, drains\n"
+        "upstream 'a': endpoint '127.0.0.1:3': drains no more\n");
+  text_deinit(&members);
   policy_unref(&before);
   policy_unref(&after);
   bench_close();
@@ -140,4 +249,5 @@ START_TEST(only_so_many)
 }
 END_TEST
 
-UNIT_MAIN("policy changes", rules_that_change, files_routes_and_upstreams, only_so_many)
+UNIT_MAIN("policy changes", rules_that_change, files_routes_and_upstreams, keys_that_change,
+          endpoints_and_keys, only_so_many)
