@@ -14,7 +14,8 @@
 #include "heads.h"
 #include "strict.h"
 
-enum { INTERIMS_MAX = 32, ATTEMPTS_MAX = 2, PRINTED_MAX = 1000 };
+enum { INTERIMS_MAX = 32, ATTEMPTS_MAX = 4, PRINTED_MAX = 1000 };
+enum { RETRIED_STATUS = 503 }; /* as adit.json has it */
 
 /* A request's way to an origin. */
 struct attempt {
@@ -23,6 +24,8 @@ struct attempt {
   bool upgrade;     /* it offered another protocol */
   size_t in_before; /* bytes that the origin had said before it */
   struct str id;    /* X-Request-Id */
+  bool may_fail;    /* its upstream has `retry` */
+  size_t time;      /* of its first byte */
   struct str begun; /* what was sent, where it is less than a head */
 };
 
@@ -289,14 +292,40 @@ static bool is_idempotent(struct str method) {
          str_eq(method, STR("PUT")) || str_eq(method, STR("DELETE"));
 }
 
+/* Where in `in` the response to one request of a line begins. */
+static size_t response_start(const struct attempt *attempt) {
+  return attempt->ordinal == 0 ? 0 : attempt->in_before;
+}
+
+/* What the upstream with `retry` (adit.json) had answered when the request was sent again. */
+static void check_failed_try(const struct attempt *failed, struct str method, size_t time) {
+  static struct answer said;
+  const struct line *line = failed->line;
+  const struct str read = str_take(bytes_str(&line->in), kernel_bytes_before(line, false, time));
+  said.body.copy = (struct bytes){0};
+  read_answer(str_skip(read, response_start(failed)), method, false, &said);
+  require(!said.tunnel, line, "sent again: there was a tunnel");
+  if (!said.begun) return;
+  strict_body_free(&said.body);
+  require(said.head.status == RETRIED_STATUS, line, "sent again: there was a good response");
+}
+
+/* Without `retry` once more at most; with it, adit.json's one attempt more, and then to stable. */
 static void note_attempt(const struct line *line, struct asked *asked, struct attempt attempt) {
-  require(asked->attempt_count < ATTEMPTS_MAX, line, "a request was sent three times");
-  if (asked->attempt_count == 1) {
-    const struct attempt *first = &asked->attempts[0];
+  require(asked->attempt_count < ATTEMPTS_MAX, line, "a request was sent too often");
+  if (asked->attempt_count > 0) {
+    const struct attempt *failed = &asked->attempts[asked->attempt_count - 1];
     require(is_idempotent(asked->head.method), line, "sent again: not idempotent");
-    require(first->ordinal > 0, line, "sent again: the connection was new");
-    require(first->line->read <= first->in_before, line, "sent again: there was a response");
-    require(str_eq(first->id, attempt.id), line, "sent again under another id");
+    require(str_eq(failed->id, attempt.id), line, "sent again under another id");
+    if (failed->may_fail) {
+      check_failed_try(failed, asked->head.method, attempt.time);
+    } else {
+      require(!attempt.may_fail, line, "stable's request came back to a canary");
+      require(asked->attempt_count == 1 || asked->attempts[asked->attempt_count - 2].may_fail, line,
+              "a request was sent three times");
+      require(failed->ordinal > 0, line, "sent again: the connection was new");
+      require(failed->line->read <= failed->in_before, line, "sent again: there was a response");
+    }
   }
   asked->attempts[asked->attempt_count++] = attempt;
 }
@@ -309,11 +338,6 @@ static size_t answers_before(const struct line *client, size_t time) {
          visitor->asked[i].answer_end <= given)
     i++;
   return i;
-}
-
-/* Where in `in` the response to one request of a line begins. */
-static size_t response_start(const struct attempt *attempt) {
-  return attempt->ordinal == 0 ? 0 : attempt->in_before;
 }
 
 static void read_origin_answer(const struct attempt *attempt, struct str method,
@@ -346,8 +370,10 @@ static void read_sent(const struct line *line) {
   size_t next = 0;
   for (unsigned ordinal = 0; out.n > 0; ordinal++) {
     size_t time = time_of(line, true, line->out.n - out.n);
-    struct attempt attempt = {
-        .line = line, .ordinal = ordinal, .in_before = kernel_bytes_before(line, false, time)};
+    struct attempt attempt = {.line = line,
+                              .ordinal = ordinal,
+                              .time = time,
+                              .in_before = kernel_bytes_before(line, false, time)};
     require(ordinal == 0 || attempt.in_before == next, line,
             "a connection was used again that was not clean");
     strict_read_request(out, &head);
@@ -365,6 +391,8 @@ static void read_sent(const struct line *line) {
     strict_read_body(&head, str_skip(out, head.n), false, &body);
     check_request(line, asked, &head, &body);
     attempt.id = strict_field(&head.fields, "X-Request-Id");
+    const struct str variant = strict_field(&head.fields, "X-Adit-Variant");
+    attempt.may_fail = variant.p && str_eq(variant, STR("again"));
     attempt.upgrade = strict_field_count(&head.fields, "Upgrade") > 0;
     note_attempt(line, asked, attempt);
     out = str_skip(out, head.n + body.n);
