@@ -118,7 +118,8 @@ static bool is_told_elsewhere(const struct path *path, const cJSON *before, cons
 /* Its keys have their defaults where it is left out; other objects are something that is there or
  * not. */
 static bool is_object_of_defaults(const struct path *path) {
-  return strcmp(path->key, "limits") == 0 || strcmp(path->key, "timeouts") == 0;
+  return strcmp(path->key, "limits") == 0 || strcmp(path->key, "timeouts") == 0 ||
+         strcmp(path->key, "dns") == 0;
 }
 
 static void compare(const struct comparison *all, const struct path *parent, const char *name,
