@@ -171,6 +171,7 @@ bool handover_ask(struct handover *handover, const int *sockets, size_t n, bool 
 void handover_call_off(struct handover *handover) {
   if (!handover_is_under_way(handover)) return;
   log_write(LOG_WARNING, "upgrade called off");
+  watch_no_more(handover);
   handover->stage = HANDOVER_IDLE;
   drop_launcher(handover, "it is stopping");
 }
@@ -224,10 +225,10 @@ static enum handover_event take_successor(struct handover *handover) {
   struct pollfd end = {.fd = handover->watched, .events = POLLIN};
   if (poll(&end, 1, 0) <= 0) return HANDOVER_NOTHING;
   watch_no_more(handover);
-  log_write(
-      LOG_WARNING,
-      "process %ld, which had taken over, has ended: nobody listens any more; start the gateway",
-      (long)handover->successor);
+  log_write(LOG_WARNING,
+            "process %ld, which had taken over, has ended: nobody listens any more; if "
+            "nobody has stopped it, start the gateway",
+            (long)handover->successor);
   return HANDOVER_NOTHING;
 }
 
