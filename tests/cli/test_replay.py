@@ -304,6 +304,8 @@ class Replay(Logged):
         rename = lambda report, name: json.loads(json.dumps(report).replace(json.dumps(name), '"log"'))
         self.assertEqual(rename(self.replay(0, *args, "log.gz")[0], "log.gz"), whole)
         self.assertEqual(rename(self.replay(0, *args, "-", stdin=once * 24)[0], "-"), whole)
+        pieces = b"".join(gzip.compress(once * n) for n in (1, 0, 20, 3))
+        self.assertEqual(rename(self.replay(0, *args, "-", stdin=pieces)[0], "-"), whole)
         twice = self.replay(0, *args, "log", "log")[0]
         self.assertEqual((twice["moved"], twice["users"]), (2 * whole["moved"], whole["users"]))
         self.assertEqual(twice["moves"][0]["examples"], whole["moves"][0]["examples"])
@@ -449,6 +451,13 @@ written, or leave the line out
         os.truncate(os.path.join(self.directory.name, "cut.gz"), 60)
         self.expect(["replay", "-c", "adit.json", "--new", "shop.json", "cut.gz"], 1, "",
                     "adit replay: cut.gz: the packed file ends too early\n")
+        packed = gzip.compress(b"\n" * 100000)
+        for content, why in ((packed + b"{}\n", "something that is not packed stands behind the packed part"),
+                             (packed[:40] + b"\xff" * 20 + packed[60:], ""), (packed[:-6] + b"123456", "incorrect data check")):
+            with open(os.path.join(self.directory.name, "bad.gz"), "wb") as file:
+                file.write(content)
+            said = self.expect(["replay", "-c", "adit.json", "--new", "shop.json", "bad.gz"], 1, "")[-1]
+            self.assertTrue(said.startswith(f"adit replay: bad.gz: {why}"), said)
         self.write("empty", "")
         self.expect(["replay", "-c", "adit.json", "--new", "shop.json", "--max-moved", "5%", "empty"], 1, None,
                     "adit replay: --max-moved allows 5 %, but the log tells of no requests\n"
