@@ -37,6 +37,21 @@ static bool is_hashed(const struct build *build, struct str name) {
   return false;
 }
 
+/* Whether an attribute is read from what has such a name: it shows the same. */
+static bool is_source_hashed(const struct build *build, const struct attr_table *table,
+                             uint16_t slot) {
+  struct attr_source_info source;
+  if (attr_table_channel(table, slot) != ATTR_FROM_SOURCES) return false;
+  for (size_t k = 0; attr_table_source(table, slot, k, &source); k++) {
+    if (source.kind != SOURCE_HEADER && source.kind != SOURCE_COOKIE && source.kind != SOURCE_QUERY)
+      continue;
+    const struct str name = arena_printf(build->arena, "%s.%.*s",
+                                         attr_source_kind_name(source.kind), STR_ARG(source.name));
+    if (!name.p || is_hashed(build, name)) return true; /* short of memory nothing is shown */
+  }
+  return false;
+}
+
 /* ---- hides ----------------------------------------------------------------------------------- */
 
 /* Fields that are attributes by themselves. */
@@ -144,7 +159,8 @@ static bool plan_route(const struct build *build, const struct route *route,
     if (!is_told_apart(table, slot)) continue;
     items[ret->n++] = (struct access_planned){
         .slot = slot,
-        .hashed = is_hashed(build, attr_table_name(table, slot)),
+        .hashed =
+            is_hashed(build, attr_table_name(table, slot)) || is_source_hashed(build, table, slot),
         .only_read = build->options->attributes == CONFIG_LOG_READ || asks_somebody(table, slot)};
   }
   return true;

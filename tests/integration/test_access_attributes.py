@@ -204,9 +204,9 @@ def test_long_values(bench):
 
 
 def test_redacted(bench):
-    """Attributes by name and by family, and the fields of the line that would show them."""
+    """Attributes by name, by family and by what they are read from, and the fields of the line that would show them."""
     key = write_key(bench)
-    client = start(bench, redact=["region", "cookie.*", "tags", "client_ip"], redact_key_file=key)
+    client = start(bench, redact=["region", "cookie.*", "tags", "header.x-text", "client_ip"], redact_key_file=key)
     get(client, "X-Region: east", "X-Since: 2020-02-03", "User-Agent: a")
     get(client, "Cookie: plan=gold", "X-Text: x!", "User-Agent: a", target="/p?tags=a,b")
     east, gold = entries(bench)
@@ -214,7 +214,7 @@ def test_redacted(bench):
         "header.x-beta": None, "region": hashed("east"), "user.since": "2020-02-03"})
     expect(gold, query=hashed("tags=a,b"), path="/p", rule="text", attributes={
         "header.x-beta": None, "region": None, "user.since": None, "tags": [hashed("a"), hashed("b")], "cookie.plan": hashed("gold"),
-        "first": "x"})
+        "first": hashed("x")})
     with open(path_of(bench), encoding="utf-8") as file:
         text = file.read()
     assert "east\"}" not in text and "127.0.0.1\",\"method" not in text
