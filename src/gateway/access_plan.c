@@ -41,7 +41,9 @@ static bool is_hashed(const struct build *build, struct str name) {
 static bool is_source_hashed(const struct build *build, const struct attr_table *table,
                              uint16_t slot) {
   struct attr_source_info source;
-  if (attr_table_channel(table, slot) != ATTR_FROM_SOURCES) return false;
+  const enum attr_channel channel = attr_table_channel(table, slot);
+  if (channel == ATTR_FROM_AGENT) return is_hashed(build, STR("header.user-agent"));
+  if (channel != ATTR_FROM_SOURCES) return false;
   for (size_t k = 0; attr_table_source(table, slot, k, &source); k++) {
     if (source.kind != SOURCE_HEADER && source.kind != SOURCE_COOKIE && source.kind != SOURCE_QUERY)
       continue;

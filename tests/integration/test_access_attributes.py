@@ -228,6 +228,14 @@ def test_redacted_fields_without_attributes(bench):
            query=hashed("t=1"), client_ip="127.0.0.1")
 
 
+def test_what_a_redacted_agent_tells(bench):
+    key = write_key(bench)
+    client = start(bench, redact=["header.user-agent"], redact_key_file=key,
+                   rules={"rules": [{"id": "windows", "when": {"os": "windows"}, "to": "canary"}]})
+    get(client, "User-Agent: Mozilla/5.0 (Windows NT 10.0; Win64; x64) Firefox/128.0")
+    assert only(bench)["attributes"] == {"os": hashed("windows")}
+
+
 def test_secrets_are_always_hashed(bench):
     rules = {"rules": [{"id": "s", "when": {"header.authorization": "a", "header.cookie": {"exists": True}}, "to": "canary"}]}
     client = start(bench, "all", rules=rules)
