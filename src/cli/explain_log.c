@@ -237,7 +237,9 @@ static int explain_stdin(struct session *session) {
 static int explain_argument(struct session *session, const char *text) {
   char *line = strdup(text);
   if (!line) return cli_error(session->command, "out of memory");
-  explain_line(session, line, strlen(line), 1);
+  size_t n = strlen(line);
+  if (n > 0 && line[n - 1] == '\n') n--; /* of a tool that reads lines */
+  explain_line(session, line, n, 1);
   free(line);
   return session->status;
 }
