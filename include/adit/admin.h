@@ -14,7 +14,6 @@
 
 /* What a client can make grow. */
 enum {
-  ADMIN_NICE = 10, /* how far its thread steps behind the workers, nice(2) */
   ADMIN_CONNECTIONS_MAX = 128,
   ADMIN_CONNECTIONS_PER_ADDRESS_MAX = 32, /* where it is no loopback address */
   ADMIN_HEAD_BYTES_MAX = 16 << 10,        /* of a request; with what goes with it in memory */

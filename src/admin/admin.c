@@ -46,19 +46,8 @@ static void do_as_asked(struct admin *admin) {
   (void)sem_post(&admin->done);
 }
 
-/* Who looks on steps behind those who are looked at: a worker that shares the core is not made to
- * wait for a page of metrics. It keeps a tenth of a core that is busy, which is plenty for probes.
- */
-static void step_behind_workers(void) {
-  errno = 0;
-  if (nice(ADMIN_NICE) == -1 && errno != 0)
-    log_write(LOG_WARNING, "the admin server's thread keeps the workers' priority: %s",
-              strerror(errno));
-}
-
 static void *serve(void *argument) {
   struct admin *admin = argument;
-  step_behind_workers();
   while (!atomic_load(&admin->stopping)) {
     struct pollfd watched[] = {{.fd = admin->epoll, .events = POLLIN},
                                {.fd = admin->wake, .events = POLLIN}};

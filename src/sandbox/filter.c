@@ -14,7 +14,6 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -62,9 +61,9 @@ static const int allowed[] = {
     SCMP_SYS(madvise),
     /* Threads. */
     SCMP_SYS(futex), SCMP_SYS(rseq), SCMP_SYS(set_robust_list), SCMP_SYS(set_tid_address),
-    SCMP_SYS(sched_getaffinity), SCMP_SYS(sched_yield), SCMP_SYS(getpriority), SCMP_SYS(pidfd_open),
-    SCMP_SYS(gettid), SCMP_SYS(getpid), SCMP_SYS(exit), SCMP_SYS(exit_group),
-    SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn),
+    SCMP_SYS(sched_getaffinity), SCMP_SYS(sched_yield), SCMP_SYS(gettid), SCMP_SYS(getpid),
+    SCMP_SYS(pidfd_open), SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(rt_sigaction),
+    SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn),
     /* Reading files: configuration and rules on a reload, /etc/hosts and its like for names. */
     SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2), SCMP_SYS(fcntl), SCMP_SYS(fstat),
     SCMP_SYS(getcwd), SCMP_SYS(getdents64), SCMP_SYS(lseek), SCMP_SYS(lstat), SCMP_SYS(newfstatat),
@@ -116,7 +115,6 @@ static const struct rule allowed_with[] = {
     {SCMP_SYS(ioctl), {1, SCMP_CMP_EQ, SIOCOUTQ, 0}, {0}}, /* what a client has not taken yet */
     {SCMP_SYS(ioctl), {1, SCMP_CMP_EQ, TCGETS, 0}, {0}},   /* stdio: whether it is a terminal */
     {SCMP_SYS(prlimit64), {2, SCMP_CMP_EQ, 0, 0}, {0}},    /* asking for limits, not setting them */
-    {SCMP_SYS(setpriority), {0, SCMP_CMP_EQ, PRIO_PROCESS, 0}, {1, SCMP_CMP_EQ, 0, 0}}, /* nice() */
     {SCMP_SYS(clone), {0, SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD}, {0}}, /* not processes */
 };
 

@@ -1,6 +1,4 @@
 """The admin server: who may ask, what a client may hold, health and readiness, metrics."""
-import os
-import pathlib
 import re
 import signal
 import subprocess
@@ -8,8 +6,8 @@ import subprocess
 from admin import ADMIN, admin_client, admin_port, ask, check_format, error_of, scrape, send
 from harness import DEADLINE, chunked, message, request, response
 
-# ADMIN_NICE, ADMIN_CONNECTIONS_MAX and ADMIN_BODY_BYTES_MAX of include/adit/admin.h.
-NICE, CONNECTIONS, BODY_BYTES = 10, 128, 256 << 10
+# ADMIN_CONNECTIONS_MAX and ADMIN_BODY_BYTES_MAX of include/adit/admin.h.
+CONNECTIONS, BODY_BYTES = 128, 256 << 10
 
 
 # ---- what there is
@@ -154,14 +152,6 @@ def test_slow_clients_and_many(bench):
         client.expect_end()
     assert late.read_response().status == 200
     assert ask(bench, "GET /readyz").status == 200
-
-
-def test_steps_behind_the_workers(bench):
-    bench.start(config=ADMIN)
-    assert ask(bench, "GET /healthz").status == 200
-    tasks = pathlib.Path(f"/proc/{bench.gateway.process.pid}/task").iterdir()
-    nices = sorted(os.getpriority(os.PRIO_PROCESS, int(task.name)) for task in tasks)
-    assert nices == [nices[0]] * (len(nices) - 1) + [min(nices[0] + NICE, 19)]
 
 
 # ---- readiness
