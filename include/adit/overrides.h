@@ -86,10 +86,9 @@ enum override_outcome overrides_take_back(struct overrides *overrides, struct st
  * not kept; overrides_read() says why. */
 bool overrides_save(struct overrides *overrides);
 
-/* Whether whoever reads the state file next finds all that holds: nothing does, or it has been
- * written just now, also where somebody has taken the file away. Waits for the disk. False:
- * *ret_why. */
-bool overrides_are_kept(struct overrides *overrides, char *ret_why, size_t capacity);
+/* Sees to it that whoever reads the state file next finds all that holds: writes it where anything
+ * does, changed or not, as somebody may have taken it away. Waits for the disk. False: *ret_why. */
+bool overrides_keep(struct overrides *overrides, char *ret_why, size_t capacity);
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 

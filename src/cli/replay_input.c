@@ -50,7 +50,7 @@ struct replay_input *replay_input_new(char *const *paths, size_t n) {
                                  .fd = -1,
                                  .raw = malloc(RAW_BYTES),
                                  .rest = malloc(LOG_LINE_BYTES_MAX + 1)};
-  /* 16: of gzip; for all files. */
+  /* Of gzip's format; one for all files, each after the other. */
   if (!input->raw || !input->rest || inflateInit2(&input->z, MAX_WBITS + 16) != Z_OK)
     replay_input_free(&input);
   return input;
@@ -112,7 +112,7 @@ static bool read_raw(struct replay_input *input, struct text *why) {
 }
 
 /* By the first bytes of what is to come, of which there are enough, or all. */
-static bool look(struct replay_input *input, struct text *why) {
+static bool find_packing(struct replay_input *input, struct text *why) {
   const unsigned char *raw = input->z.next_in;
   const bool packed = input->z.avail_in >= MAGIC_BYTES && raw[0] == 0x1f && raw[1] == 0x8b;
   if (input->was_packed && !packed && input->z.avail_in > 0)
@@ -153,7 +153,7 @@ static ssize_t read_file(struct replay_input *input, char *p, size_t n, struct t
     const size_t wanted = input->packing == NOT_KNOWN ? MAGIC_BYTES : 1;
     while (input->z.avail_in < wanted && !input->ended)
       if (!read_raw(input, why)) return -1;
-    if (input->packing == NOT_KNOWN && !look(input, why)) return -1;
+    if (input->packing == NOT_KNOWN && !find_packing(input, why)) return -1;
     if (input->packing == PLAIN && input->z.avail_in == 0) return 0;
     if (input->packing == PLAIN)
       got = copy(input, p, n);

@@ -449,7 +449,7 @@ static size_t listening_sockets(const struct gateway *gateway, int *ret, size_t 
 /* An emergency stop that an upgrade would lift is worse than no upgrade. */
 static bool overrides_go_over(struct gateway *gateway) {
   char why[512];
-  if (overrides_are_kept(gateway->overrides, why, sizeof(why))) return true;
+  if (overrides_keep(gateway->overrides, why, sizeof(why))) return true;
   log_write(
       LOG_ERROR,
       "cannot upgrade: an overridden state of a route would end with this process: %s; write the "
@@ -489,7 +489,7 @@ static void let_go(struct gateway *gateway) {
   char why[512];
   if (gateway->admin_server) gateway->admin->settle(gateway->admin_server);
   /* One that came since it was asked to upgrade; whoever said it was told that it is not kept. */
-  if (!overrides_are_kept(gateway->overrides, why, sizeof(why)))
+  if (!overrides_keep(gateway->overrides, why, sizeof(why)))
     log_write(LOG_ERROR, "upgrade: an overridden state of a route ends with this process: %s", why);
   overrides_stop_saving(gateway->overrides);
   handover_go(&gateway->handover);

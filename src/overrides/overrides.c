@@ -492,7 +492,7 @@ bool overrides_save(struct overrides *overrides) {
   return ok;
 }
 
-bool overrides_are_kept(struct overrides *overrides, char *ret_why, size_t capacity) {
+bool overrides_keep(struct overrides *overrides, char *ret_why, size_t capacity) {
   pthread_mutex_lock(&overrides->saving);
   pthread_mutex_lock(&overrides->lock);
   bool ok = overrides->overridden == 0;

@@ -137,15 +137,19 @@ static void compare(const struct comparison *all, const struct path *parent, con
 static void compare_objects(const struct comparison *all, const struct path *path,
                             const cJSON *before, const cJSON *after) {
   const cJSON *member;
-  cJSON_ArrayForEach(member, before) compare(
-      all, path, member->string, member, cJSON_GetObjectItemCaseSensitive(after, member->string));
-  cJSON_ArrayForEach(member, after) if (!cJSON_GetObjectItemCaseSensitive(before, member->string))
+  cJSON_ArrayForEach(member, before) {
+    const cJSON *other = cJSON_GetObjectItemCaseSensitive(after, member->string);
+    compare(all, path, member->string, member, other);
+  }
+  cJSON_ArrayForEach(member, after) {
+    if (!cJSON_GetObjectItemCaseSensitive(before, member->string))
       compare(all, path, member->string, NULL, member);
+  }
 }
 
 /* ---- secrets --------------------------------------------------------------------------------- */
 
-/* Of a file that has the same name, and other bytes. */
+/* By what they are: another file may hold the same, and the same file another. */
 static void compare_secrets(const struct comparison *all, const struct config *before,
                             const struct config *after) {
   struct text *line = &all->changes->line;

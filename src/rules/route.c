@@ -4,6 +4,7 @@
  * Everything that a route holds is in one arena, the route itself included; with the last reference
  * the arena goes. What only compiling needs is in a second one, the scratch.
  */
+#include <assert.h>
 #include <cjson/cJSON.h>
 
 #include "adit/hash.h"
@@ -61,6 +62,9 @@ static const char *const top_keys[] = {
 const char *const route_settings[ROUTE_SETTINGS] = {
     "match",      "variants", "stable", "canaries",        "force",     "sticky",
     "attributes", "segments", "vary",   "expose_decision", "time_zone", "mirror"};
+/* "$schema", "route", "state", "rules", "default" and "tests" are told apart, or change nothing. */
+static_assert(sizeof(top_keys) / sizeof(*top_keys) - 1 == ROUTE_SETTINGS + 6,
+              "a new member of rule files is one of route_settings[]");
 
 static void compile_name(struct route_compiler *compiler) {
   struct route *route = compiler->route;

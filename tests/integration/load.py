@@ -131,11 +131,12 @@ class Visitor(threading.Thread):
 
     def ask(self, sock, answers, reused):
         """False: the connection is over."""
-        what = None
         try:
             what = self.say(sock, self.counts["requests"])
             status = answers.readline()
         except (ConnectionResetError, BrokenPipeError):
+            if self.stays and not reused:
+                raise
             status = b""
         if not status and (reused or not self.stays):
             # RFC 9112, 9.3.1: who has kept a connection must expect that. Asked again under the same id, on a

@@ -234,7 +234,10 @@ goes_on_when_the_new_one_fails() {
   booted cp /etc/adit/adit.json /good.json
   booted sh -c 'echo "{" >/etc/adit/adit.json'
   booted dpkg -i "/$package"
-  until log_says 'upgrade failed'; do sleep 0.1; done
+  until log_says 'upgrade failed'; do
+    [ "$(main_pid)" = "$before" ]
+    sleep 0.1
+  done
   booted cp /good.json /etc/adit/adit.json
   booted journalctl --no-pager -u adit.service | tail -5
   [ "$(main_pid)" = "$before" ]

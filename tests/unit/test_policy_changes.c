@@ -49,14 +49,19 @@ static void tell(void *context, struct str line) {
   text_printf(context, "%.*s\n", STR_ARG(line));
 }
 
-/* The same adit.json and this rule file. */
-static struct policy *load_rules(const char *rules) {
+/* As it is now; `written` is what is new. */
+static struct policy *load_now(const char *written) {
   struct text said;
-  write_file("rules/shop.json", rules);
   struct policy *policy = load_policy(NULL, NULL, &said);
-  ck_assert_msg(policy != NULL, "%.*s\n%s", STR_ARG(text_str(&said)), rules);
+  ck_assert_msg(policy != NULL, "%.*s\n%s", STR_ARG(text_str(&said)), written);
   text_deinit(&said);
   return policy;
+}
+
+/* The same adit.json and this rule file. */
+static struct policy *load_rules(const char *rules) {
+  write_file("rules/shop.json", rules);
+  return load_now(rules);
 }
 
 static void check(const char *name, const struct policy *before, const struct policy *after,
@@ -69,18 +74,21 @@ static void check(const char *name, const struct policy *before, const struct po
   text_deinit(&told);
 }
 
-START_TEST(rules_that_change)
-{
+static void check_all(const struct change *changes, size_t n, struct policy *load(const char *)) {
   bench_open();
-  for (size_t i = 0; i < sizeof(CHANGES) / sizeof(*CHANGES); i++) {
-    struct policy *before = load_rules(CHANGES[i].before);
-    struct policy *after = load_rules(CHANGES[i].after);
-    check(CHANGES[i].name, before, after, CHANGES[i].told);
+  write_file("rules/shop.json", BASE(""));
+  for (size_t i = 0; i < n; i++) {
+    struct policy *before = load(changes[i].before);
+    struct policy *after = load(changes[i].after);
+    check(changes[i].name, before, after, changes[i].told);
     policy_unref(&before);
     policy_unref(&after);
   }
   bench_close();
 }
+
+START_TEST(rules_that_change)
+{ check_all(CHANGES, sizeof(CHANGES) / sizeof(*CHANGES), load_rules); }
 END_TEST
 
 START_TEST(files_routes_and_upstreams)
@@ -165,30 +173,16 @@ static const struct change KEYS[] = {
 };
 
 static struct policy *load_keys(const char *members) {
-  struct text said, config;
+  struct text config;
   text_init(&config, 1 << 16);
   text_printf(&config, "{%s}%c", members, 0);
   write_file("adit.json", text_str(&config).p);
   text_deinit(&config);
-  struct policy *policy = load_policy(NULL, NULL, &said);
-  ck_assert_msg(policy != NULL, "%.*s\n%s", STR_ARG(text_str(&said)), members);
-  text_deinit(&said);
-  return policy;
+  return load_now(members);
 }
 
 START_TEST(keys_that_change)
-{
-  bench_open();
-  write_file("rules/shop.json", BASE(""));
-  for (size_t i = 0; i < sizeof(KEYS) / sizeof(*KEYS); i++) {
-    struct policy *before = load_keys(KEYS[i].before);
-    struct policy *after = load_keys(KEYS[i].after);
-    check(KEYS[i].name, before, after, KEYS[i].told);
-    policy_unref(&before);
-    policy_unref(&after);
-  }
-  bench_close();
-}
+{ check_all(KEYS, sizeof(KEYS) / sizeof(*KEYS), load_keys); }
 END_TEST
 
 /* Weights, drains and secrets, none of which is shown. */
