@@ -55,11 +55,15 @@ const char *cookie_verdict_name(enum cookie_verdict verdict);
 /* ---- deciding -------------------------------------------------------------------------------- */
 
 /*
- * What a log tells of a decision that is to be made again, beside the attributes. Whoever asked for
- * a variant by force then does so again, and nobody else does: the log does not have the header.
+ * What a log tells of a decision that is to be made again, beside the attributes. The log does not
+ * have the header or cookie that forces: whoever forced a variant does so again where `force` is
+ * the same, and so nobody else does.
  */
 struct decide_recorded {
-  struct str forced;          /* the variant that was forced; p == NULL: none */
+  struct str forced; /* the variant that was forced; p == NULL: none */
+  /* The route whose `force` found `forced`, or that there was none; NULL: not known, or nobody
+   * looked. */
+  const struct route *force_of;
   struct str overridden;      /* the route whose state was overridden; p == NULL: none was */
   enum route_state state;     /* with `overridden`: by the override */
   enum cookie_verdict cookie; /* COOKIE_NOT_READ: nobody knows what the cookie would have said */
@@ -69,13 +73,16 @@ struct decide_recorded {
    * nothing of another one. */
   const struct route *route;
   const struct split *split;
-  bool assume_no_pin; /* where it is not known whether there was a pin, there was none */
+  bool assume_no_force; /* where it is not known whether somebody who forced nothing would do so
+                           now, he would not */
+  bool assume_no_pin;   /* where it is not known whether there was a pin, there was none */
 };
 
 /* What is missing in a record for a decision to be made again. */
 enum decide_unknown {
   UNKNOWN_NOTHING,
   UNKNOWN_ATTRIBUTE, /* decision.unknown_slot */
+  UNKNOWN_FORCE,     /* whether the request forces a variant, or which */
   UNKNOWN_PIN,       /* whether a cookie pinned a variant */
   UNKNOWN_BUCKET     /* what the visitor draws */
 };

@@ -99,6 +99,7 @@ struct route_force {
   const struct ip_network *allow_from;
   size_t allow_from_count; /* 0: anyone */
   struct str token;        /* p == NULL: none is asked for; else X-Canary-Token must equal it */
+  uint64_t digest; /* the same where the same requests force the same variants, by their names */
 };
 
 enum same_site { SAME_SITE_LAX, SAME_SITE_STRICT, SAME_SITE_NONE };

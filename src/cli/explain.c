@@ -31,7 +31,8 @@ enum {
   OPTION_BUCKET,
   OPTION_ATTRIBUTE,
   OPTION_DIFF,
-  OPTION_FROM_LOG
+  OPTION_FROM_LOG,
+  OPTION_ASSUME_UNCHANGED
 };
 
 static const struct option option_names[] = {
@@ -47,6 +48,7 @@ static const struct option option_names[] = {
     {"rules", required_argument, NULL, OPTION_RULES},
     {"diff", required_argument, NULL, OPTION_DIFF},
     {"from-log", required_argument, NULL, OPTION_FROM_LOG},
+    {"assume-unchanged", no_argument, NULL, OPTION_ASSUME_UNCHANGED},
     {"json", no_argument, NULL, OPTION_JSON},
     {"batch", no_argument, NULL, OPTION_BATCH},
     {"trace", no_argument, NULL, OPTION_TRACE},
@@ -61,6 +63,7 @@ struct options {
   const char *log_line; /* in place of a request; NULL: none */
   struct explain_request request;
   bool describes_request; /* an option that only one request can have was given */
+  bool assume_unchanged;  /* with log_line */
   bool json, batch, trace;
 };
 
@@ -91,6 +94,9 @@ static bool take_option(int option, struct arena *arena, struct options *ret) {
       return VEC_PUSH(arena, &ret->others, optarg);
     case OPTION_FROM_LOG:
       ret->log_line = optarg;
+      return true;
+    case OPTION_ASSUME_UNCHANGED:
+      ret->assume_unchanged = true;
       return true;
     case OPTION_JSON:
       ret->json = true;
@@ -128,6 +134,8 @@ static int parse_options(const struct cli_command *command, int argc, char **arg
         "--from-log takes the whole request from the line: no URL, nothing of a request, "
         "no --batch, --trace or --diff");
   }
+  if (ret->assume_unchanged)
+    return cli_usage_error(command, "--assume-unchanged is of a logged line: give --from-log");
   if (ret->batch) {
     if (optind == argc && !ret->describes_request) return CLI_OK;
     return cli_usage_error(command, "--batch reads its requests from standard input");
@@ -267,7 +275,8 @@ static int run_explain(const struct cli_command *command, int argc, char **argv)
     if (!policy || (options.others.n > 0 && !other)) {
       status = CLI_FAILED;
     } else if (options.log_line) {
-      status = explain_log(command, policy, options.log_line, options.json);
+      status =
+          explain_log(command, policy, options.log_line, options.assume_unchanged, options.json);
     } else if (options.batch) {
       status = explain_batch(command, policy, other, STDIN_FILENO, options.trace);
     } else {
@@ -311,6 +320,8 @@ const struct cli_command cli_explain = {
         "                        on stdin). The exit status is 3 where the log has another "
         "decision,\n"
         "                        4 where it does not tell enough to make it again\n"
+        "      --assume-unchanged  with --from-log: what a line of another configuration says of\n"
+        "                        cookie, bucket and force holds as if this one had been in use\n"
         "      --json            one line of JSON instead of text\n"
         "      --batch           one JSON request a line on stdin, one JSON decision a line on\n"
         "                        stdout; a bad line gives {\"error\":...,\"line\":N}\n"

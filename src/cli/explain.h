@@ -36,9 +36,10 @@ int explain_batch(const struct cli_command *command, struct policy *policy, stru
                   int fd, bool with_trace);
 
 /* Decides a line of the access log again (`text`; "-": lines on stdin), explains it, and says
- * whether the log has the same. The exit status: the highest of all lines. */
+ * whether the log has the same. `assume_unchanged`: what a line of other files says of cookie,
+ * bucket and force holds all the same. The exit status: the highest of all lines. */
 int explain_log(const struct cli_command *command, struct policy *policy, const char *text,
-                bool json);
+                bool assume_unchanged, bool json);
 
 /* False: the request gives an attribute that the route which answers it does not have; reported. */
 bool explain_check_given(const struct cli_command *command, const struct decide_request *request,

@@ -25,6 +25,7 @@ struct session {
   struct arena *arena; /* of one line */
   struct log_reader *log;
   struct text out;
+  bool assume_unchanged;
   bool json;
   int status;
 };
@@ -108,6 +109,12 @@ static void add_logged_decision(const struct log_line *line, struct text *out) {
   text_add_char(out, ')');
 }
 
+/* What to do where the other files of then are what makes it unknown. */
+static const char *assumption_of(enum decide_unknown unknown) {
+  if (unknown == UNKNOWN_NOTHING || unknown == UNKNOWN_ATTRIBUTE) return "";
+  return " (--assume-unchanged: as if cookie, bucket and force were the same)";
+}
+
 static void format_comparison(const struct explanation *shown, const struct again *again,
                               struct text *out) {
   const struct log_line *line = &again->line;
@@ -130,8 +137,8 @@ static void format_comparison(const struct explanation *shown, const struct agai
   if (again->current)
     text_add(out, STR("the same as of the log\n"));
   else
-    text_printf(out, "another one than of the log: %.*s here, %.*s there\n", STR_ARG(hash),
-                STR_ARG(line->config));
+    text_printf(out, "another one than of the log: %.*s here, %.*s there%s\n", STR_ARG(hash),
+                STR_ARG(line->config), assumption_of(again->decision.unknown));
   if (!has_failed_over(line)) return;
   explanation_label(out, "failover");
   text_printf(out, "%.*s answered in its place, by %.*s\n",
@@ -184,7 +191,7 @@ static void explain_line(struct session *session, char *p, size_t n, uint64_t nu
     return;
   }
   again.current = logged_is_current(session->index, &again.line);
-  logged_find_draw(session->index, &again.line);
+  logged_find_then(session->index, again.current || session->assume_unchanged, &again.line);
   decide(session->decider, &again.line.request, &again.decision, &again.trace, session->arena);
   text_clear(&session->out);
   if (session->json)
@@ -258,8 +265,9 @@ static bool session_init(struct session *session) {
 }
 
 int explain_log(const struct cli_command *command, struct policy *policy, const char *text,
-                bool json) {
-  struct session session = {.command = command, .policy = policy, .json = json};
+                bool assume_unchanged, bool json) {
+  struct session session = {
+      .command = command, .policy = policy, .assume_unchanged = assume_unchanged, .json = json};
   int status = CLI_FAILED;
   if (!session_init(&session))
     cli_error(command, "out of memory");

@@ -43,17 +43,23 @@ const struct rule *logged_find_rule(const struct logged_index *index, const stru
   return k == STR_SET_NONE ? NULL : &policy_route(index->policy, i)->rules[k];
 }
 
-void logged_find_draw(const struct logged_index *index, struct log_line *line) {
+static const struct split *find_split(const struct logged_index *index, const struct log_line *line,
+                                      const struct route *route) {
+  if (!line->rule.p) return route->has_default_split ? &route->default_split : NULL;
+  const struct rule *rule = logged_find_rule(index, line);
+  return rule && rule->to == VARIANT_NONE ? &rule->split : NULL;
+}
+
+void logged_find_then(const struct logged_index *index, bool as_now, struct log_line *line) {
+  struct decide_recorded *recorded = &line->recorded;
   const size_t i = find_route(index, line);
   if (i == STR_SET_NONE) return;
   const struct route *route = policy_route(index->policy, i);
-  line->recorded.route = route;
-  if (!line->rule.p) {
-    line->recorded.split = route->has_default_split ? &route->default_split : NULL;
-    return;
-  }
-  const struct rule *rule = logged_find_rule(index, line);
-  if (rule && rule->to == VARIANT_NONE) line->recorded.split = &rule->split;
+  const bool off = str_eq(line->decided_reason, STR("off")); /* then nobody looked for force */
+  if (!off && (as_now || !recorded->forced.p)) recorded->force_of = route;
+  if (!as_now) return;
+  recorded->route = route;
+  recorded->split = find_split(index, line, route);
 }
 
 static bool same_name(struct str logged, bool is_there, struct str name) {
@@ -91,6 +97,11 @@ void logged_format_unknown(const struct decide_request *request, const struct de
       text_add(out, name);
       text_add(out, is_told(request, name) ? STR(" is redacted or cut in the log")
                                            : STR(" is not in the log"));
+      break;
+    case UNKNOWN_FORCE:
+      text_add(out, request->recorded->forced.p
+                        ? STR("the log does not tell by what the request forced a variant")
+                        : STR("the log does not tell whether the request forces a variant here"));
       break;
     case UNKNOWN_PIN:
       text_add(out, STR("the log does not tell whether a cookie pinned a variant"));

@@ -15,6 +15,7 @@ enum {
   OPTION_NEW_CONFIG,
   OPTION_MAX_MOVED,
   OPTION_MAX_MOVED_USERS,
+  OPTION_ASSUME_NO_FORCE,
   OPTION_ASSUME_NO_PINS,
   OPTION_ASSUME_UNCHANGED,
   OPTION_EXAMPLES,
@@ -28,6 +29,7 @@ static const struct option option_names[] = {
     {"new-config", required_argument, NULL, OPTION_NEW_CONFIG},
     {"max-moved", required_argument, NULL, OPTION_MAX_MOVED},
     {"max-moved-users", required_argument, NULL, OPTION_MAX_MOVED_USERS},
+    {"assume-no-force", no_argument, NULL, OPTION_ASSUME_NO_FORCE},
     {"assume-no-pins", no_argument, NULL, OPTION_ASSUME_NO_PINS},
     {"assume-unchanged", no_argument, NULL, OPTION_ASSUME_UNCHANGED},
     {"examples", required_argument, NULL, OPTION_EXAMPLES},
@@ -90,6 +92,9 @@ static int take_option(const struct cli_command *command, int option, char **new
       return CLI_OK;
     case OPTION_NEW_CONFIG:
       ret->new_config_path = optarg;
+      return CLI_OK;
+    case OPTION_ASSUME_NO_FORCE:
+      ret->assume_no_force = true;
       return CLI_OK;
     case OPTION_ASSUME_NO_PINS:
       ret->assume_no_pins = true;
@@ -242,9 +247,11 @@ const struct cli_command cli_replay = {
         "      --new-config FILE   a proposed adit.json, with its rule files\n"
         "      --max-moved SHARE   the exit status is 1 when more of the requests move: 5%, 0.25%\n"
         "      --max-moved-users SHARE  the same of users\n"
+        "      --assume-no-force   where nobody looked whether a request forces a variant, it does "
+        "not\n"
         "      --assume-no-pins    where nobody looked whether a cookie pins a variant, none did\n"
-        "      --assume-unchanged  what lines of other configurations say of cookies and buckets\n"
-        "                          holds as if the present one had been in force\n"
+        "      --assume-unchanged  what lines of other configurations say of cookies, buckets\n"
+        "                          and force holds as if the present one had been in use\n"
         "      --examples N        so many lines of each kind of move are shown, 0..100; else 3\n"
         "      --threads N         else as many as there are CPUs; changes nothing but the time\n"
         "      --json              one line of JSON instead of text\n"

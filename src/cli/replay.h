@@ -35,7 +35,7 @@ struct replay_options {
   size_t log_count;
   /* In millionths; -1: not given. */
   int64_t max_moved, max_moved_users;
-  bool assume_no_pins, assume_unchanged;
+  bool assume_no_force, assume_no_pins, assume_unchanged;
   size_t examples, threads;
   bool json;
 };

@@ -282,7 +282,8 @@ static void count_request(struct replay_worker *worker, struct replay_spot spot)
   const struct replay_options *options = worker->plan->options;
   const bool current = logged_is_current(worker->plan->index, line);
   worker->tally.other_config += !current;
-  if (current || options->assume_unchanged) logged_find_draw(worker->plan->index, line);
+  logged_find_then(worker->plan->index, current || options->assume_unchanged, line);
+  line->recorded.assume_no_force = options->assume_no_force;
   line->recorded.assume_no_pin = options->assume_no_pins;
   struct decision before, after;
   decide_before(worker, current, spot, &before);

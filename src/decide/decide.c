@@ -114,6 +114,14 @@ static void decide_by_rules(struct decider *decider, const struct decide_request
   }
 }
 
+/* False: a record does not tell. */
+static bool find_forced(struct decider *decider, const struct decide_request *request,
+                        struct decision *ret, uint16_t *ret_variant) {
+  if (request->recorded) return recorded_force(request, ret, ret_variant);
+  *ret_variant = force_find(decider, ret->route, request, &ret->forced_by_cookie);
+  return true;
+}
+
 /* Whether the rules were asked. */
 static bool decide_route(struct decider *decider, const struct decide_request *request,
                          struct decision *ret) {
@@ -123,8 +131,11 @@ static bool decide_route(struct decider *decider, const struct decide_request *r
     ret->reason = REASON_OFF;
     return false;
   }
-  uint16_t forced = request->recorded ? recorded_force(route, request->recorded)
-                                      : force_find(decider, route, request, &ret->forced_by_cookie);
+  uint16_t forced;
+  if (!find_forced(decider, request, ret, &forced)) {
+    recorded_leave_unknown(ret, UNKNOWN_FORCE);
+    return false;
+  }
   if (forced != VARIANT_NONE) {
     ret->variant = forced;
     ret->reason = REASON_FORCED;

@@ -27,6 +27,8 @@ struct decider {
 /* The variant that the request forces, or VARIANT_NONE. The reader has begun the request. */
 uint16_t force_find(struct decider *decider, const struct route *route,
                     const struct decide_request *request, bool *ret_by_cookie);
+/* Whether clients of this address may force a variant of the route. */
+bool force_is_open_to(const struct route_force *force, const struct ip_address *client);
 
 /* The canary of a name, or VARIANT_NONE. */
 uint16_t find_canary(const struct route *route, struct str name);
@@ -35,14 +37,17 @@ uint16_t find_canary(const struct route *route, struct str name);
 
 /* Gives ret->route the state that an override gave the route of its name. False: there was none. */
 bool recorded_state(const struct decide_recorded *recorded, struct decision *ret);
-/* The variant that was forced, where the route lets force and has it; else VARIANT_NONE. */
-uint16_t recorded_force(const struct route *route, const struct decide_recorded *recorded);
+/* The variant of ret->route that the request forces, VARIANT_NONE: none. False: not known. */
+bool recorded_force(const struct decide_request *request, struct decision *ret,
+                    uint16_t *ret_variant);
 /* The pin of the visitor's cookie for ret->route, VARIANT_NONE: none. False: not known. */
 bool recorded_pin(const struct decide_recorded *recorded, struct decision *ret, uint16_t *ret_pin);
 /* The bucket that the record has, if a draw by this split of this route gives the same; -1: none.
  */
 int recorded_bucket(const struct decide_recorded *recorded, const struct route *route,
                     const struct split *split);
+/* Ends a decision that the record tells too little for. */
+void recorded_leave_unknown(struct decision *ret, enum decide_unknown what);
 /* After a decision: whether it lacked an attribute. */
 void recorded_note_unknown(const struct decider *decider, struct decision *ret);
 

@@ -157,18 +157,13 @@ static void visitor_remember(struct decider *decider, const struct decide_reques
   ret->set_cookie = set_cookie_format(decider, route, cookie, https);
 }
 
-static void leave_unknown(struct decision *ret, enum decide_unknown what) {
-  ret->reason = REASON_LIMIT;
-  ret->unknown = what;
-}
-
 /* The same of a record, whose cookie is not there to be read: its id is in the bucket. */
 static void draw_recorded(struct decider *decider, const struct decide_request *request,
                           const struct split *split, struct decision *ret) {
   const struct route *route = ret->route;
   uint16_t pin;
   if (!recorded_pin(request->recorded, ret, &pin)) {
-    leave_unknown(ret, UNKNOWN_PIN);
+    recorded_leave_unknown(ret, UNKNOWN_PIN);
     return;
   }
   if (pin != VARIANT_NONE) {
@@ -189,7 +184,7 @@ static void draw_recorded(struct decider *decider, const struct decide_request *
   else if (whole != VARIANT_NONE)
     ret->variant = whole;
   else
-    leave_unknown(ret, UNKNOWN_BUCKET);
+    recorded_leave_unknown(ret, UNKNOWN_BUCKET);
 }
 
 void draw_split(struct decider *decider, const struct decide_request *request,

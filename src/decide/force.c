@@ -32,10 +32,14 @@ static uint16_t find_by_cookie(const struct route_force *force, struct attr_read
   return find_value(force, value);
 }
 
+bool force_is_open_to(const struct route_force *force, const struct ip_address *client) {
+  for (size_t i = 0; i < force->allow_from_count; i++)
+    if (ip_network_contains(&force->allow_from[i], client)) return true;
+  return force->allow_from_count == 0;
+}
+
 static bool is_allowed(const struct route_force *force, const struct attr_request *request) {
-  bool from = force->allow_from_count == 0;
-  for (size_t i = 0; !from && i < force->allow_from_count; i++)
-    from = ip_network_contains(&force->allow_from[i], &request->client_ip);
+  const bool from = force_is_open_to(force, &request->client_ip);
   if (!from || !force->token.p) return from;
   struct str token;
   return find_single_header(request, STR("X-Canary-Token"), &token) &&

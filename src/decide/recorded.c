@@ -7,9 +7,23 @@
  */
 #include "decide_private.h"
 
-uint16_t recorded_force(const struct route *route, const struct decide_recorded *recorded) {
-  if (!recorded->forced.p || !route->force.enabled) return VARIANT_NONE;
-  return route_find_variant(route, recorded->forced);
+/* Whether nobody like this client may force anything of the route. */
+static bool is_closed(const struct route_force *force, const struct attr_request *client) {
+  return !force->enabled ||
+         (!client->untold_client_ip && !force_is_open_to(force, &client->client_ip));
+}
+
+bool recorded_force(const struct decide_request *request, struct decision *ret,
+                    uint16_t *ret_variant) {
+  const struct decide_recorded *recorded = request->recorded;
+  const struct route *then = recorded->force_of, *route = ret->route;
+  *ret_variant = VARIANT_NONE;
+  if (is_closed(&route->force, &request->attr)) return true;
+  if (then && then->force.enabled && then->force.digest == route->force.digest) {
+    if (recorded->forced.p) *ret_variant = route_find_variant(route, recorded->forced);
+    return true;
+  }
+  return !recorded->forced.p && recorded->assume_no_force;
 }
 
 bool recorded_state(const struct decide_recorded *recorded, struct decision *ret) {
@@ -80,10 +94,15 @@ int recorded_bucket(const struct decide_recorded *recorded, const struct route *
   return same ? recorded->bucket : -1;
 }
 
+void recorded_leave_unknown(struct decision *ret, enum decide_unknown what) {
+  ret->reason = REASON_LIMIT;
+  ret->unknown = what;
+}
+
 void recorded_note_unknown(const struct decider *decider, struct decision *ret) {
   const uint16_t slot = attr_reader_unknown(decider->reader);
   if (ret->reason != REASON_LIMIT || ret->unknown != UNKNOWN_NOTHING || slot == ATTR_SLOT_NONE)
     return;
-  ret->unknown = UNKNOWN_ATTRIBUTE;
+  recorded_leave_unknown(ret, UNKNOWN_ATTRIBUTE);
   ret->unknown_slot = slot;
 }

@@ -5,6 +5,7 @@
 #include <cjson/cJSON.h>
 #include <stdlib.h>
 
+#include "adit/hash.h"
 #include "adit/http.h"
 #include "adit/ip.h"
 #include "route.h"
@@ -200,6 +201,25 @@ static void compile_object(struct route_compiler *compiler, const struct cJSON *
   if (token_file) compile_token_file(compiler, token_file);
 }
 
+/* The order of values and of networks says nothing. */
+static void compile_digest(struct route_compiler *compiler) {
+  const struct route *route = compiler->route;
+  struct route_force *force = &compiler->route->force;
+  const struct str texts[] = {force->header, force->cookie, force->token};
+  uint64_t digest = 0;
+  for (size_t i = 0; i < 3; i++) digest += mix_64(digest_of(texts[i]), i + 1);
+  for (size_t i = 0; i < force->value_count; i++) {
+    const struct force_value *value = &force->values[i];
+    if (value->variant == VARIANT_NONE) continue; /* a mistake, which is in the list */
+    digest += mix_64(digest_of(value->value), digest_of(route->variants[value->variant].name));
+  }
+  for (size_t i = 0; i < force->allow_from_count; i++) {
+    char text[64];
+    digest += digest_of(ip_network_format(&force->allow_from[i], text, sizeof(text)));
+  }
+  force->digest = digest;
+}
+
 void route_compile_force(struct route_compiler *compiler) {
   const struct cJSON *node = route_member(compiler->root, "force");
   struct route_force *force = &compiler->route->force;
@@ -213,4 +233,5 @@ void route_compile_force(struct route_compiler *compiler) {
   } else {
     json_error(compiler->doc, node, compiler->diags, NULL, "'force' must be an object or false");
   }
+  compile_digest(compiler);
 }

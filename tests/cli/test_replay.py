@@ -18,6 +18,8 @@ from test_cli import ADIT, CONFIG, RULES, Case  # noqa: E402
 SOURCES = {"region": "X-Region", "user.id": "X-User-Id", "user.registered_at": "X-User-Registered-At"}
 KEYED = {**RULES, "sticky": {"by": ["user.id"]}}
 KEYED.pop("tests")
+PLAIN = {**KEYED, "rules": [{"id": "all", "when": {"path": {"under": "/"}}, "to": "v1"}]}  # all is told by each line
+PLAIN.pop("default")
 
 
 class Logged(Case):
@@ -84,10 +86,27 @@ config   the same as of the log
         changed["decided"] = "v2"
         self.assertIn("log      DIFFERS: it has v2 (rule, rule 'east-new-users'", self.explain(json.dumps(changed), 3)[1])
         self.write("shop.json", {**KEYED, "rules": KEYED["rules"][:1]})
-        got = self.explain(line, 3)[1]
+        got = self.explain(line, 3, "--assume-unchanged")[1]
         self.assertIn("config   another one than of the log: ", got)
         self.assertIn("\nreason   default: no rule matches", got)
-        self.assertIs(json.loads(self.explain(line, 3, "--json")[1])["same"], False)
+        self.assertIs(json.loads(self.explain(line, 3, "--json", "--assume-unchanged")[1])["same"], False)
+
+    def test_other_files_of_then(self):
+        """What cookie, bucket and force were of is not known, unless it is assumed."""
+        advice = " there (--assume-unchanged: as if cookie, bucket and force were the same)\n"
+        (drawn,) = self.lines(EAST)
+        (forced,) = self.lines({**EAST, "headers": [["X-Canary", "always"]]})
+        self.assertEqual(json.loads(forced)["decided_reason"], "forced")
+        self.write("shop.json", {**KEYED, "rules": [*KEYED["rules"], {"id": "x", "when": {"path": "/x"}, "to": "v1"}]})
+        for line, why in ((drawn, "the log does not tell whether a cookie pinned a variant"),
+                          (forced, "the log does not tell by what the request forced a variant")):
+            got = self.explain(line, 4)[1]
+            self.assertIn(advice, got)
+            self.assertIn(f"reason   {why}\n", got)
+            self.assertEqual(json.loads(self.explain(line, 4, "--json")[1])["unknown"], why)
+            got = self.explain(line, 0, "--assume-unchanged")[1]
+            self.assertIn("has the same: ", got)
+            self.assertNotIn("--assume-unchanged", got)
 
     def test_failover(self):
         (line,) = self.lines({**EAST, "pin": "canary"}, variant="v1", reason="failover")
@@ -148,6 +167,8 @@ config   the same as of the log
         for more in (["http://shop.example.com/"], ["--batch"], ["--trace"], ["-H", "a: b"], ["--diff", "shop.json"]):
             self.assertIn("--from-log takes the whole request", self.explain(line, 2, *more)[2])
         self.assertIn("there is no line on standard input", self.explain("-", 2)[2])
+        self.assertIn("--assume-unchanged is of a logged line: give --from-log",
+                      self.expect(["explain", "-c", "adit.json", "--assume-unchanged", "http://a/"], 2)[2])
 
     def test_every_line(self):
         """What batch decided of made-up requests, written as lines, is decided again as it was."""
@@ -402,6 +423,49 @@ written, or leave the line out
         self.assertEqual(report["other_config"], 300)
         report = self.replay(0, "--new", "shop.json", "--assume-unchanged", "log")[0]
         self.assertEqual((report["not_known"], report["moved"], report["other_config"]), (0, 0, 300))
+
+    def test_force(self):
+        """Who forced a variant does so again by the same `force`. By another one nobody knows what he would get, nor
+        whether others would force one."""
+        self.write("shop.json", PLAIN)
+        self.hash = loglines.config_hash(ADIT, "adit.json", self.directory.name)
+        ask = lambda value: [["X-User-Id", "anna"], ["X-Canary", value]]
+        url = "http://shop.example.com/"
+        self.write("log", "\n".join(self.lines(
+            *({"url": url, "client_ip": "10.1.2.3", "headers": ask(value)} for value in ("always", "never", "what")),
+            {"url": url, "client_ip": "192.0.2.1", "headers": ask("what")})))
+        by, whether = ("the log does not tell by what the request forced a variant",
+                       "the log does not tell whether the request forces a variant here")
+        three = {**PLAIN, "variants": {**PLAIN["variants"], "third": "shop-v1"}}
+        cases = (
+            ({**PLAIN, "force": {"values": {"never": "v1", "always": "canary"}}}, {}, 0),
+            ({**three, "canaries": ["canary", "third"]}, {}, 0),
+            ({**three, "canaries": ["third", "canary"]}, {by: 2, whether: 2}, 0),
+            ({**PLAIN, "force": {"values": {"never": "canary", "always": "v1"}}}, {by: 2, whether: 2}, 0),
+            ({**PLAIN, "force": {"allow_from": ["10.0.0.0/8"]}}, {by: 2, whether: 1}, 0),
+            ({**PLAIN, "force": {"allow_from": ["172.16.0.0/12"]}}, {}, 1),
+            ({**PLAIN, "force": False}, {}, 1),
+        )
+        for rules, unknown, moved in cases:
+            self.write("new.json", rules)
+            known = 4 - sum(unknown.values())
+            report, _ = self.replay(0 if known else 1, "--new", "new.json", "log")
+            self.assertEqual({why["why"]: why["requests"] for why in report["unknown"]}, unknown, rules)
+            self.assertEqual((report["requests"], report["moved"]), (known, moved), rules)
+            sure, _ = self.replay(0 if known or unknown else 1, "--new", "new.json", "--assume-no-force", "log")
+            self.assertEqual(sure["not_known"], unknown.get(by, 0), rules)
+
+    def test_force_where_nobody_looked(self):
+        """While a route is off, and where there was none, nobody looks whether a variant is forced."""
+        self.write("shop.json", {**PLAIN, "state": "off"})
+        self.hash = loglines.config_hash(ADIT, "adit.json", self.directory.name)
+        self.write("log", "\n".join(self.lines(EAST, {"url": "http://elsewhere.example/"})))
+        self.write("new.json", {**PLAIN, "match": {}})
+        report, _ = self.replay(1, "--new", "new.json", "log")
+        self.assertEqual([(why["why"], why["requests"]) for why in report["unknown"]],
+                         [("the log does not tell whether the request forces a variant here", 2)])
+        report, _ = self.replay(0, "--new", "new.json", "--assume-no-force", "log")
+        self.assertEqual((report["requests"], report["moved"]), (2, 1))
 
     def test_changed_log_is_noticed(self):
         """What the present files decide otherwise than the log says of them."""

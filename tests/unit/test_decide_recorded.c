@@ -78,6 +78,7 @@ START_TEST(test_cases)
     struct decide_request request = request_of(NULL, 0);
     give(c->given, texts, given, &request.attr);
     const struct decide_recorded recorded = {.forced = str_from_cstr(c->forced),
+                                             .force_of = bench.route,
                                              .pin = str_from_cstr(c->pin),
                                              .cookie = c->cookie,
                                              .bucket = c->bucket,
@@ -142,7 +143,8 @@ START_TEST(test_across)
     struct attr_given given[LIST_MAX];
     struct decide_request request = request_of(NULL, 0);
     give(list, texts, given, &request.attr);
-    struct decide_recorded recorded = {.pin = str_from_cstr(c->pin),
+    struct decide_recorded recorded = {.force_of = then.route,
+                                       .pin = str_from_cstr(c->pin),
                                        .cookie = c->cookie,
                                        .bucket = 5,
                                        .route = then.route,
@@ -166,6 +168,83 @@ START_TEST(test_across)
 }
 END_TEST
 
+/* Who forced a variant, or none, under one file, under another. The client is 203.0.113.7. */
+#define VALUES(values) "\"force\": {\"values\": {" values "}}"
+#define FROM(networks) "\"force\": {\"allow_from\": [" networks "]}"
+static const struct force_case {
+  const char *then, *now; /* `then` NULL: not known */
+  const char *forced, *variant;
+  enum decide_unknown unknown;
+} FORCED[] = {
+    {"", "", NULL, "v1", 0},
+    {"", "", "canary", "canary", 0},
+    {"", "", "v1", "v1", 0},
+    /* the same, said otherwise: by default, or in another order */
+    {"", VALUES("\"never\": \"v1\", \"always\": \"canary\""), "canary", "canary", 0},
+    {FROM("\"203.0.113.0/24\", \"::/0\""), FROM("\"::/0\", \"203.0.113.0/24\""), "canary", "canary",
+     0},
+    /* by what a value says, or who may, or where it stands */
+    {"", VALUES("\"never\": \"v1\", \"always\": \"second\""), "canary", NULL, UNKNOWN_FORCE},
+    {"", VALUES("\"never\": \"v1\", \"always\": \"second\""), NULL, NULL, UNKNOWN_FORCE},
+    {"", VALUES("\"yes\": \"canary\""), "v1", NULL, UNKNOWN_FORCE},
+    {"", "\"force\": {\"header\": \"X-Other\"}", "canary", NULL, UNKNOWN_FORCE},
+    {"", "\"force\": {\"cookie\": \"qa\"}", NULL, NULL, UNKNOWN_FORCE},
+    {FROM("\"203.0.113.0/24\""), "", NULL, NULL, UNKNOWN_FORCE},
+    {FROM("\"203.0.113.0/24\""), FROM("\"203.0.113.7/32\""), "canary", NULL, UNKNOWN_FORCE},
+    /* nobody may, or nobody from there */
+    {"", "\"force\": false", "canary", "v1", 0},
+    {"", FROM("\"192.0.2.0/24\""), "canary", "v1", 0},
+    {"", FROM("\"192.0.2.0/24\""), NULL, "v1", 0},
+    {"\"force\": false", "", NULL, NULL, UNKNOWN_FORCE},
+    {NULL, "", NULL, NULL, UNKNOWN_FORCE},
+    {NULL, "", "canary", NULL, UNKNOWN_FORCE},
+    {NULL, "\"force\": false", "canary", "v1", 0},
+};
+
+START_TEST(test_forced_across)
+{
+  for (size_t i = 0; i < sizeof(FORCED) / sizeof(*FORCED); i++) {
+    const struct force_case *c = &FORCED[i];
+    struct bench then, now;
+    bench_init(&then, c->then ? c->then : "");
+    bench_init(&now, c->now);
+    struct decide_request request = request_of(NULL, 0);
+    request.attr.recorded = true;
+    struct decide_recorded recorded = {
+        .forced = str_from_cstr(c->forced), .force_of = c->then ? then.route : NULL, .bucket = -1};
+    request.recorded = &recorded;
+    struct decision decision;
+    decide(now.decider, &request, &decision, NULL, NULL);
+    ck_assert_msg(decision.unknown == c->unknown, "case %zu: %d", i, (int)decision.unknown);
+    if (c->unknown == UNKNOWN_NOTHING) {
+      ck_assert_msg(str_eq(variant_of(&decision), str_from_cstr(c->variant)), "case %zu", i);
+    } else {
+      recorded.assume_no_force = true; /* who did force is not known to do so no more */
+      decide(now.decider, &request, &decision, NULL, NULL);
+      ck_assert_msg((decision.unknown == UNKNOWN_FORCE) == (c->forced != NULL), "case %zu", i);
+    }
+    bench_deinit(&then);
+    bench_deinit(&now);
+  }
+}
+END_TEST
+
+/* A client whose address is redacted may be one of those who may. */
+START_TEST(test_forced_by_nobody_knows_whom)
+{
+  struct bench bench;
+  bench_init(&bench, FROM("\"192.0.2.0/24\""));
+  struct decide_request request = request_of(NULL, 0);
+  const struct decide_recorded recorded = {.bucket = -1};
+  request.attr.recorded = request.attr.untold_client_ip = true;
+  request.recorded = &recorded;
+  struct decision decision;
+  decide(bench.decider, &request, &decision, NULL, NULL);
+  ck_assert_int_eq(decision.unknown, UNKNOWN_FORCE);
+  bench_deinit(&bench);
+}
+END_TEST
+
 /* A query is in every line, so that what comes from it is known; a header's is not. */
 START_TEST(test_told_by_the_line)
 {
@@ -179,7 +258,7 @@ START_TEST(test_told_by_the_line)
   } cases[] = {{"a=1", "canary"}, {"d=b", "second"}, {"", NULL}, {NULL, NULL}};
   for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
     struct decide_request request = request_of(NULL, 0);
-    const struct decide_recorded recorded = {.bucket = -1};
+    const struct decide_recorded recorded = {.force_of = bench.route, .bucket = -1};
     request.attr.recorded = true;
     request.attr.query = str_from_cstr(cases[i].query);
     request.recorded = &recorded;
@@ -215,7 +294,7 @@ START_TEST(test_untold_by_the_line)
     struct bench bench;
     bench_init(&bench, members);
     struct decide_request request = request_of(NULL, 0);
-    const struct decide_recorded recorded = {.bucket = -1};
+    const struct decide_recorded recorded = {.force_of = bench.route, .bucket = -1};
     request.attr.recorded = true;
     request.attr.query = STR("a=1&d=b");
     request.recorded = &recorded;
@@ -240,7 +319,7 @@ START_TEST(test_ambiguous_path)
              "\"rules\": [{\"id\": \"p\", \"when\": {\"path\": {\"under\": \"/a\"},"
              "\"region\": \"eu\"}, \"to\": \"canary\"}]");
   struct decide_request request = request_of(NULL, 0);
-  const struct decide_recorded recorded = {.bucket = -1};
+  const struct decide_recorded recorded = {.force_of = bench.route, .bucket = -1};
   request.attr.recorded = true;
   request.recorded = &recorded;
   request.attr.path = STR("/x%2F..%2Fa");
@@ -260,5 +339,6 @@ START_TEST(test_ambiguous_path)
 }
 END_TEST
 
-UNIT_MAIN("decide_recorded", test_cases, test_across, test_told_by_the_line,
-          test_untold_by_the_line, test_ambiguous_path)
+UNIT_MAIN("decide_recorded", test_cases, test_across, test_forced_across,
+          test_forced_by_nobody_knows_whom, test_told_by_the_line, test_untold_by_the_line,
+          test_ambiguous_path)
