@@ -1,8 +1,8 @@
 /*
  * access_plan: from names that adit.json has hashed to slots of tables and fields of lines.
  *
- *   names    whether a name is one of those
- *   hides    which fields show an attribute
+ *   names    what is hashed: what adit.json names, what that is read from, and secrets
+ *   fields   which fields of a line show any of it
  *   routes   the attributes of each route
  */
 #include "access_plan.h"
@@ -13,6 +13,8 @@ struct build {
   struct arena *arena;
   const struct policy *policy;
   const struct config_access_log *options;
+  VEC(struct str) names; /* that are hashed; "cookie.*" is each that begins with "cookie." */
+  bool unsure;           /* what a name is read from is not known: all is hashed */
 };
 
 /* ---- names ----------------------------------------------------------------------------------- */
@@ -22,7 +24,7 @@ static const struct str secrets[] = {STR_INIT("header.authorization"),
                                      STR_INIT("header.proxy-authorization"),
                                      STR_INIT("header.cookie"), STR_INIT("header.x-canary-token")};
 
-/* "cookie.*" is each that begins with "cookie.". Hashing what differs in case only does no harm. */
+/* Hashing what differs in case only does no harm. */
 static bool covers(struct str pattern, struct str name) {
   if (str_ends_with(pattern, STR(".*")))
     return str_starts_with_nocase(name, str_take(pattern, pattern.n - 1));
@@ -30,31 +32,96 @@ static bool covers(struct str pattern, struct str name) {
 }
 
 static bool is_hashed(const struct build *build, struct str name) {
-  for (size_t i = 0; i < sizeof(secrets) / sizeof(*secrets); i++)
-    if (str_eq_nocase(name, secrets[i])) return true;
-  for (size_t i = 0; i < build->options->redact_count; i++)
-    if (covers(build->options->redact[i].name, name)) return true;
+  if (build->unsure) return true;
+  for (size_t i = 0; i < build->names.n; i++)
+    if (covers(build->names.items[i], name)) return true;
   return false;
 }
 
-/* Whether an attribute is read from what has such a name: it shows the same. */
-static bool is_source_hashed(const struct build *build, const struct attr_table *table,
-                             uint16_t slot) {
+static struct str source_name(const struct build *build, const char *kind, struct str name) {
+  return arena_printf(build->arena, "%s.%.*s", kind, STR_ARG(name));
+}
+
+/* Whether the source is a part of the request, which other attributes can name. */
+static bool is_of_request(const struct attr_source_info *source) {
+  return source->kind == SOURCE_HEADER || source->kind == SOURCE_COOKIE ||
+         source->kind == SOURCE_QUERY;
+}
+
+/* The k-th name of what a slot is read from, p == NULL where there are no more. What somebody who
+ * is asked answers is read from nothing. */
+static struct str read_from(const struct build *build, const struct attr_table *table,
+                            uint16_t slot, size_t k) {
   struct attr_source_info source;
-  const enum attr_channel channel = attr_table_channel(table, slot);
-  if (channel == ATTR_FROM_AGENT) return is_hashed(build, STR("header.user-agent"));
-  if (channel != ATTR_FROM_SOURCES) return false;
-  for (size_t k = 0; attr_table_source(table, slot, k, &source); k++) {
-    if (source.kind != SOURCE_HEADER && source.kind != SOURCE_COOKIE && source.kind != SOURCE_QUERY)
-      continue;
-    const struct str name = arena_printf(build->arena, "%s.%.*s",
-                                         attr_source_kind_name(source.kind), STR_ARG(source.name));
-    if (!name.p || is_hashed(build, name)) return true; /* short of memory nothing is shown */
+  struct str field;
+  size_t n = 0;
+  switch (attr_table_channel(table, slot)) {
+    case ATTR_FROM_AGE:
+      return read_from(build, table, attr_table_base(table, slot), k);
+    case ATTR_FROM_AGENT:
+      if (k >= attr_table_request_fields(table, slot, k, &field)) break;
+      return source_name(build, "header", field);
+    case ATTR_FROM_SOURCES:
+      for (size_t i = 0; attr_table_source(table, slot, i, &source); i++)
+        if (is_of_request(&source) && n++ == k)
+          return source_name(build, attr_source_kind_name(source.kind), source.name);
+      break;
+    case ATTR_FROM_CLIENT_IP:
+      return k == 0 ? STR("header.x-forwarded-for") : (struct str){0};
+    case ATTR_FROM_HOST:
+      return k == 0 ? STR("header.host") : (struct str){0};
+    case ATTR_FROM_METHOD:
+    case ATTR_FROM_SCHEME:
+    case ATTR_FROM_PATH:
+    case ATTR_FROM_NOW:
+    case ATTR_FROM_LOCAL_TIME:
+      break;
   }
-  return false;
+  return (struct str){0};
 }
 
-/* ---- hides ----------------------------------------------------------------------------------- */
+/* Adds what the catalog's hashed attributes, used by a rule or not, are read from. False: memory.
+ */
+static bool add_sources(struct build *build, struct attr_catalog *catalog) {
+  struct attr_table *table = attr_table_new(build->arena, catalog);
+  if (!table) return false;
+  for (const char *const *name = attr_catalog_names(catalog); *name; name++) {
+    const struct str text = str_from_cstr(*name);
+    if (str_ends_with(text, STR(".")) || !is_hashed(build, text)) continue;
+    const uint16_t slot = attr_table_slot(table, text);
+    if (slot == ATTR_SLOT_NONE) build->unsure = true;
+    if (build->unsure) return !arena_failed(build->arena);
+    struct str source;
+    for (size_t k = 0; (source = read_from(build, table, slot, k)).p; k++)
+      if (!is_hashed(build, source) && !VEC_PUSH(build->arena, &build->names, source)) return false;
+  }
+  return !arena_failed(build->arena);
+}
+
+/* A token is a secret wherever it stands. */
+static bool add_token(struct build *build) {
+  const struct config *config = policy_config(build->policy);
+  if (!config->has_jwt) return true;
+  const char *kind = config->jwt.spec.place == JWT_IN_COOKIE ? "cookie" : "header";
+  return VEC_PUSH(build->arena, &build->names, source_name(build, kind, config->jwt.spec.name));
+}
+
+/* False: memory. */
+static bool find_names(struct build *build) {
+  const struct config_access_log *options = build->options;
+  for (size_t i = 0; i < sizeof(secrets) / sizeof(*secrets); i++)
+    if (!VEC_PUSH(build->arena, &build->names, secrets[i])) return false;
+  if (!add_token(build)) return false;
+  for (size_t i = 0; i < options->redact_count; i++)
+    if (!VEC_PUSH(build->arena, &build->names, options->redact[i].name)) return false;
+  if (options->redact_count == 0) return true;
+  if (!add_sources(build, policy_config(build->policy)->catalog)) return false;
+  for (size_t i = 0; i < policy_route_count(build->policy); i++)
+    if (!add_sources(build, policy_route(build->policy, i)->catalog)) return false;
+  return true;
+}
+
+/* ---- fields ---------------------------------------------------------------------------------- */
 
 /* Fields that are attributes by themselves. */
 static const struct {
@@ -64,73 +131,23 @@ static const struct {
     {STR_INIT("client_ip"), ACCESS_HIDES_CLIENT_IP},
     {STR_INIT("host"), ACCESS_HIDES_HOST},
     {STR_INIT("path"), ACCESS_HIDES_PATH},
+    {STR_INIT("header.x-forwarded-for"), ACCESS_HIDES_CLIENT_IP},
     {STR_INIT("header.host"), ACCESS_HIDES_HOST},
     {STR_INIT("header.user-agent"), ACCESS_HIDES_USER_AGENT},
     {STR_INIT("header.referer"), ACCESS_HIDES_REFERER},
     {STR_INIT("header.x-request-id"), ACCESS_HIDES_REQUEST_ID},
 };
 
-static unsigned hides_of_source(const struct attr_source_info *source) {
-  static const struct str prefix = STR_INIT("header.");
-  if (source->kind == SOURCE_QUERY) return ACCESS_HIDES_QUERY;
-  if (source->kind != SOURCE_HEADER) return 0;
+static unsigned find_hides(const struct build *build) {
+  unsigned hides = build->unsure ? ACCESS_HIDES_ALL : 0;
   for (size_t i = 0; i < sizeof(shown) / sizeof(*shown); i++)
-    if (str_starts_with(shown[i].name, prefix) &&
-        str_eq_nocase(str_skip(shown[i].name, prefix.n), source->name))
-      return shown[i].hides;
-  return 0;
-}
-
-/* Which fields show what a slot is read from. */
-static unsigned hides_of_slot(const struct attr_table *table, uint16_t slot) {
-  struct attr_source_info source;
-  unsigned hides = 0;
-  switch (attr_table_channel(table, slot)) {
-    case ATTR_FROM_AGE:
-      return hides_of_slot(table, attr_table_base(table, slot));
-    case ATTR_FROM_AGENT:
-      return ACCESS_HIDES_USER_AGENT;
-    case ATTR_FROM_SOURCES:
-      for (size_t k = 0; attr_table_source(table, slot, k, &source); k++)
-        hides |= hides_of_source(&source);
-      return hides;
-    case ATTR_FROM_METHOD:
-    case ATTR_FROM_SCHEME:
-    case ATTR_FROM_HOST: /* these are among `shown` */
-    case ATTR_FROM_PATH:
-    case ATTR_FROM_CLIENT_IP:
-    case ATTR_FROM_NOW:
-    case ATTR_FROM_LOCAL_TIME:
-      break;
-  }
-  return 0;
-}
-
-/* Adds those of a catalog's names, used by a rule or not. False: memory. */
-static bool add_hides(const struct build *build, struct attr_catalog *catalog, unsigned *hides) {
-  struct attr_table *table = attr_table_new(build->arena, catalog);
-  if (!table) return false;
-  for (const char *const *name = attr_catalog_names(catalog); *name; name++) {
-    const struct str text = str_from_cstr(*name);
-    if (str_ends_with(text, STR(".")) || !is_hashed(build, text)) continue;
-    const uint16_t slot = attr_table_slot(table, text);
-    *hides |= slot == ATTR_SLOT_NONE ? ACCESS_HIDES_ALL : hides_of_slot(table, slot);
-  }
-  return true;
-}
-
-static bool find_hides(const struct build *build, unsigned *ret) {
-  const struct config_access_log *options = build->options;
-  *ret = 0;
-  if (options->redact_count == 0) return true;
-  for (size_t i = 0; i < sizeof(shown) / sizeof(*shown); i++)
-    if (is_hashed(build, shown[i].name)) *ret |= shown[i].hides;
-  for (size_t i = 0; i < options->redact_count; i++)
-    if (str_starts_with_nocase(options->redact[i].name, STR("query."))) *ret |= ACCESS_HIDES_QUERY;
-  if (!add_hides(build, policy_config(build->policy)->catalog, ret)) return false;
-  for (size_t i = 0; i < policy_route_count(build->policy); i++)
-    if (!add_hides(build, policy_route(build->policy, i)->catalog, ret)) return false;
-  return true;
+    if (is_hashed(build, shown[i].name)) hides |= shown[i].hides;
+  for (size_t i = 0; i < build->names.n; i++)
+    if (str_starts_with_nocase(build->names.items[i], STR("query."))) hides |= ACCESS_HIDES_QUERY;
+  /* A page's address is what the request for it had. */
+  if (hides & (ACCESS_HIDES_HOST | ACCESS_HIDES_PATH | ACCESS_HIDES_QUERY))
+    hides |= ACCESS_HIDES_REFERER;
+  return hides;
 }
 
 /* ---- routes ---------------------------------------------------------------------------------- */
@@ -139,6 +156,16 @@ static bool find_hides(const struct build *build, unsigned *ret) {
 static bool is_told_apart(const struct attr_table *table, uint16_t slot) {
   const enum attr_channel channel = attr_table_channel(table, slot);
   return channel == ATTR_FROM_AGENT || channel == ATTR_FROM_SOURCES;
+}
+
+/* By its name, or since it shows the same as what it is read from. */
+static bool is_slot_hashed(const struct build *build, const struct attr_table *table,
+                           uint16_t slot) {
+  if (is_hashed(build, attr_table_name(table, slot))) return true;
+  struct str source;
+  for (size_t k = 0; (source = read_from(build, table, slot, k)).p; k++)
+    if (is_hashed(build, source)) return true;
+  return arena_failed(build->arena); /* then nothing is shown */
 }
 
 static bool asks_somebody(const struct attr_table *table, uint16_t slot) {
@@ -161,8 +188,7 @@ static bool plan_route(const struct build *build, const struct route *route,
     if (!is_told_apart(table, slot)) continue;
     items[ret->n++] = (struct access_planned){
         .slot = slot,
-        .hashed =
-            is_hashed(build, attr_table_name(table, slot)) || is_source_hashed(build, table, slot),
+        .hashed = is_slot_hashed(build, table, slot),
         .only_read = build->options->attributes == CONFIG_LOG_READ || asks_somebody(table, slot)};
   }
   return true;
@@ -181,9 +207,10 @@ static const struct access_route_plan *plan_routes(const struct build *build) {
 
 const struct access_plan *access_plan_new(struct arena *arena, const struct policy *policy,
                                           const struct config_access_log *options) {
-  const struct build build = {.arena = arena, .policy = policy, .options = options};
+  struct build build = {.arena = arena, .policy = policy, .options = options};
   struct access_plan *plan = ARENA_NEW(arena, struct access_plan);
-  if (!plan || !find_hides(&build, &plan->hides)) return NULL;
+  if (!plan || !find_names(&build)) return NULL;
+  plan->hides = find_hides(&build);
   if (options->attributes == CONFIG_LOG_NONE) return plan;
   plan->routes = plan_routes(&build);
   return plan->routes ? plan : NULL;

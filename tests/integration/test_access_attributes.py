@@ -225,7 +225,23 @@ def test_redacted_fields_without_attributes(bench):
     client = start(bench, "none", redact=["header.*", "path", "host", "query.t"], redact_key_file=key)
     get(client, "User-Agent: a", "Referer: b", target="/p?t=1")
     expect(only(bench), user_agent=hashed("a"), referer=hashed("b"), path=hashed("/p"), host=hashed("shop.example.com"),
-           query=hashed("t=1"), client_ip="127.0.0.1")
+           query=hashed("t=1"), client_ip=hashed("127.0.0.1"))
+
+
+def test_what_a_redacted_attribute_is_read_from(bench):
+    """It shows the same under its own name, and under other attributes that read it."""
+    key = write_key(bench)
+    client = start(bench, redact=["region", "tags", "client_ip", "os"], redact_key_file=key,
+                   attributes={**ATTRIBUTES, "place": {"type": "string", "from": [{"header": "X-Region", "trust": "anyone"}]}},
+                   rules={"rules": [{"id": "all", "to": "canary", "when": {
+                       "header.x-region": "east", "place": "east", "query.tags": "a", "query.b": "b",
+                       "header.x-forwarded-for": {"exists": True}, "header.user-agent": "a", "header.x-beta": "1"}}]})
+    get(client, "X-Region: east", "X-Forwarded-For: 192.0.2.1", "User-Agent: a", "X-Beta: 1",
+        "Referer: http://shop.example.com/?tags=a", target="/?tags=a&b=b")
+    expect(only(bench), rule="all", client_ip=hashed("127.0.0.1"), user_agent=hashed("a"), query=hashed("tags=a&b=b"),
+           referer=hashed("http://shop.example.com/?tags=a"), path="/", host="shop.example.com", attributes={
+               "header.x-region": hashed("east"), "place": hashed("east"), "query.tags": hashed("a"), "query.b": "b",
+               "header.x-forwarded-for": hashed("192.0.2.1"), "header.user-agent": hashed("a"), "header.x-beta": "1"})
 
 
 def test_what_a_redacted_agent_tells(bench):
