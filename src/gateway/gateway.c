@@ -411,7 +411,7 @@ static void begin_drain(struct gateway *gateway, int64_t delay_ms) {
 /* A first signal drains, after drain_delay; a second one stops now. Who drains because of an
  * upgrade goes on with that at the first: it comes to all processes of a service. */
 static void asked_to_stop(struct gateway *gateway) {
-  handover_call_off(&gateway->handover);
+  handover_call_off(&gateway->handover, "it is stopping");
   if (gateway->is_asked) {
     log_write(LOG_WARNING, "stopping now");
     send_stop(gateway, STOP_NOW);
@@ -482,15 +482,24 @@ static void step_down(struct gateway *gateway) {
   log_write(LOG_INFO, "draining");
 }
 
+static void go_on_without_upgrade(struct gateway *gateway) {
+  control_set_stage(gateway, GATEWAY_SERVING);
+  overrides_resume_saving(gateway->overrides);
+  manager_status(&gateway->manager, "serving; an upgrade has failed");
+  if (gateway->handover.reload) reload(gateway);
+}
+
 /* What the admin server has promised by now stands in the state file, where the successor looks
  * when it is told to go; from here on it promises nothing. */
 static void let_go(struct gateway *gateway) {
   control_set_stage(gateway, GATEWAY_SUCCEEDED);
-  char why[512];
   if (gateway->admin_server) gateway->admin->settle(gateway->admin_server);
-  /* One that came since it was asked to upgrade; whoever said it was told that it is not kept. */
-  if (!overrides_keep(gateway->overrides, why, sizeof(why)))
-    log_write(LOG_ERROR, "upgrade: an overridden state of a route ends with this process: %s", why);
+  /* One may have come since it was asked to upgrade. */
+  if (!overrides_go_over(gateway)) {
+    handover_call_off(&gateway->handover, "the last upgrade had to be called off; restart it");
+    go_on_without_upgrade(gateway);
+    return;
+  }
   overrides_stop_saving(gateway->overrides);
   handover_go(&gateway->handover);
 }
@@ -519,10 +528,7 @@ static void take_handover(struct gateway *gateway) {
       let_go(gateway);
       return;
     case HANDOVER_FAILED:
-      control_set_stage(gateway, GATEWAY_SERVING);
-      overrides_resume_saving(gateway->overrides);
-      manager_status(&gateway->manager, "serving; an upgrade has failed");
-      if (gateway->handover.reload) reload(gateway);
+      go_on_without_upgrade(gateway);
       return;
     case HANDOVER_DONE:
       step_down(gateway);

@@ -168,12 +168,12 @@ bool handover_ask(struct handover *handover, const int *sockets, size_t n, bool 
   return true;
 }
 
-void handover_call_off(struct handover *handover) {
+void handover_call_off(struct handover *handover, const char *why) {
   if (!handover_is_under_way(handover)) return;
   log_write(LOG_WARNING, "upgrade called off");
   watch_no_more(handover);
   handover->stage = HANDOVER_IDLE;
-  drop_launcher(handover, "it is stopping");
+  drop_launcher(handover, why);
 }
 
 static enum handover_event fail(struct handover *handover, const char *why) {

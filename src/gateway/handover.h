@@ -53,8 +53,9 @@ bool handover_refuses(const struct handover *handover);
  * none; logged. */
 bool handover_ask(struct handover *handover, const int *sockets, size_t n, bool has_admin,
                   int64_t limit_ms);
-/* Calls off what is under way: a successor that serves drains, another is killed. */
-void handover_call_off(struct handover *handover);
+/* Calls off what is under way: a successor that serves drains, another is killed. There is no
+ * launcher any more, and `why` (static) is why no later upgrade can be. */
+void handover_call_off(struct handover *handover, const char *why);
 
 /* Tells the successor that it is on its own from now on; what comes of that is an event. */
 void handover_go(struct handover *handover);

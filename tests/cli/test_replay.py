@@ -75,6 +75,7 @@ log      has the same: {json.loads(line)["variant"]} (rule, rule 'east-new-users
 config   the same as of the log
 """ + got.split("log\n", 1)[1])
         self.assertIn("as logged", got)
+        self.assertEqual(self.explain(line + "\n", 0)[1], got)
         answer = json.loads(self.explain(line, 0, "--json")[1])
         self.assertEqual((answer["same"], answer["same_config"], answer["line"]), (True, True, 1))
         self.assertEqual(answer["decision"]["bucket"], bucket)

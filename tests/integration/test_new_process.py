@@ -285,6 +285,27 @@ def test_emergency_stop_that_is_kept_nowhere(bench):
         assert served_by(bench) == "canary"
 
 
+def test_late_emergency_stop_that_is_kept_nowhere(bench):
+    """It came when the new process was starting: that one goes again."""
+    answer_names(bench.v1, bench.canary)
+    real = own_program(bench)
+    bench.start(config=ADMIN, rules=TO_CANARY)
+    with upgrades(bench) as family:
+        since = len(bench.gateway.lines)
+        with start_gated(bench, family, real):
+            assert put_state(bench, "off").status == 200
+        family.wait_line("cannot upgrade: an overridden state of a route would end with this process", since)
+        family.wait_line("upgrade called off", since)
+        family.wait_line("^adit: warning: the upgrade was called off: process .* goes again", since)
+        family.wait_line("^adit: stopped", since)
+        assert served_by(bench) == "v1"
+        assert json.loads(ask_admin(bench, "GET /api/v1/status").body)["stage"] == "serving"
+        assert put_state(bench, None).status == 200
+        assert served_by(bench) == "canary"
+        family.signal(signal.SIGUSR2)
+        family.wait_line("cannot upgrade: the last upgrade had to be called off; restart it", since)
+
+
 def test_state_file_that_is_taken_away(bench):
     """It is written again for the new process."""
     answer_names(bench.v1, bench.canary)

@@ -192,11 +192,13 @@ START_TEST(endpoints_and_keys)
   write_file("rules/shop.json", BASE(""));
   static const char common[] = LISTEN
       ", \"rules\": [\"rules/*.json\"], " STICKY
+      ", \"admin\": {\"address\": \"127.0.0.1:0\", \"token_file\": \"admin.token\"}"
       ", \"upstreams\": {\"b\": {\"endpoints\": [\"127.0.0.1:2\"]}, \"a\": {\"endpoints\": [";
   struct text members;
   text_init(&members, 1 << 16);
   text_printf(&members, "%s\"127.0.0.1:1\", {\"address\": \"127.0.0.1:3\", \"drain\": true}]}}%c",
               common, 0);
+  write_file("admin.token", "a token of 32 bytes and some more\n");
   struct policy *before = load_keys(text_str(&members).p);
   text_clear(&members);
   text_printf(
@@ -204,9 +206,11 @@ START_TEST(endpoints_and_keys)
       "%s{\"address\": \"127.0.0.1:1\", \"weight\": 3, \"drain\": true}, \"127.0.0.1:3\"]}}%c",
       common, 0);
   write_file("sticky.key", "another one of at least 32 bytes\n");
+  write_file("admin.token", "another one of 32 bytes and more\n");
   struct policy *after = load_keys(text_str(&members).p);
   check("both", before, after,
         "adit.json: 'sticky': key 'k' is another one\n"
+        "adit.json: 'admin.token_file': the token is another one\n"
         "upstream 'a': endpoint '127.0.0.1:1': weight 1 -> 3, drains\n"
         "upstream 'a': endpoint '127.0.0.1:3': drains no more\n");
   text_deinit(&members);
