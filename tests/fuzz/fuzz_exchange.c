@@ -1,7 +1,8 @@
 /*
  * fuzz_exchange: a worker with its clients and origins, under any bytes from both sides, in any
  * pieces and any order. exchange/check.h says what must be true of what it sends; beyond that, when
- * nobody says anything more, every connection must end by itself and everything be freed.
+ * nobody says anything more, every connection must end by itself and everything be freed, and each
+ * request have one line in the access log (exchange/lane.h).
  *
  * An input is a script, a step to a line. A line ends at a line feed without a carriage return
  * before it, so that heads can be written as they are. A step happens when the worker has nothing
@@ -28,6 +29,7 @@
 #include "adit/text.h"
 #include "exchange/check.h"
 #include "exchange/kernel.h"
+#include "exchange/lane.h"
 #include "exchange/script.h"
 #include "gateway/listeners.h"
 #include "gateway/worker.h"
@@ -41,6 +43,7 @@ static struct policy *policy;
 static struct breakers *breakers;
 static struct breaker *held[BREAKERS_MAX]; /* those of the policy's upstreams, from run to run */
 static size_t held_count;
+static struct access_log *access_log;
 static struct worker worker;
 static bool shows;
 
@@ -71,6 +74,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
   }
   diags_free(&diags);
   hold_breakers();
+  access_log = lane_init(policy);
   return 0;
 }
 
@@ -86,8 +90,9 @@ static void check_places(void) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct listening listening = {.fd = KERNEL_LISTENER};
-  const struct worker_shared shared = {.breakers = breakers};
+  const struct worker_shared shared = {.breakers = breakers, .access_log = access_log};
   kernel_reset();
+  lane_reset();
   script_begin(str_make((const char *)data, size), &worker, policy);
   if (!worker_init(&worker, 0, policy, &shared, &listening, 1, CLIENTS_AT_ONCE)) return 0;
   if (!worker_start(&worker)) abort();

@@ -4,6 +4,7 @@
  *   asked      what each client has asked for, and what it was given
  *   fields     what a head that was sent on has kept, lost and gained
  *   sent       what each origin was sent, and by whom it was asked for
+ *   copies     what a mirror was sent, and of what it is a copy
  *   answers    whether what a client was given is what its origin said
  */
 #include "check.h"
@@ -12,10 +13,11 @@
 #include <stdlib.h>
 
 #include "heads.h"
+#include "lane.h"
 #include "strict.h"
 
 enum { INTERIMS_MAX = 32, ATTEMPTS_MAX = 4, PRINTED_MAX = 1000 };
-enum { RETRIED_STATUS = 503 }; /* as adit.json has it */
+enum { RETRIED_STATUS = 503, COPIED_BYTES = 1024 }; /* as adit.json and rules.json have them */
 
 /* A request's way to an origin. */
 struct attempt {
@@ -50,6 +52,8 @@ struct asked {
   struct answer answer;
   unsigned attempt_count;
   struct attempt attempts[ATTEMPTS_MAX];
+  unsigned copy_count;
+  struct attempt copy; /* the last one */
 };
 
 /* RFC 6455 1.3. Other keys are not looked at. */
@@ -161,7 +165,7 @@ static struct asked *new_asked(struct visitor *visitor) {
   }
   struct asked *asked = &visitor->asked[visitor->n++];
   asked->body = asked->answer.body = (struct strict_body){.data = STR("")};
-  asked->attempt_count = 0;
+  asked->attempt_count = asked->copy_count = 0;
   asked->answer_end = 0;
   asked->answer.verdict = STRICT_PART;
   asked->answer.begun = asked->answer.tunnel = false;
@@ -364,6 +368,11 @@ static bool opens_tunnel(const struct attempt *attempt, struct str method) {
   return answer.tunnel;
 }
 
+/* Lines of the mirror's upstream carry nothing else. */
+static bool is_copy(const struct strict_head *head) {
+  return strict_field_count(&head->fields, "X-Adit-Mirror") > 0;
+}
+
 static void read_sent(const struct line *line) {
   static struct strict_head head;
   struct str out = bytes_str(&line->out);
@@ -383,6 +392,7 @@ static void read_sent(const struct line *line) {
       halves[half_count++] = attempt;
       return;
     }
+    if (is_copy(&head)) return;
     const struct line *client = who_asked(line, &head);
     size_t index = answers_before(client, time);
     require(index < visitors[client->number].n, line, "a request that nobody sent");
@@ -405,6 +415,71 @@ static void read_sent(const struct line *line) {
       require(starts_with(tunnel, out), line, "other bytes in the tunnel");
       return;
     }
+  }
+}
+
+/* ---- copies ---------------------------------------------------------------------------------- */
+
+/* The request that was sent under this id before. */
+static struct asked *find_original(const struct line *line, struct str id, size_t time) {
+  for (unsigned i = 0; id.p && i < kernel.client_count; i++) {
+    for (size_t k = 0; k < visitors[i].n; k++) {
+      struct asked *asked = &visitors[i].asked[k];
+      const struct attempt *first = &asked->attempts[0];
+      if (asked->attempt_count > 0 && first->id.p && str_eq(first->id, id) && first->time < time)
+        return asked;
+    }
+  }
+  check_failed(line, "a copy of nothing");
+}
+
+/* Once; once more where a connection turned out to be closed, as any request. */
+static void note_copy(const struct line *line, struct asked *asked, struct attempt copy) {
+  const struct attempt *failed = &asked->copy;
+  if (asked->copy_count++ > 0) {
+    require(asked->copy_count == 2 && is_idempotent(asked->head.method), line, "copied twice");
+    require(failed->ordinal > 0 && failed->line->read <= failed->in_before, line,
+            "copied again: there was a response, or the connection was new");
+  }
+  asked->copy = copy;
+}
+
+static void check_copy(const struct line *line, const struct asked *asked,
+                       const struct strict_head *sent, const struct strict_body *body) {
+  require(asked->body.verdict == STRICT_WHOLE, line, "a copy of half a request");
+  require(asked->body.data.n <= COPIED_BYTES, line, "a copy of a large request");
+  require(str_eq(sent->method, asked->head.method), line, "a copy by another method");
+  require(body->verdict != STRICT_BAD && body->trailers.n == 0, line, "a malformed copy");
+  require(starts_with(asked->body.data, body->data), line, "a copy of another body");
+  require(body->verdict != STRICT_WHOLE || body->data.n == asked->body.data.n, line,
+          "a copy of half a body");
+  fail_if(heads_copy_wrong(&asked->head, sent), line);
+}
+
+static void read_copies(const struct line *line) {
+  static struct strict_head head;
+  struct str out = bytes_str(&line->out);
+  size_t next = 0;
+  for (unsigned ordinal = 0; out.n > 0; ordinal++) {
+    size_t time = time_of(line, true, line->out.n - out.n);
+    struct attempt copy = {.line = line,
+                           .ordinal = ordinal,
+                           .time = time,
+                           .in_before = kernel_bytes_before(line, false, time)};
+    strict_read_request(out, &head);
+    if (head.verdict != STRICT_WHOLE || (ordinal == 0 && !is_copy(&head))) return;
+    require(is_copy(&head), line, "a request among copies");
+    require(ordinal == 0 || copy.in_before == next, line,
+            "a connection of copies was used again that was not clean");
+    struct asked *asked = find_original(line, strict_field(&head.fields, "X-Request-Id"), time);
+    struct strict_body body;
+    strict_read_body(&head, str_skip(out, head.n), false, &body);
+    check_copy(line, asked, &head, &body);
+    note_copy(line, asked, copy);
+    out = str_skip(out, head.n + body.n);
+    next = body.verdict == STRICT_WHOLE && !head.close ? next_start(&copy, head.method) : SIZE_MAX;
+    strict_body_free(&body);
+    if (body.verdict != STRICT_WHOLE) return;
   }
 }
 
@@ -511,6 +586,19 @@ static void check_answer(const struct line *line, const struct asked *asked) {
   if (wrong && !is_of_half(line, asked)) check_failed(line, wrong);
 }
 
+/* A line for each request that was answered, and none for what nobody asked. */
+static void check_log(void) {
+  size_t asked = 0, answered = 0;
+  for (unsigned i = 0; i < kernel.client_count; i++) {
+    const struct visitor *visitor = &visitors[i];
+    asked += visitor->n;
+    for (size_t k = 0; k < visitor->n; k++)
+      answered += visitor->asked[k].answer.begun || visitor->asked[k].answer.tunnel;
+  }
+  require(lane_lines() <= asked, NULL, "more lines in the log than requests");
+  require(lane_answered() >= answered, NULL, "an answer without its line in the log");
+}
+
 void check_lines(void) {
   half_count = 0;
   for (unsigned i = 0; i < kernel.client_count; i++) {
@@ -519,6 +607,8 @@ void check_lines(void) {
     check_answered(&kernel.clients[i], &visitors[i]);
   }
   for (unsigned i = 0; i < kernel.origin_count; i++) read_sent(&kernel.origins[i]);
+  for (unsigned i = 0; i < kernel.origin_count; i++) read_copies(&kernel.origins[i]);
+  check_log();
   for (unsigned i = 0; i < kernel.client_count; i++) {
     struct visitor *visitor = &visitors[i];
     for (size_t k = 0; k < visitor->n; k++) {

@@ -28,6 +28,9 @@ static const char *const added_to_requests[] = {
     "Host", "Transfer-Encoding", "Connection", "TE", "Upgrade", "X-Forwarded-For",
     "X-Forwarded-Proto", "X-Forwarded-Host", "X-Request-Id", "Via", "Max-Forwards",
     "X-Adit-Variant", "X-Adit-Rule", "traceparent", NULL};
+static const char *const added_to_copies[] = {
+    "Host", "Transfer-Encoding", "Content-Length", "Connection", "X-Forwarded-For", "X-Forwarded-Proto",
+    "X-Forwarded-Host", "X-Request-Id", "Via", "X-Adit-Variant", "X-Adit-Rule", "X-Adit-Mirror", "traceparent", NULL};
 static const char *const added_to_responses[] = {
     "Date", "Set-Cookie", "Cache-Control", "Vary", "X-Adit-Decision", "Transfer-Encoding",
     "Connection", "Upgrade", NULL};
@@ -145,6 +148,14 @@ const char *heads_request_wrong(const struct strict_head *came, const struct str
   const char *wrong = target_wrong(came, sent);
   if (!wrong) wrong = connection_wrong(came, sent);
   return wrong ? wrong : fields_wrong(&came->fields, &sent->fields, added_to_requests);
+}
+
+const char *heads_copy_wrong(const struct strict_head *came, const struct strict_head *sent) {
+  if (came->verdict != STRICT_WHOLE) return "a copy of a malformed request";
+  if (strict_field_count(&sent->fields, "Upgrade") > 0)
+    return "a copy that offers another protocol";
+  const char *wrong = target_wrong(came, sent);
+  return wrong ? wrong : fields_wrong(&came->fields, &sent->fields, added_to_copies);
 }
 
 /* ---- responses ------------------------------------------------------------------------------- */

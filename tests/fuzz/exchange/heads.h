@@ -9,6 +9,8 @@
 #include "strict.h"
 
 const char *heads_request_wrong(const struct strict_head *came, const struct strict_head *sent);
+/* The same of a mirror's copy, whose body has a framing of its own. */
+const char *heads_copy_wrong(const struct strict_head *came, const struct strict_head *sent);
 /* Of a final response, or a 101. */
 const char *heads_response_wrong(const struct strict_head *came, const struct strict_head *sent);
 const char *heads_trailers_wrong(const struct strict_fields *came,
