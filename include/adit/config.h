@@ -264,5 +264,16 @@ struct config_key_info {
   bool reloadable;
 };
 const struct config_key_info *config_keys(size_t *ret_n);
+/* The row of a key as the table has it. NULL: there is none. */
+const struct config_key_info *config_key_find(const char *key);
+/* What stands behind "PARENT." in a key ("": the whole key). NULL: it is not right below. */
+const char *config_key_last_part(const char *key, const char *parent);
+/* Whether keys stand below, as "KEY.name" or "KEY.*"; "": the whole file. */
+bool config_key_has_members(const char *key);
+/* The key of a member of `parent` as the table has it: with "*" where any name may stand. */
+void config_key_of_member(const char *parent, const char *name, char *ret, size_t ret_bytes);
+/* Whether the members of an object have their defaults also where it is left out. Any other object
+ * is something that is there or not. */
+bool config_key_is_implied(const char *key);
 
 #endif

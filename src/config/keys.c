@@ -1,5 +1,6 @@
 /* keys: the table of every key of adit.json. The parser and docs/operations.md go by it. */
 #include <assert.h>
+#include <stdio.h>
 
 #include "reader.h"
 
@@ -159,11 +160,39 @@ const struct config_key_info *config_keys(size_t *ret_n) {
   return rows;
 }
 
-/* The part of a row's key behind "path.", or NULL when it is not right under `path`. */
-static const char *last_part(const char *key, const char *path) {
-  size_t n = strlen(path);
+const struct config_key_info *config_key_find(const char *key) {
+  for (size_t i = 0; i < ROWS; i++)
+    if (strcmp(rows[i].key, key) == 0) return &rows[i];
+  return NULL;
+}
+
+/* Of segments the table does not know any. */
+bool config_key_has_members(const char *key) {
+  const size_t n = strlen(key);
+  for (size_t i = 0; i < ROWS; i++)
+    if (strncmp(rows[i].key, key, n) == 0 && rows[i].key[n] == '.') return true;
+  return n == 0 || strcmp(key, "segments") == 0;
+}
+
+void config_key_of_member(const char *parent, const char *name, char *ret, size_t ret_bytes) {
+  const char *dot = parent[0] ? "." : "";
+  (void)snprintf(ret, ret_bytes, "%.200s%s*", parent, dot);
+  if (!config_key_find(ret) && !config_key_has_members(ret))
+    (void)snprintf(ret, ret_bytes, "%.200s%s%.200s", parent, dot, name);
+}
+
+bool config_key_is_implied(const char *key) {
+  static const char *const implied[] = {
+      "limits", "timeouts", "dns", "jwt.from", "jwt.cache", "lookups.*.cache", "lookups.*.breaker"};
+  for (size_t i = 0; i < sizeof(implied) / sizeof(*implied); i++)
+    if (strcmp(implied[i], key) == 0) return true;
+  return false;
+}
+
+const char *config_key_last_part(const char *key, const char *parent) {
+  size_t n = strlen(parent);
   if (n > 0) {
-    if (strncmp(key, path, n) != 0 || key[n] != '.') return NULL;
+    if (strncmp(key, parent, n) != 0 || key[n] != '.') return NULL;
     key += n + 1;
   }
   return strpbrk(key, ".[") ? NULL : key;
@@ -172,7 +201,7 @@ static const char *last_part(const char *key, const char *path) {
 void config_keys_under(const char *path, const char *ret[CONFIG_KEYS_MAX]) {
   size_t n = 0;
   for (size_t i = 0; i < ROWS; i++) {
-    const char *part = last_part(rows[i].key, path);
+    const char *part = config_key_last_part(rows[i].key, path);
     if (!part) continue;
     assert(n < CONFIG_KEYS_MAX - 1);
     ret[n++] = part;
@@ -183,7 +212,7 @@ void config_keys_under(const char *path, const char *ret[CONFIG_KEYS_MAX]) {
 const struct config_key_info *config_key_get(const struct config_scope *scope, const char *key) {
   const struct config_key_info *row = NULL;
   for (size_t i = 0; i < ROWS && !row; i++) {
-    const char *part = last_part(rows[i].key, scope->path);
+    const char *part = config_key_last_part(rows[i].key, scope->path);
     if (part && strcmp(part, key) == 0) row = &rows[i];
   }
   assert(row); /* the parser reads no key that has no row */

@@ -19,34 +19,13 @@ struct path {
 struct comparison {
   struct changes *changes;
   const struct config *config; /* the new one */
-  const struct config_key_info *rows;
-  size_t row_count;
 };
 
-/* ---- the table of keys ----------------------------------------------------------------------- */
-
-static const struct config_key_info *find_row(const struct comparison *all, const char *key) {
-  for (size_t i = 0; i < all->row_count; i++)
-    if (strcmp(all->rows[i].key, key) == 0) return &all->rows[i];
-  return NULL;
-}
-
-/* Whether keys stand below, as "KEY.*" or "KEY.name"; of segments the table does not know any. */
-static bool has_keys_below(const struct comparison *all, const char *key) {
-  const size_t n = strlen(key);
-  for (size_t i = 0; i < all->row_count; i++)
-    if (strncmp(all->rows[i].key, key, n) == 0 && all->rows[i].key[n] == '.') return true;
-  return n == 0 || strcmp(key, "segments") == 0;
-}
-
-static struct path below(const struct comparison *all, const struct path *parent,
-                         const char *name) {
+static struct path below(const struct path *parent, const char *name) {
   struct path path;
-  const char *dot = parent->key[0] ? "." : "";
-  (void)snprintf(path.shown, sizeof(path.shown), "%.200s%s%.200s", parent->shown, dot, name);
-  (void)snprintf(path.key, sizeof(path.key), "%.200s%s*", parent->key, dot);
-  if (!find_row(all, path.key) && !has_keys_below(all, path.key))
-    (void)snprintf(path.key, sizeof(path.key), "%.200s%s%.200s", parent->key, dot, name);
+  (void)snprintf(path.shown, sizeof(path.shown), "%.200s%s%.200s", parent->shown,
+                 parent->key[0] ? "." : "", name);
+  config_key_of_member(parent->key, name, path.key, sizeof(path.key));
   return path;
 }
 
@@ -93,7 +72,7 @@ static bool add_values(struct text *line, const struct config_key_info *row, con
 
 static void tell(const struct comparison *all, const struct path *path, const cJSON *before,
                  const cJSON *after) {
-  const struct config_key_info *row = find_row(all, path->key);
+  const struct config_key_info *row = config_key_find(path->key);
   struct text *line = &all->changes->line;
   if (row && !row->reloadable) return;
   text_clear(line);
@@ -115,20 +94,13 @@ static bool is_told_elsewhere(const struct path *path, const cJSON *before, cons
   return strcmp(path->key, "upstreams.*.endpoints") == 0 || strcmp(path->key, "$schema") == 0;
 }
 
-/* Its keys have their defaults where it is left out; other objects are something that is there or
- * not. */
-static bool is_object_of_defaults(const struct path *path) {
-  return strcmp(path->key, "limits") == 0 || strcmp(path->key, "timeouts") == 0 ||
-         strcmp(path->key, "dns") == 0;
-}
-
 static void compare(const struct comparison *all, const struct path *parent, const char *name,
                     const cJSON *before, const cJSON *after) {
   if (before && after && cJSON_Compare(before, after, true)) return;
-  const struct path path = below(all, parent, name);
+  const struct path path = below(parent, name);
   if (is_told_elsewhere(&path, before, after)) return;
   const bool both = cJSON_IsObject(before) && cJSON_IsObject(after);
-  if (is_object_of_defaults(&path) || (both && has_keys_below(all, path.key)))
+  if (config_key_is_implied(path.key) || (both && config_key_has_members(path.key)))
     compare_objects(all, &path, before, after);
   else
     tell(all, &path, before, after);
@@ -173,9 +145,8 @@ static void compare_secrets(const struct comparison *all, const struct config *b
 
 void changes_compare_keys(struct changes *changes, const struct config *before,
                           const struct config *after) {
-  struct comparison all = {.changes = changes, .config = after};
+  const struct comparison all = {.changes = changes, .config = after};
   const struct path root = {"", ""};
-  all.rows = config_keys(&all.row_count);
   compare_objects(&all, &root, json_root(before->doc), json_root(after->doc));
   compare_secrets(&all, before, after);
 }

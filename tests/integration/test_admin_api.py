@@ -1,6 +1,7 @@
 """The admin API: what is served and how well, reloads, decisions."""
 import json
 import signal
+import subprocess
 import threading
 
 from admin import ADMIN, admin_client, ask, error_of
@@ -47,9 +48,15 @@ def test_status(bench):
     """Secrets are not in it, defaults are."""
     bench.write("admin.token", "a-secret-token")
     bench.write("jwt.secret", "a-secret-of-tokens-with-32-bytes-or-more")
-    config = {"admin": {"address": "127.0.0.1:0", "token_file": "admin.token"}, "workers": 2, "timeouts": {"drain": "7s"},
+    bench.write("redact.key", "a-secret-of-the-log-with-32-bytes-or-more")
+    bench.v1.serve(lambda got: response())
+    config = {"$schema": "https://schemas.example/adit.json?token=a-secret-of-an-editor",
+              "admin": {"address": "127.0.0.1:0", "token_file": "admin.token"}, "workers": 2, "timeouts": {"drain": "7s"},
               "jwt": {"keys": {"secret_file": "jwt.secret"}, "algorithms": ["HS256"]},
-              "lookups": {"users": {"url": f"http://{bench.v1.address}/u?id={{header.x-user}}&key=a-secret-key"}}}
+              "lookups": {"users": {"url": f"http://{bench.v1.address}/u?id={{header.x-user}}&key=a-secret-key"},
+                          "shops": {"url": "redis://127.0.0.1:1/0?key=a-secret-{header.x-shop}"}},
+              "upstreams": {"shop-v1": {"health_check": {"path": "/healthz?key=a-secret-key"}}},
+              "access_log": {"path": "access.log", "redact_key_file": "redact.key"}}
     bench.start(config=config)
     answer = ask(bench, "GET /api/v1/status", "Authorization: Bearer a-secret-token")
     assert answer.status == 200
@@ -63,7 +70,54 @@ def test_status(bench):
     assert effective["limits"]["header_fields"] == 100 and effective["via"] is True
     assert effective["jwt"]["keys"] == {"secret_file": "jwt.secret"} and effective["jwt"]["clock_skew"] == "60s"
     assert effective["lookups"]["users"]["url"].endswith("/u?hidden")
-    assert effective["upgrades"] == ["websocket"] and "access_log" not in effective
+    assert effective["lookups"]["shops"]["url"] == "redis://127.0.0.1:1/0?hidden"
+    assert effective["upstreams"]["shop-v1"]["health_check"]["path"] == "/healthz?hidden"
+    assert effective["upgrades"] == ["websocket"] and "geoip" not in effective
+
+
+def keys_with_defaults(bench):
+    """{key: (type, default)}, of `adit help config`."""
+    told = subprocess.run([bench.binary, "help", "config"], capture_output=True, text=True, check=True).stdout
+    rows = [line.split() for line in told.splitlines()[1:]]
+    # A unit may have blanks in it, the other columns have none.
+    return {row[0]: (row[1], row[-2]) for row in rows if row[-2] not in ("none", "required") or row[0] == "access_log.attributes"}
+
+
+def members_at(tree, key):
+    """What stands at the places of a key as the table has it."""
+    places = [tree]
+    for part in key.replace("[]", ".[]").split("."):
+        if part in ("*", "[]"):
+            places = [each for place in places for each in (place.values() if part == "*" else place)]
+        else:
+            places = [place[part] for place in places if part in place]
+    return places
+
+
+def test_status_has_every_default(bench):
+    """Also of what is left out whole, however deep. What is there or not is there, with as little as it may have."""
+    nobody = bench.refusing().address
+    bench.start(config={
+        **ADMIN, "watch": False, "workers": None,
+        "upstreams": {"shop-v1": {"endpoints": [{"address": bench.v1.address}], "load_balancing": None, "outlier_detection": {},
+                                  "circuit_breaker": {"max_requests": 1}, "health_check": {"path": "/"}, "retry": {}},
+                      "shop-canary": {"circuit_breaker": {"max_connections": 1}}},
+        "jwt": {"keys": {"url": f"http://{nobody}/keys"}, "algorithms": ["RS256"]},
+        "lookups": {"users": {"url": f"http://{nobody}/{{header.x-user}}"}}, "access_log": {}})
+    effective = get(bench, "status")["configuration"]
+    expected = keys_with_defaults(bench)
+    assert len(expected) > 70 and {"dns.refresh", "lookups.*.breaker.pause", "jwt.from.header"} <= set(expected)
+    for key, (kind, default) in expected.items():
+        got = members_at(effective, key)
+        want = {"number": lambda: int(default), "boolean": lambda: default == "true", "list": lambda: [default]}.get(kind, lambda: default)()
+        assert want in got, (key, want, got)
+    # A default that would contradict what is there is none.
+    bench.write("jwt.secret", "a-secret-of-tokens-with-32-bytes-or-more")
+    bench.write_files(config={**ADMIN, "jwt": {"keys": {"secret_file": "jwt.secret"}, "algorithms": ["HS256"], "from": {"cookie": "t"}}})
+    bench.gateway.reload()
+    effective = get(bench, "status")["configuration"]
+    assert effective["jwt"]["from"] == {"cookie": "t"} and effective["jwt"]["keys"] == {"secret_file": "jwt.secret"}
+    assert "retry" not in effective["upstreams"]["shop-v1"] and "lookups" not in effective and "access_log" not in effective
 
 
 def endpoints(bench):

@@ -127,10 +127,10 @@ END_TEST
   LISTEN ", \"rules\": [\"rules/*.json\"]" b                            \
          ", \"upstreams\": {\"a\": {\"endpoints\": [\"127.0.0.1:1\"]" a \
          "}, \"b\": {\"endpoints\": [\"127.0.0.1:2\"]}}"
-#define DIRECTORY(port)                                                                    \
-  ", \"lookups\": {\"users\": {\"url\": \"http://127.0.0.1:" port                          \
-  "/{user}?k=secret\"}}, \"attributes\": {\"user\": {\"type\": \"string\", \"from\": "     \
-  "[{\"header\": \"X-User\"}]}, \"plan\": {\"type\": \"string\", \"from\": [{\"lookup\": " \
+#define DIRECTORY(port, members)                                                               \
+  ", \"lookups\": {\"users\": {\"url\": \"http://127.0.0.1:" port "/{user}?k=secret\"" members \
+  "}}, \"attributes\": {\"user\": {\"type\": \"string\", \"from\": "                           \
+  "[{\"header\": \"X-User\"}]}, \"plan\": {\"type\": \"string\", \"from\": [{\"lookup\": "     \
   "\"users\", \"field\": \"plan\"}]}}"
 static const struct change KEYS[] = {
     {"nothing but blanks and comments", SAME("", ""), "// again\n" SAME("", ""), ""},
@@ -168,8 +168,12 @@ static const struct change KEYS[] = {
      "adit.json: 'upstreams.a.retry.attempts': 2 -> 3\nadit.json: 'upstreams.a.retry.statuses' "
      "added\n"},
     {"what waits for a start", SAME("", ""), SAME("", ", \"workers\": 3, \"sandbox\": false"), ""},
-    {"a URL, which may hold a key", SAME("", DIRECTORY("1")), SAME("", DIRECTORY("2")),
+    {"a URL, which may hold a key", SAME("", DIRECTORY("1", "")), SAME("", DIRECTORY("2", "")),
      "adit.json: 'lookups.users.url' changed\n"},
+    {"what an object has also where it is left out", SAME("", DIRECTORY("1", "")),
+     SAME("", ", \"dns\": {\"refresh\": \"5s\"}" DIRECTORY(
+                  "1", ", \"cache\": {\"ttl\": \"10m\", \"entries\": 10}, \"breaker\": {}")),
+     "adit.json: 'lookups.users.cache.entries': 100000 -> 10\n"},
 };
 
 static struct policy *load_keys(const char *members) {
