@@ -154,14 +154,21 @@ static bool store(struct keyset *keyset, struct jwt_keys *keys,
   return had_some;
 }
 
+/* Without the query, which may hold a key. */
+static struct str shown_url(const struct keyset *keyset) {
+  const struct str url = str_from_cstr(keyset->url);
+  return str_take(url, str_find_char(url, '?', 0));
+}
+
 /* Says that they are lost, and that they are found again: once each, however often it is tried. */
 static void tell(struct keyset *keyset, bool found, bool changed, const char *why) {
+  const struct str url = shown_url(keyset);
   if (!found && !keyset->is_lost)
-    log_write(LOG_WARNING, "the keys of tokens cannot be fetched from '%s': %s%s", keyset->url, why,
-              keyset->keys ? "; the last ones stay" : "; no token is taken until they are");
+    log_write(LOG_WARNING, "the keys of tokens cannot be fetched from '%.*s': %s%s", STR_ARG(url),
+              why, keyset->keys ? "; the last ones stay" : "; no token is taken until they are");
   if (found && keyset->is_lost)
-    log_write(LOG_INFO, "the keys of tokens can be fetched from '%s' again", keyset->url);
-  if (changed) log_write(LOG_INFO, "the keys of tokens at '%s' have changed", keyset->url);
+    log_write(LOG_INFO, "the keys of tokens can be fetched from '%.*s' again", STR_ARG(url));
+  if (changed) log_write(LOG_INFO, "the keys of tokens at '%.*s' have changed", STR_ARG(url));
   keyset->is_lost = !found;
 }
 

@@ -4,8 +4,8 @@ from tokens import OTHER_RSA, RSA, RULES, KeyServer, answer, bearer, config, jwk
 from harness import message
 from visitors import answer_names, ask, served_by
 
-CHANGED = r"adit: the keys of tokens at 'http://127.0.0.1:\d+/keys\?x=1' have changed"
-LOST = r"adit: warning: the keys of tokens cannot be fetched from '[^']*': (.*)"
+CHANGED = r"adit: the keys of tokens at 'http://127.0.0.1:\d+/keys' have changed"
+LOST = r"adit: warning: the keys of tokens cannot be fetched from '[^'?]*': (.*)"
 OLD, NEW = answer(jwks(old=RSA)), answer(jwks(new=OTHER_RSA))
 
 
