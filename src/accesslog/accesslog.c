@@ -377,6 +377,7 @@ static const char *fill_request(struct members *members) {
   line->recorded.pin = texts[MEMBER_PIN];
   line->recorded.bucket = members->bucket;
   if (str_eq(line->decided_reason, STR("forced"))) line->recorded.forced = line->decided;
+  line->recorded.was_ambiguous = str_eq(line->decided_reason, STR("ambiguous"));
   line->hashes = members->reader->hashes;
   return fill_path(members, request);
 }

@@ -27,6 +27,7 @@ struct session {
   struct text out;
   bool assume_unchanged;
   bool json;
+  bool any; /* a line that is not blank was there */
   int status;
 };
 
@@ -85,9 +86,9 @@ static void add_unknown(const struct decide_request *request, const struct decis
 static void format_json(const struct again *again, struct text *out) {
   static const char *const same[] = {
       [CLI_OK] = "true", [CLI_DIFFERS] = "false", [CLI_UNKNOWN] = "null"};
-  text_printf(out, "{\"line\":%llu,\"same\":%s,\"same_config\":%s,",
-              (unsigned long long)again->number, same[status_of(again)],
-              again->current ? "true" : "false");
+  text_printf(out, "{\"line\":%llu,\"kind\":\"%s\",\"same\":%s,\"same_config\":%s,",
+              (unsigned long long)again->number, log_kind_name(again->line.kind),
+              same[status_of(again)], again->current ? "true" : "false");
   add_logged(&again->line, out);
   if (again->decision.unknown == UNKNOWN_NOTHING) {
     text_add(out, STR(",\"decision\":"));
@@ -161,31 +162,67 @@ static void format_text(struct session *session, const struct again *again, stru
 
 /* ---- lines ----------------------------------------------------------------------------------- */
 
+/* The worst of all lines is the answer: one that the log has otherwise must not be hidden behind
+ * one of which it tells too little. */
 static void note(struct session *session, int status) {
-  if (status > session->status) session->status = status;
+  static const int worse[] = {[CLI_OK] = 0, [CLI_UNKNOWN] = 1, [CLI_DIFFERS] = 2, [CLI_FAILED] = 3};
+  if (worse[status] > worse[session->status]) session->status = status;
+}
+
+static void print(struct session *session) {
+  if (text_failed(&session->out))
+    note(session, cli_error(session->command, "the answer does not fit into memory"));
+  else
+    fwrite(session->out.p, 1, session->out.n, stdout);
+}
+
+/* Why nothing of a line was decided again. `lead` parts its number from that. */
+static void tell(struct session *session, uint64_t number, enum log_kind kind, const char *lead,
+                 const char *why, const char *advice) {
+  struct text text;
+  text_init(&text, 4096);
+  text_printf(&text, "%s%s%s", why, why[0] && advice[0] ? "; " : "", advice);
+  if (session->json) {
+    text_clear(&session->out);
+    text_printf(&session->out, "{\"line\":%llu,\"kind\":\"%s\"", (unsigned long long)number,
+                log_kind_name(kind));
+    text_add(&session->out, STR(",\"same\":null,\"same_config\":null,\"logged\":null"));
+    add_member(&session->out, STR(",\"decision\":null,\"unknown\":"), text_str(&text));
+    text_add(&session->out, STR("}\n"));
+    print(session);
+  } else {
+    cli_error(session->command, "line %llu%s: %.*s", (unsigned long long)number, lead,
+              STR_ARG(text_str(&text)));
+  }
+  text_deinit(&text);
 }
 
 /* A line that is no decision, or not whole. */
 static void tell_kind(struct session *session, const struct log_line *line, uint64_t number) {
-  const char *why = line->why ? line->why : "";
+  const char *why = line->why ? line->why : "", *advice = log_kind_advice(line->kind);
+  char place[64];
   if (line->kind == LOG_REFUSED) {
-    cli_error(session->command, "line %llu: nothing was decided, the gateway answered by itself",
-              (unsigned long long)number);
+    tell(session, number, line->kind, "", "nothing was decided, the gateway answered by itself",
+         "");
     return;
   }
   note(session, CLI_UNKNOWN);
-  if (line->column > 0)
-    cli_error(session->command, "line %llu, column %zu: %s; %s", (unsigned long long)number,
-              line->column, why, log_kind_advice(line->kind));
-  else
-    cli_error(session->command, "line %llu cannot be decided again: %s%s%s",
-              (unsigned long long)number, why, why[0] ? "; " : "", log_kind_advice(line->kind));
+  (void)snprintf(place, sizeof(place), ", column %zu", line->column);
+  tell(session, number, line->kind, line->column > 0 ? place : " cannot be decided again", why,
+       advice);
+}
+
+static void tell_too_long(struct session *session, uint64_t number) {
+  const struct log_line line = {.kind = LOG_TOO_LARGE, .why = "it is longer than 1 MiB"};
+  session->any = true;
+  tell_kind(session, &line, number);
 }
 
 static void explain_line(struct session *session, char *p, size_t n, uint64_t number) {
   struct again again = {.number = number};
   log_read(session->log, p, n, &again.line);
   if (again.line.kind == LOG_BLANK) return;
+  session->any = true;
   if (again.line.kind != LOG_REQUEST) {
     tell_kind(session, &again.line, number);
     return;
@@ -198,17 +235,14 @@ static void explain_line(struct session *session, char *p, size_t n, uint64_t nu
     format_json(&again, &session->out);
   else
     format_text(session, &again, &session->out);
-  if (text_failed(&session->out))
-    note(session, cli_error(session->command, "the answer does not fit into memory"));
-  else
-    fwrite(session->out.p, 1, session->out.n, stdout);
+  print(session);
   note(session, status_of(&again));
   arena_reset(session->arena);
 }
 
 /* Blank lines part the explanations. */
 static void explain_next(struct session *session, char *p, size_t n, uint64_t number) {
-  if (number > 1 && !session->json) putchar('\n');
+  if (session->any && !session->json) putchar('\n');
   explain_line(session, p, n, number);
 }
 
@@ -225,19 +259,16 @@ static int explain_stdin(struct session *session) {
         error = lines_fill(&lines);
         break;
       case LINE_TOO_LONG:
-        note(session, CLI_UNKNOWN);
-        cli_error(session->command, "line %llu is longer than 1 MiB: leave it out",
-                  (unsigned long long)lines.number);
+        tell_too_long(session, lines.number);
         break;
       case LINE_WHOLE:
         explain_next(session, lines.p + (line.p - lines.p), line.n, lines.number);
         break;
     }
   }
-  const bool none = !error && lines.number == 0;
   lines_deinit(&lines);
   if (error) return cli_error(session->command, "standard input: %s", strerror(-error));
-  if (none) return cli_usage_error(session->command, "there is no line on standard input");
+  if (!session->any) return cli_usage_error(session->command, "there is no line on standard input");
   return session->status;
 }
 
@@ -248,6 +279,7 @@ static int explain_argument(struct session *session, const char *text) {
   if (n > 0 && line[n - 1] == '\n') n--; /* of a tool that reads lines */
   explain_line(session, line, n, 1);
   free(line);
+  if (!session->any) return cli_usage_error(session->command, "the line of --from-log is empty");
   return session->status;
 }
 

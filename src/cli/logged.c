@@ -92,6 +92,10 @@ void logged_format_unknown(const struct decide_request *request, const struct de
     case UNKNOWN_NOTHING:
       break;
     case UNKNOWN_ATTRIBUTE:
+      if (request->recorded && request->recorded->was_ambiguous) {
+        text_add(out, STR("the path was ambiguous, so the line has no attributes"));
+        break;
+      }
       name = attr_table_name(decision->route->table, decision->unknown_slot);
       text_add(out, STR("attribute "));
       text_add(out, name);

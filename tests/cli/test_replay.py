@@ -167,9 +167,65 @@ config   the same as of the log
         (line,) = self.lines(EAST)
         for more in (["http://shop.example.com/"], ["--batch"], ["--trace"], ["-H", "a: b"], ["--diff", "shop.json"]):
             self.assertIn("--from-log takes the whole request", self.explain(line, 2, *more)[2])
-        self.assertIn("there is no line on standard input", self.explain("-", 2)[2])
         self.assertIn("--assume-unchanged is of a logged line: give --from-log",
                       self.expect(["explain", "-c", "adit.json", "--assume-unchanged", "http://a/"], 2)[2])
+        for line in ("", "\t \n"):
+            self.assertIn("the line of --from-log is empty", self.explain(line, 2)[2])
+        for lines, *more in ((b"",), (b" \n\r\n\n",), (b"\n", "--json")):
+            status, out, err = self.adit("explain", "-c", "adit.json", *more, "--from-log", "-", stdin=lines)
+            self.assertEqual((status, out), (2, ""))
+            self.assertIn("there is no line on standard input", err)
+
+    def several(self, *lines):
+        """(status, the answers) of lines on stdin, with --json."""
+        raw = ("\n".join(lines) + "\n").encode()
+        status, out, err = self.adit("explain", "-c", "adit.json", "--json", "--from-log", "-", stdin=raw)
+        self.assertEqual(err, "")
+        return status, [json.loads(answer) for answer in out.splitlines()]
+
+    def test_status_of_several(self):
+        """That one differs is not hidden by others that tell too little, in whatever order they come."""
+        (same,) = self.lines(EAST)
+        differs = json.dumps({**json.loads(same), "decided": "v2"})
+        silent = json.loads(same)
+        del silent["attributes"]["region"]
+        silent = json.dumps(silent)
+        for status, *lines in ((3, same, silent, differs, same), (3, differs, "{}"), (4, silent, same)):
+            self.assertEqual(self.several(*lines)[0], status, lines)
+
+    def test_json_of_every_line(self):
+        """Also of those that cannot be read: as many as there are, each with its number; but of blank ones."""
+        (line,) = self.lines(EAST)
+        bare = json.loads(line)
+        del bare["attributes"]
+        refused = json.dumps({**bare, "route": None, "reason": None, "method": None})
+        combined = '1.2.3.4 - - [01/Jan/2026:00:00:00 +0000] "GET / HTTP/1.1" 200 1 "-" "-"'
+        status, answers = self.several(line, "", json.dumps(bare), line[:100], combined, "hello", refused, "x" * (1 << 20) + "x", line)
+        self.assertEqual((status, [answer["line"] for answer in answers]), (4, [1, 3, 4, 5, 6, 7, 8, 9]))
+        self.assertEqual([answer["kind"] for answer in answers], ["request", "no_attributes", "half", "combined", "malformed",
+                                                                  "refused", "too_large", "request"])
+        for answer in answers[1:-1]:
+            self.assertEqual([answer[key] for key in ("same", "same_config", "logged", "decision")], [None] * 4)
+        for answer, why in zip(answers[1:-1], ("it has no attributes: log with ", "the string has no end; it ends too early: ",
+                                               "it is of the combined format: ", "a JSON object was expected; ",
+                                               "nothing was decided, the gateway answered by itself",
+                                               "it is longer than 1 MiB; it is over a limit of this reader: leave it out")):
+            self.assertIn(why, answer["unknown"])
+        self.assertEqual([set(answer) for answer in answers], [set(answers[0])] + [{*answers[0], "unknown"}] * 6 + [set(answers[0])])
+        self.assertEqual(self.several(refused)[0], 0)
+
+    def test_ambiguous(self):
+        """Its line has no attributes, and says so: that one is missing would have somebody look for it in vain."""
+        self.write("shop.json", {**KEYED, "rules": [{"id": "admin", "when": {"path": {"under": "/admin"}}, "to": "v1"}, *KEYED["rules"]]})
+        self.hash = loglines.config_hash(ADIT, "adit.json", self.directory.name)
+        (line,) = self.lines(EAST)
+        told = {**json.loads(line), "path": "/admin%2Fx", "reason": "ambiguous", "decided_reason": "ambiguous", "route": None,
+                "variant": None, "decided": None, "rule": None, "bucket": None, "attributes": None}
+        why = "the path was ambiguous, so the line has no attributes"
+        self.assertIn(f"reason   {why}\n", self.explain(json.dumps(told), 4)[1])
+        self.assertEqual(json.loads(self.explain(json.dumps(told), 4, "--json")[1])["unknown"], why)
+        told.update(decided_reason="default", reason="default")
+        self.assertIn("is not in the log\n", self.explain(json.dumps(told), 4)[1])
 
     def test_every_line(self):
         """What batch decided of made-up requests, written as lines, is decided again as it was."""

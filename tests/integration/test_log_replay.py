@@ -54,7 +54,8 @@ def explain(bench):
     with open(f"{bench.directory.name}/access.log", encoding="utf-8") as log:
         done = subprocess.run([bench.binary, "explain", "-c", "adit.json", "--json", "--from-log", "-"], stdin=log,
                               cwd=bench.directory.name, capture_output=True, text=True, timeout=60)
-    return done, [json.loads(line) for line in done.stdout.splitlines()]
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    return done, [answer for answer in answers if answer["kind"] != "refused"]
 
 
 def replay(bench, *arguments):
