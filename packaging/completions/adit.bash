@@ -1,13 +1,15 @@
 # Completion of adit for bash: to /usr/share/bash-completion/completions/adit, or sourced.
 # Commands and options are those that the program's own help names, so that none is missing.
 
-# Lines "OPTION ARGUMENT" (of -c and --config one each), for what `adit help COMMAND` says.
+# Lines "OPTION|ARGUMENT|OPERANDS" (of -c and --config one each), for what `adit help COMMAND` says:
+# what an option is for begins with "(status, endpoints)" where it goes with these operands only.
 _adit_options() {
-  local line
+  local line option
   while IFS= read -r line; do
-    [[ $line =~ ^\ +((-[A-Za-z]),\ )?(--[a-z-]+)(\ ([A-Z][A-Z=:]*))?(\ |$) ]] || continue
-    [ -z "${BASH_REMATCH[2]}" ] || printf '%s %s\n' "${BASH_REMATCH[2]}" "${BASH_REMATCH[5]}"
-    printf '%s %s\n' "${BASH_REMATCH[3]}" "${BASH_REMATCH[5]}"
+    [[ $line =~ ^\ +((-[A-Za-z]),\ )?(--[a-z-]+)(\ ([A-Z][A-Z=:]*))?(\ +\(([a-z, ]+)\))?(\ |$) ]] || continue
+    for option in ${BASH_REMATCH[2]} "${BASH_REMATCH[3]}"; do
+      printf '%s|%s|%s\n' "$option" "${BASH_REMATCH[5]}" "${BASH_REMATCH[7]//,/}"
+    done
   done <<<"$1"
 }
 
@@ -40,6 +42,14 @@ _adit_operands() {
   done
 }
 
+# The options that go with the first operand; all of them while there is none.
+_adit_fitting_options() {
+  local option
+  for option in "${!arguments[@]}"; do
+    [[ -z ${operands[0]-} || -z ${fitting[$option]} || " ${fitting[$option]} " == *" ${operands[0]} "* ]] && printf '%s\n' "$option"
+  done
+}
+
 # What stands where an operand may: words, or `files`.
 _adit_operand_words() {
   case "$command ${operands[*]}" in
@@ -56,16 +66,18 @@ _adit_operand_words() {
 
 _adit() {
   local cur=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} program=${COMP_WORDS[0]}
-  local command=${COMP_WORDS[1]} help option argument words
+  local command=${COMP_WORDS[1]} help option argument words fits
   local -a operands
-  local -A arguments=()
+  local -A arguments=() fitting=()
   COMPREPLY=()
   if [ "$COMP_CWORD" = 1 ]; then
     COMPREPLY=($(compgen -W "$(_adit_entries "$("$program" help 2>/dev/null)")" -- "$cur"))
     return
   fi
   help=$("$program" help "$command" 2>/dev/null) || return
-  while read -r option argument; do arguments[$option]=$argument; done < <(_adit_options "$help")
+  while IFS='|' read -r option argument fits; do
+    arguments[$option]=$argument fitting[$option]=$fits
+  done < <(_adit_options "$help")
   # --config=FILE comes as three words.
   if [ "$cur" = = ]; then
     cur=
@@ -77,11 +89,11 @@ _adit() {
     DIR) _adit_files -d "$cur" && return ;;
     ?*) return ;;
   esac
+  _adit_operands
   if [[ $cur == -* ]]; then
-    COMPREPLY=($(compgen -W "${!arguments[*]}" -- "$cur"))
+    COMPREPLY=($(compgen -W "$(_adit_fitting_options)" -- "$cur"))
     return
   fi
-  _adit_operands
   words=$(_adit_operand_words)
   if [ "$words" = files ]; then
     _adit_files -f "$cur"

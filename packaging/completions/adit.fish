@@ -24,6 +24,17 @@ function __adit_takes --argument-names option
     end
 end
 
+# Rows that go with the first operand; all of them while there is none. What an option is for begins
+# with "(status, endpoints)" where it goes with these operands only.
+function __adit_fitting --argument-names operand
+    for row in $__adit_rows
+        set -l fits (string match --regex '\t\(([a-z, ]+)\)' -- $row)[2]
+        if test -z "$operand"; or test -z "$fits"; or contains -- $operand (string split ', ' -- $fits)
+            printf '%s\n' $row
+        end
+    end
+end
+
 function __adit_complete
     set -l words (commandline --tokenize --cut-at-cursor --current-process)
     set -l current (commandline --current-token --cut-at-cursor)
@@ -52,10 +63,6 @@ function __adit_complete
         case '?*'
             return
     end
-    if string match --quiet -- '-*' $current
-        string replace --regex '\t.*\t' '\t' -- $__adit_rows
-        return
-    end
     set -l operands
     set -l skip no
     for word in $words[3..-1]
@@ -66,6 +73,10 @@ function __adit_complete
         else if not string match --quiet -- '-*' $word
             set -a operands $word
         end
+    end
+    if string match --quiet -- '-*' $current
+        string replace --regex '\t.*\t' '\t' -- (__adit_fitting $operands[1])
+        return
     end
     switch "$command $operands"
         case 'help '

@@ -164,6 +164,21 @@ class Completion(unittest.TestCase):
         self.offers({"off"}, "ctl", "-c", "adit.json", "state", "--json", "shop", "of")
         self.offers(set(), "ctl", "state", "shop", "off", "")
 
+    def test_options_of_a_request(self):
+        """Of ctl: those that the request takes, and no other; as long as there is none, all."""
+        every = options("ctl")
+        self.assertLessEqual({"--watch", "--trace", "--json"}, every)
+        self.offers(every, "ctl", "--json", "-")
+        for word in ctl_words():
+            offered = every - ({"--watch"} if word not in ("status", "endpoints") else set()) - ({"--trace"} if word != "explain" else set())
+            self.offers(offered, "ctl", "-c", "adit.json", word, "-")
+        for word in ctl_words():
+            for option in "--watch", "--trace":
+                done = subprocess.run([ADIT, "ctl", "--address=127.0.0.1:1", option, word], capture_output=True, text=True,
+                                      stdin=subprocess.DEVNULL)
+                taken = f"takes no {option}" not in done.stderr
+                self.assertEqual(taken, (option, word) in {("--watch", "status"), ("--watch", "endpoints"), ("--trace", "explain")}, done)
+
     def test_states(self):
         """Each is one that the program takes, and there is no other."""
         told = re.search(r"on, drain, off, full; file takes that back", said("help", "ctl"))
