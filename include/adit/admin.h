@@ -23,6 +23,9 @@ enum {
   ADMIN_ANSWER_MS = 30000  /* for its answer to be taken */
 };
 
+/* What each of its answers has in the field Server, so that `adit ctl` knows whom it has asked. */
+#define ADMIN_SERVER_NAME "adit-admin"
+
 extern const struct gateway_admin admin_server;
 
 #endif

@@ -113,7 +113,8 @@ static enum MHD_Result send_answer(struct connection *connection) {
   if (!response) return MHD_NO;
   text_init(&answer->body, ADMIN_ANSWER_BYTES_MAX); /* the response owns the bytes */
   enum MHD_Result ok = MHD_YES;
-  const char *fields[][2] = {{"Content-Type", answer->type},
+  const char *fields[][2] = {{"Server", ADMIN_SERVER_NAME},
+                             {"Content-Type", answer->type},
                              {"Cache-Control", "no-store"},
                              {"X-Content-Type-Options", "nosniff"},
                              {"Connection", "close"},

@@ -16,7 +16,7 @@ CONNECTIONS, BODY_BYTES = 128, 256 << 10
 def test_what_there_is(bench):
     bench.start(config=ADMIN)
     answer = ask(bench, "GET /healthz")
-    assert (answer.status, answer.body) == (200, b"alive\n")
+    assert (answer.status, answer.body, answer.one("Server")) == (200, b"alive\n", b"adit-admin")
     answer = ask(bench, "GET /readyz")
     assert (answer.status, answer.body) == (200, b"ready\n")
     assert ask(bench, "HEAD /readyz").status == 200

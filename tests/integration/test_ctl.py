@@ -5,7 +5,7 @@ import socket
 import subprocess
 
 from admin import ADMIN, admin_port
-from harness import DEADLINE
+from harness import DEADLINE, response
 
 RULES = {"rules": [{"id": "beta", "when": {"header.x-beta": "1"}, "to": "canary"}]}
 
@@ -35,16 +35,36 @@ def test_status_and_endpoints(bench):
 
 
 def test_watch(bench):
-    """Again and again, until there is nothing to see any more."""
-    bench.start(config=ADMIN)
-    watching = subprocess.Popen([bench.binary, "ctl", f"--address=127.0.0.1:{admin_port(bench)}", "endpoints", "--watch"],
+    """Again and again, also when the gateway is away for a while, as one that restarts: what failed is said."""
+    there = response("200 OK", "Server: adit-admin", body=b'{"upstreams":[{"name":"shop-v1","endpoints":[{"address":"127.0.0.1:1"}]}]}')
+    admin = bench.origin("admin")
+    watching = subprocess.Popen([bench.binary, "ctl", f"--address={admin.address}", "endpoints", "--watch"],
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    for _ in range(2):
-        while not watching.stdout.readline().startswith("shop-canary"):
-            assert watching.poll() is None
-    bench.stop()
-    _, said = watching.communicate(timeout=DEADLINE)
-    assert watching.returncode == 1 and "is the gateway running" in said
+
+    def asked(answer):
+        gateway = admin.accept()
+        assert gateway.read_request().target == b"/api/v1/status"
+        if answer:
+            gateway.send(answer)
+        gateway.sock.close()
+    for answer in there, None, there:
+        asked(answer)
+        if answer:
+            while not watching.stdout.readline().startswith("shop-v1 "):
+                assert watching.poll() is None
+        else:
+            assert "is the gateway running" in watching.stderr.readline()
+    watching.kill()
+    assert watching.communicate(timeout=DEADLINE)[1] == ""
+
+
+def test_watch_of_nothing(bench):
+    """The first answer is wanted: who names a wrong address is not left waiting."""
+    refusing = bench.refusing().address
+    assert "is the gateway running" in ctl(bench, "status", "--watch", f"--address={refusing}", to=False, status=1)[1]
+    foreign = bench.origin("foreign")
+    foreign.serve(lambda got: response(body=b"{}"))
+    assert "like an Adit" in ctl(bench, "endpoints", "--watch", f"--address={foreign.address}", to=False, status=1)[1]
 
 
 def test_ready(bench):
@@ -92,9 +112,17 @@ def test_explain(bench):
     out, _ = ctl(bench, "explain", "--trace", text="\n".join(lines))
     got = [json.loads(line) for line in out.splitlines()]
     assert [(one["variant"], len(one["rules"])) for one in got] == [("canary", 1), ("v1", 1)]
-    out, _ = ctl(bench, "explain", text='{"url":1}\n' + lines[0] + "\n", status=1)
+    out, _ = ctl(bench, "explain", '{"url":1}', status=1)
+    assert "must be a string" in json.loads(out)["error"]
+    # A line that cannot be decided does not hold up the others, however long it is: more than the server takes, or ctl.
+    wrong = ['{"url":1}', "", json.dumps({**asked, "headers": {"X": "x" * (256 << 10)}}), "x" * (1 << 20) + "x"]
+    out, _ = ctl(bench, "explain", text="\n".join([*wrong, lines[0]]) + "\n", status=1)
     got = [json.loads(line) for line in out.splitlines()]
-    assert "must be a string" in got[0]["error"] and got[1]["variant"] == "canary"
+    assert [one.get("line") for one in got] == [1, 3, 4, None] and got[3]["variant"] == "canary"
+    for one, why in zip(got, ("must be a string", "up to 262144 bytes", "longer than 1 MiB")):
+        assert why in one["error"]
+    for nothing in "", "\n \r\n":
+        assert "there is no line on standard input" in ctl(bench, "explain", text=nothing, status=2)[1]
     # A batch of the same lines says the same.
     batch = subprocess.run([bench.binary, "explain", "-c", "adit.json", "--batch", "--trace"], cwd=bench.directory.name,
                            input="\n".join(lines), capture_output=True, text=True, timeout=60)
@@ -127,7 +155,8 @@ def test_mistakes(bench):
     for arguments, why in (([], "what is to be done"), (["stat"], "no 'ctl stat'"), (["status", "x"], "unexpected argument 'x'"),
                            (["reload", "--watch"], "no --watch"), (["status", "--trace"], "no --trace"),
                            (["status", "--jason"], "unknown option")):
-        assert why in ctl(bench, *arguments, status=2)[1], arguments
+        said = ctl(bench, *arguments, status=2)[1]
+        assert why in said and "\\x" not in said, said
     assert "which gateway" in ctl(bench, "status", to=False, status=2)[1]
     for address in ("127.0.0.1", "http://127.0.0.1:1", "127.0.0.1:99999"):
         assert "HOST:PORT" in ctl(bench, "status", f"--address={address}", status=1)[1], address
@@ -136,5 +165,14 @@ def test_mistakes(bench):
 
 
 def test_not_the_admin_server(bench):
+    """Whatever has the port instead, and however well it answers."""
     bench.start(config=ADMIN, rules={"match": {"hosts": ["shop.example.com"]}})
-    assert "answered 404" in ctl(bench, "status", f"--address=127.0.0.1:{bench.port}", status=1)[1]
+    others = {f"127.0.0.1:{bench.port}": 404}
+    for status, body in ((200, b'{"outcome":"loaded","stage":"serving","upstreams":[]}'), (200, b"ready\n"), (503, b"draining\n")):
+        foreign = bench.origin(f"foreign-{len(others)}")
+        foreign.serve(lambda got, status=status, body=body: response(f"{status} So", "Content-Type: application/json", "Server: other", body=body))
+        others[foreign.address] = status
+    for address, status in others.items():
+        for what in (["ready"], ["reload"], ["status", "--json"], ["state", "shop", "off"], ["explain", "{}"]):
+            out, said = ctl(bench, *what, f"--address={address}", status=1)
+            assert f"{address} does not answer like an Adit admin server (it answered {status})" in said and not out, (what, said)
