@@ -76,7 +76,7 @@ struct decide_recorded {
   bool assume_no_force; /* where it is not known whether somebody who forced nothing would do so
                            now, he would not */
   bool assume_no_pin;   /* where it is not known whether there was a pin, there was none */
-  bool was_ambiguous;   /* the path was: no attribute is told */
+  bool was_ambiguous;   /* the path was: nothing else is told */
 };
 
 /* What is missing in a record for a decision to be made again. */

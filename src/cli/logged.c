@@ -88,14 +88,14 @@ static bool is_told(const struct decide_request *request, struct str name) {
 void logged_format_unknown(const struct decide_request *request, const struct decision *decision,
                            struct text *out) {
   struct str name;
+  if (request->recorded->was_ambiguous) {
+    text_add(out, STR("the path was ambiguous, so that the line tells nothing else"));
+    return;
+  }
   switch (decision->unknown) {
     case UNKNOWN_NOTHING:
       break;
     case UNKNOWN_ATTRIBUTE:
-      if (request->recorded && request->recorded->was_ambiguous) {
-        text_add(out, STR("the path was ambiguous, so the line has no attributes"));
-        break;
-      }
       name = attr_table_name(decision->route->table, decision->unknown_slot);
       text_add(out, STR("attribute "));
       text_add(out, name);

@@ -221,10 +221,10 @@ config   the same as of the log
         (line,) = self.lines(EAST)
         told = {**json.loads(line), "path": "/admin%2Fx", "reason": "ambiguous", "decided_reason": "ambiguous", "route": None,
                 "variant": None, "decided": None, "rule": None, "bucket": None, "attributes": None}
-        why = "the path was ambiguous, so the line has no attributes"
+        why = "the path was ambiguous, so that the line tells nothing else"
         self.assertIn(f"reason   {why}\n", self.explain(json.dumps(told), 4)[1])
         self.assertEqual(json.loads(self.explain(json.dumps(told), 4, "--json")[1])["unknown"], why)
-        told.update(decided_reason="default", reason="default")
+        told.update(decided_reason="default", reason="default", route="shop")
         self.assertIn("is not in the log\n", self.explain(json.dumps(told), 4)[1])
 
     def test_every_line(self):
