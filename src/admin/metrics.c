@@ -169,9 +169,10 @@ static void add_variants(struct admin *admin, struct text *out) {
 
 /* ---- requests by route, variant and rule ----------------------------------------------------- */
 
+static const char *const classes[GATEWAY_CLASSES] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
+
 /* gateway_variant_fn. What never happened has no sample: of 60 that there could be a few do. */
 static void add_requests(void *out, const struct gateway_variant *variant) {
-  static const char *const classes[GATEWAY_CLASSES] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
   for (unsigned i = 0; i < GATEWAY_REASONS; i++)
     for (unsigned k = 0; k < GATEWAY_CLASSES; k++)
       if (variant->requests[i][k] > 0)
@@ -180,6 +181,19 @@ static void add_requests(void *out, const struct gateway_variant *variant) {
                     "status=\"%s\"} %llu\n",
                     STR_ARG(variant->route), STR_ARG(variant->variant), gateway_reason_name(i),
                     classes[k], (unsigned long long)variant->requests[i][k]);
+}
+
+/* gateway_variant_fn. The same without the reasons, and so few that each can be there before it
+ * happens: what begins with its first burst has no increase that tells of it. */
+static void add_classes(void *out, const struct gateway_variant *variant) {
+  for (unsigned k = 0; k < GATEWAY_CLASSES; k++) {
+    uint64_t requests = 0;
+    for (unsigned i = 0; i < GATEWAY_REASONS; i++) requests += variant->requests[i][k];
+    text_printf(out,
+                "adit_variant_requests_total{route=\"%.*s\",variant=\"%.*s\",status=\"%s\"} %llu\n",
+                STR_ARG(variant->route), STR_ARG(variant->variant), classes[k],
+                (unsigned long long)requests);
+  }
 }
 
 static void add_times(struct text *out, const char *name, const struct gateway_variant *variant,
@@ -247,6 +261,9 @@ static void add_traffic(struct admin *admin, struct text *out) {
   metrics_begin(out, "route_requests", "_total", "counter",
                 "requests that have ended, by what was decided and by the class of the status");
   gateway_visit_variants(traffic, add_requests, out);
+  metrics_begin(out, "variant_requests", "_total", "counter",
+                "the same requests by variant and class of the status, each from 0 on");
+  gateway_visit_variants(traffic, add_classes, out);
   metrics_begin(out, "route_first_byte_seconds", "", "histogram",
                 "from the whole head of a request to that of its answer");
   gateway_visit_variants(traffic, add_first_byte, out);

@@ -233,6 +233,23 @@ def traffic(got, name="adit_route_requests_total"):
     return found
 
 
+CLASSES = ("none", "1xx", "2xx", "3xx", "4xx", "5xx")
+
+
+def classes(got):
+    """{(variant, status): requests}, which are as traffic() has them, and there before there are any."""
+    found, name = {}, "adit_variant_requests_total"
+    for sample, value in got.items():
+        if sample.startswith(name + "{"):
+            variant, status = re.fullmatch(name + r'\{route="(?:shop)?",variant="(.*)",status="(.*)"\}', sample).groups()
+            found[variant, status] = value
+    sums = dict.fromkeys(((variant, status) for variant, _ in found for status in CLASSES), 0)
+    for (variant, _, status), value in traffic(got).items():
+        sums[variant, status] += value
+    assert found == sums
+    return found
+
+
 def test_requests_by_what_was_decided(bench):
     """By route, variant, reason, status and rule; names go on counting over reloads."""
     bench.start(config={**ADMIN, "workers": 2}, rules=RULES)
@@ -258,10 +275,14 @@ def test_requests_by_what_was_decided(bench):
 
     def rules(got):
         return [got[f'adit_rule_requests_total{{route="shop",rule="{rule}"}}'] for rule in ("beta", "never")]
-    assert traffic(scrape(bench)) == {}
+    got = scrape(bench)
+    assert traffic(got) == {}
+    assert classes(got) == {(variant, status): 0 for variant in ("", "v1", "canary") for status in CLASSES}
     play()
     got = scrape(bench, lambda got: traffic(got) == expected(1))
     assert rules(got) == [2, 1]
+    happened = {("", "4xx"): 2, ("v1", "2xx"): 3, ("v1", "3xx"): 1, ("canary", "5xx"): 3}
+    assert {key: n for key, n in classes(got).items() if n} == happened
     bench.gateway.reload()
     play()
     got = scrape(bench, lambda got: traffic(got) == expected(2))
@@ -282,7 +303,12 @@ def test_requests_by_what_was_decided(bench):
     bench.write_files(config={**ADMIN, "workers": 2}, rules=RULES)
     bench.gateway.reload()
     play()
-    assert rules(scrape(bench, lambda got: traffic(got) == expected(3))) == [6, 3]
+    got = scrape(bench, lambda got: traffic(got) == expected(3))
+    assert rules(got) == [6, 3] and sum(classes(got).values()) == 27
+    # What comes begins at 0.
+    bench.write_files(config={**ADMIN, "workers": 2}, rules={**RULES, "variants": {"next": "shop-canary"}, "canaries": ["canary", "next"]})
+    bench.gateway.reload()
+    assert [classes(scrape(bench))["next", status] for status in CLASSES] == [0] * 6
 
 
 def test_time_that_an_answer_takes(bench):
