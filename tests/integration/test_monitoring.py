@@ -15,10 +15,12 @@ MONITORING = HERE.parent.parent / "docs/monitoring"
 DASHBOARD = json.loads((MONITORING / "dashboard.json").read_text(encoding="utf-8"))
 SLOW_SECONDS = 1.0
 CONFIG = {
-    **ADMIN, "workers": 2, "access_log": {"path": "access.log"},
+    **ADMIN, "workers": 2, "access_log": {"path": "access.log"}, "rules": ["shop.json", "late.json"],
     "upstreams": {
         "shop-canary": {"health_check": {"path": "/healthz", "interval": "300ms", "timeout": "300ms", "unhealthy": 3, "healthy": 1}},
         "shop-v1": {"circuit_breaker": {"max_requests": 2, "max_pending": 0}}}}
+LATE = {"route": "late", "match": {"hosts": ["late.example.com"]}, "state": "full", "stable": "v1",
+        "variants": {"v1": "shop-v1", "canary": "shop-canary"}}
 RULES = {"rules": [{"id": "beta", "when": {"header.x-beta": "1"}, "to": "canary"}], "default": {"split": {"canary": 10}}}
 
 
@@ -95,6 +97,7 @@ class Shop:
         self.held, self.slow = threading.Event(), threading.Event()
         bench.v1.serve(self.stable)
         bench.canary.serve(self.canary)
+        bench.write("late.json", LATE)
         bench.start(config=CONFIG, rules=RULES)
         assert ask(bench, "PUT /api/v1/routes/shop/state", body=b'{"state":"on"}').status == 200
 
@@ -117,13 +120,19 @@ class Shop:
         client.sock.close()
         return status
 
-    def visit_all(self):
-        """So often that some decisions are timed."""
+    def visit_often(self, *requests):
         client = self.bench.client()
-        client.send((request() + request("GET / HTTP/1.1", "X-Beta: 1")) * 20)
-        for _ in range(40):
+        client.send(b"".join(requests) * 20)
+        for _ in range(20 * len(requests)):
             client.read_response()
         client.sock.close()
+
+    def visit_all(self):
+        """So often that some decisions are timed."""
+        self.visit_often(request(), request("GET / HTTP/1.1", "X-Beta: 1"))
+
+    def visit_late(self):
+        self.visit_often(request("GET / HTTP/1.1", "Host: late.example.com"))
 
 
 def check_names(bench, prometheus):
@@ -167,7 +176,7 @@ def check_good_state(shop, prometheus):
         return {dict(labels)["variant"] for labels in prometheus.query(name)}
     for name in recorded:
         wait_for(lambda: shop.visit_all() or variants_of(name) == {"v1", "canary"}, lambda: name)
-    assert not set(prometheus.firing()) & {"AditCanaryWorseThanStable", "AditReloadFailed", "AditAccessLogLosesLines", "AditOverloaded"}
+    assert not set(prometheus.firing()) & {"AditVariantFails", "AditCanaryWorseThanStable", "AditReloadFailed", "AditAccessLogLosesLines", "AditOverloaded"}
     # Whether it may fire is for test_alerts_in_time: no worker can be made to stand still at will.
     lag = next(rule["query"] for rule in prometheus.rules() if rule["name"] == "AditLoopLag")
     assert len(prometheus.query(lag.rpartition(" > ")[0])) == 2
@@ -177,14 +186,21 @@ def make_canary_bad(shop, prometheus):
     def visit_slow():
         for visitor in [Task(lambda: shop.visit("/slow", "X-Beta: 1")) for _ in range(30)]:
             visitor.result()
-    labels = prometheus.wait_firing("AditCanarySlowerThanStable", visit_slow)
-    assert (labels["route"], labels["variant"]) == ("shop", "canary")
+    def canary_of(labels):
+        assert labels["variant"] == "canary"
+        return labels["route"]
+    for alert in ("AditCanarySlowerThanStable", "AditVariantSlow"):
+        assert canary_of(prometheus.wait_firing(alert, visit_slow)) == "shop"
     shop.status = "500 Internal Server Error"
-    labels = prometheus.wait_firing("AditCanaryWorseThanStable", shop.visit_all)
-    assert (labels["route"], labels["variant"]) == ("shop", "canary")
+    # Whoever had no request before, and none after; whose stable has none to compare with.
+    for _ in range(2):
+        shop.visit_late()
+    assert canary_of(prometheus.wait_firing("AditVariantFails")) == "late"
+    assert "AditCanaryWorseThanStable" not in prometheus.fired
+    assert canary_of(prometheus.wait_firing("AditCanaryWorseThanStable", shop.visit_all)) == "shop"
     shop.well = False
     assert prometheus.wait_firing("AditNoUsableEndpoint")["upstream"] == "shop-canary"
-    assert prometheus.wait_firing("AditCanaryFailsOver", shop.visit_all)["route"] == "shop"
+    assert prometheus.wait_firing("AditCanaryFailsOver", shop.visit_all)["upstream"] == "shop-canary"
 
 
 def make_gateway_bad(shop, prometheus):
