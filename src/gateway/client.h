@@ -38,8 +38,9 @@ struct client {
 
   struct buffer in, out;
   struct http_head_scan scan;
-  bool head_begun; /* READING: bytes of a head have come, the deadline is the head's */
-  size_t head_end; /* EXCHANGE: the head's views stand before it in `in` */
+  bool head_begun;       /* READING: bytes of a head have come, the deadline is the head's */
+  int64_t head_began_us; /* ... when the first of them did */
+  size_t head_end;       /* EXCHANGE: the head's views stand before it in `in` */
   struct exchange *exchange;
   struct h1_body body;
   uint64_t body_length;

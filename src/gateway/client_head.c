@@ -43,18 +43,24 @@ void client_refuse(struct client *client, int status, const char *why) {
   worker_log_peer(worker, "%d to %.*s: %s", status, STR_ARG(peer), why);
   COUNT(&worker->counters, requests_refused);
   COUNT(&worker->counters, answers);
-  exchange_log_refused(worker, &client->stream.peer, status, str_from_cstr(why));
   struct str body;
   forward_answer(status, str_from_cstr(why), true, worker_date(worker), &scratch,
                  worker->response_out, &body);
   struct h1_framing framing = {.connection = STR("close")};
   if (asks_for_head_only(client)) body = STR(""); /* RFC 9110 9.3.2 */
-  if (!client_append_response(client, worker->response_out, &framing) ||
-      !client_append_bytes(client, body)) {
+  const bool is_answered = client_append_response(client, worker->response_out, &framing) &&
+                           client_append_bytes(client, body);
+  const struct refused_head head = {
+      .peer = &client->stream.peer,
+      .began_us = client->head_begun ? client->head_began_us : worker->now_us,
+      .status = is_answered ? status : 0,
+      .sent_bytes = is_answered ? body.n : 0,
+      .why = str_from_cstr(why)};
+  exchange_note_refused(worker, &head);
+  if (is_answered)
+    client_continue_closing(client);
+  else
     client_dispose(client);
-    return;
-  }
-  client_continue_closing(client);
 }
 
 void client_begin_body(struct client *client, enum http_body_kind kind, uint64_t length) {
@@ -190,8 +196,10 @@ static enum head_step client_take_head(struct client *client) {
 static void client_rest(struct client *client) {
   struct worker *worker = client->worker;
   if (buffer_size(&client->in) > 0) {
-    if (!client->head_begun) client_expect_read(client, client_config(client)->timeouts.header_ms);
+    if (client->head_begun) return;
     client->head_begun = true;
+    client->head_began_us = worker->now_us;
+    client_expect_read(client, client_config(client)->timeouts.header_ms);
     return;
   }
   buffer_release(&worker->blocks, &client->in);

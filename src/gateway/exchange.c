@@ -92,12 +92,16 @@ static void count_end(const struct exchange *exchange) {
   const struct route_series *route = exchange_route_series(exchange);
   struct variant_series *series = series_of(exchange, route);
   unsigned reason = exchange->decided ? decision->reason : GATEWAY_REASON_NONE;
-  unsigned status_class = exchange->status > 0 ? (unsigned)exchange->status / 100 : 0;
-  series_add(&series->requests[reason][status_class < GATEWAY_CLASSES ? status_class : 0], 1);
+  series_count_request(series, reason, exchange->status);
   if (exchange->state != EXCHANGE_TUNNEL && exchange->status != 101)
     series_observe(&series->duration, exchange->worker->now_us - exchange->began_us);
   if (route && decision->rule)
     series_add(&route->rules[decision->rule - decision->route->rules]->requests, 1);
+}
+
+void exchange_note_refused(struct worker *worker, const struct refused_head *head) {
+  series_count_request(series_unnamed(&worker->series), GATEWAY_REASON_NONE, head->status);
+  exchange_log_refused(worker, head);
 }
 
 /* ---- end ------------------------------------------------------------------------------------- */

@@ -148,9 +148,18 @@ void exchange_queue_run(struct worker *worker);
 static inline void exchange_queue_turn(struct worker *worker) {
   if (breaker_party_has_news(&worker->party)) exchange_queue_run(worker);
 }
-/* The line of the access log for a head that could not be read, and was answered. */
-void exchange_log_refused(struct worker *worker, const struct ip_address *peer, int status,
-                          struct str why);
+
+/* A head that became no exchange: it could not be read, or did not come whole. */
+struct refused_head {
+  const struct ip_address *peer;
+  int64_t began_us;  /* its first byte, by the clock of the worker's turns */
+  int status;        /* of its answer; 0: there was no memory for one */
+  size_t sent_bytes; /* of the answer's body */
+  struct str why;
+};
+/* Counts it among the requests of no route, and makes its line of the access log, if there is one.
+ */
+void exchange_note_refused(struct worker *worker, const struct refused_head *head);
 /* The client has gone: nothing more is written to it, the origin's connection is closed. The stream
  * is not called again. */
 void exchange_abandon(struct exchange *exchange);

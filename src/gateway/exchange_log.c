@@ -163,20 +163,20 @@ void exchange_log_deinit(struct exchange *exchange) {
   free(exchange->noted);
 }
 
-void exchange_log_refused(struct worker *worker, const struct ip_address *peer, int status,
-                          struct str why) {
+void exchange_log_refused(struct worker *worker, const struct refused_head *head) {
   if (!worker->access) return;
-  const struct access_entry entry = {.began_ms = worker->now_wall_ms,
-                                     .client_ip = *peer,
-                                     .status = status,
-                                     .end = ACCESS_COMPLETE,
+  const int64_t took_us = worker->now_us - head->began_us;
+  const struct access_entry entry = {.began_ms = wall_ms(worker, head->began_us),
+                                     .client_ip = *head->peer,
+                                     .status = head->status,
+                                     .end = head->status > 0 ? ACCESS_COMPLETE : ACCESS_CUT,
                                      .bytes_received = -1,
-                                     .bytes_sent = -1,
-                                     .duration_us = -1,
-                                     .first_byte_us = -1,
+                                     .bytes_sent = (int64_t)head->sent_bytes,
+                                     .duration_us = took_us,
+                                     .first_byte_us = head->status > 0 ? took_us : -1,
                                      .connect_us = -1,
                                      .bucket = -1,
-                                     .error = why,
+                                     .error = head->why,
                                      .config = policy_hash(worker->policy->policy),
                                      .hides = worker->policy->access->hides};
   tell(worker, &entry);

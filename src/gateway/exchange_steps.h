@@ -97,6 +97,8 @@ void exchange_log_keep_decision(struct exchange *exchange, int64_t now_ms);
 void exchange_log(struct exchange *exchange, enum access_end end);
 /* The views of the request hold for the last time, and the exchange goes on. */
 void exchange_log_keep_request(struct exchange *exchange);
+/* The line of a head that became no exchange. */
+void exchange_log_refused(struct worker *worker, const struct refused_head *head);
 /* It is going to ask `target`. */
 void exchange_note_target(struct exchange *exchange, struct target *target);
 void exchange_log_deinit(struct exchange *exchange);

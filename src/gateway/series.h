@@ -127,6 +127,13 @@ static inline void series_add(_Atomic uint64_t *counter, uint64_t more) {
   atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + more,
                         memory_order_relaxed);
 }
+/* A request has ended; by enum decide_reason or GATEWAY_REASON_NONE, and by the class of its
+ * status, which is 0 where there was no answer. */
+static inline void series_count_request(struct variant_series *series, unsigned reason,
+                                        int status) {
+  const unsigned status_class = status > 0 ? (unsigned)status / 100 : 0;
+  series_add(&series->requests[reason][status_class < GATEWAY_CLASSES ? status_class : 0], 1);
+}
 /* In a histogram with the bounds gateway_buckets_us, and in one with gateway_buckets_ns. */
 void series_observe(struct series_histogram *histogram, int64_t us);
 void series_observe_ns(struct series_histogram *histogram, int64_t ns);

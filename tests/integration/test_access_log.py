@@ -1,4 +1,5 @@
 """The access log: what its lines say, and what becomes of them when its file is moved, full, or not read."""
+import datetime
 import fcntl
 import json
 import os
@@ -8,9 +9,11 @@ import re
 import resource
 import signal
 
+from admin import ADMIN, scrape
 from handshakes import open_tunnel
-from harness import Gateway, Task, message, request, response
+from harness import DEADLINE, Gateway, Task, message, request, response
 from sockets import wait_for
+from test_admin import traffic
 from test_privileges import for_root, write_for
 from visitors import answer_names
 
@@ -130,8 +133,40 @@ def test_answers_of_our_own(bench):
            error="the service refused the connection", end="complete")
     assert bad_gateway["endpoint"]
     expect(bad_path, status=400, path="/../..", reason=None, route=None)
-    expect(unreadable, status=400, method=None, path=None, protocol=None, client_ip="127.0.0.1", duration_ms=None)
+    expect(unreadable, status=400, method=None, path=None, protocol=None, client_ip="127.0.0.1", reason=None)
     assert unreadable["error"]
+
+
+def test_heads_that_are_refused(bench):
+    """Each is one of the requests of no route, by its class, and its line has bytes and times."""
+    bench.start(config={**ADMIN, **LOG, "timeouts": {"header": "200ms"}, "limits": {"header_bytes": "4KiB", "request_line_bytes": "1KiB"}})
+    host = "Host: shop.example.com"
+    sent = []
+    for status, raw in (
+            (408, b"GET / HTTP/1.1\r\nHost"),
+            (400, message("GET / HTTP/1.1", "Host : a")),
+            (400, message("HEAD / HTTP/1.1", "Host : a")),
+            (414, message("GET /" + "x" * 2000 + " HTTP/1.1", host)),
+            (417, message("GET / HTTP/1.1", host, "Expect: more")),
+            (431, message("GET / HTTP/1.1", host, "A: " + "x" * 5000)),
+            (501, message("POST / HTTP/1.1", host, "Transfer-Encoding: gzip, chunked")),
+            (505, message("GET / HTTP/2.0", host))):
+        answer = bench.refused(raw, raw.split()[0].decode())
+        assert answer.status == status
+        sent.append((status, len(answer.body), answer.body.decode().strip() or None))
+    got = scrape(bench)
+    assert traffic(got) == {("", "none", "4xx"): 6, ("", "none", "5xx"): 2}
+    assert sum(traffic(got).values()) == got["adit_requests_refused_total"] and got["adit_requests_total"] == 0
+    assert got['adit_route_duration_seconds_count{route="",variant=""}'] == 0
+    lines = entries(bench)
+    assert len(lines) == len(sent)
+    for line, (status, length, why) in zip(lines, sent):
+        expect(line, status=status, end="complete", bytes_sent=length, bytes_received=None, route=None, reason=None, method=None)
+        assert why is None or line["error"] in why, line
+        assert 0 <= line["duration_ms"] == line["first_byte_ms"] < 1000 * DEADLINE
+    late, following = lines[:2]
+    assert late["duration_ms"] >= 190  # a turn's time may be older than its timers'
+    assert datetime.datetime.fromisoformat(following["time"][:-1]) - datetime.datetime.fromisoformat(late["time"][:-1]) >= datetime.timedelta(seconds=0.19)
 
 
 def test_failover(bench):
@@ -231,7 +266,7 @@ def test_combined(bench):
     when = rb"\[\d\d/[A-Z][a-z]{2}/20\d\d:\d\d:\d\d:\d\d \+0000\]"
     good, refused = lines_of(bench)
     assert re.fullmatch(rb'127\.0\.0\.1 - - ' + when + rb' "GET /a\?b HTTP/1\.1" 200 2 "/c" "a \\"b\\" \\xe9"', good), good
-    assert re.fullmatch(rb'127\.0\.0\.1 - - ' + when + rb' "-" 400 - "-" "-"', refused), refused
+    assert re.fullmatch(rb'127\.0\.0\.1 - - ' + when + rb' "-" 400 40 "-" "-"', refused), refused
 
 
 def test_copies_have_no_line(bench):
