@@ -247,6 +247,7 @@ enum fill client_fill(struct client *client, size_t base) {
     case TRANSPORT_END:
       return FILL_END;
     case TRANSPORT_FAILED:
+      client->stream.gone = true;
       return FILL_FAILED;
   }
   return FILL_FAILED;
@@ -259,7 +260,10 @@ enum stream_write client_send(struct client *client) {
     if (!client->transport.writable) break;
     enum transport_result result = transport_send(
         &client->transport, client->out.p + client->out.start, buffer_size(&client->out), &sent);
-    if (result == TRANSPORT_FAILED) return STREAM_WRITE_FAILED;
+    if (result == TRANSPORT_FAILED) {
+      client->stream.gone = true;
+      return STREAM_WRITE_FAILED;
+    }
     if (result != TRANSPORT_OK) break;
     client->out.start += sent;
     client->outflow.sent_bytes += sent;

@@ -163,8 +163,18 @@ static enum step answer(struct exchange *exchange, int status, struct str why, b
   return send_answer(exchange, body);
 }
 
+enum step exchange_leave_client(struct exchange *exchange) {
+  exchange_drop_origin(exchange, false);
+  exchange->state = EXCHANGE_OVER;
+  COUNT(exchange_counters(exchange), client_gone);
+  exchange_log(exchange, ACCESS_CLIENT_GONE);
+  exchange->client->operations->cut(exchange->client);
+  return STEP_NEXT;
+}
+
 enum step exchange_answer(struct exchange *exchange, int status, struct str why) {
   exchange_drop_origin(exchange, false);
+  if (exchange->client->gone) return exchange_leave_client(exchange);
   const bool is_heard = !exchange->response_begun && !exchange->is_mirror;
   if (is_heard) return answer(exchange, status, why, false);
   exchange->state = EXCHANGE_OVER;

@@ -139,7 +139,10 @@ static inline bool exchange_has_places(const struct exchange *exchange) {
 /* Gives all of this back, wherever the exchange stands. */
 void exchange_leave_upstream(struct exchange *exchange);
 
-/* Ends the exchange with a response of our own, or by a cut when another has begun. */
+/* Ends the exchange, whose client->gone: nobody is left to be answered, and nothing was cut. */
+enum step exchange_leave_client(struct exchange *exchange);
+/* Ends the exchange with a response of our own, or by a cut when another has begun; unless the
+ * client has gone meanwhile. */
 enum step exchange_answer(struct exchange *exchange, int status, struct str why);
 /* The same with 503 and Retry-After: the upstream is over its limits. Counted. */
 enum step exchange_answer_overload(struct exchange *exchange);

@@ -83,11 +83,16 @@ static enum pump request_body_failed(struct exchange *exchange, enum stream_read
       COUNT(counters, trailers_long);
       (void)exchange_answer_and_log(exchange, 431, "the request's trailers are too long");
       return PUMP_ENDED;
+    case STREAM_READ_FAILED:
+      if (exchange->client->gone)
+        (void)exchange_leave_client(exchange);
+      else
+        (void)exchange_answer_shortage(exchange, "out of memory");
+      return PUMP_ENDED;
     case STREAM_READ_DATA:
     case STREAM_READ_WAIT:
     case STREAM_READ_END:
     case STREAM_READ_BAD:
-    case STREAM_READ_FAILED:
       break;
   }
   exchange_count_unread(exchange, GATEWAY_PARSE_BODY);

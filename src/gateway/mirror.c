@@ -103,6 +103,7 @@ static struct mirror *mirror_new(struct exchange *exchange) {
   if (!mirror) return NULL;
   mirror->stream = *exchange->client;
   mirror->stream.operations = &sink_operations;
+  mirror->stream.gone = false;
   mirror->worker = worker;
   mirror->original = exchange;
   timer_init(&mirror->timer, copy_is_late);

@@ -100,6 +100,7 @@ struct client_stream {
   const struct client_stream_operations *operations;
   struct ip_address peer; /* of the TCP connection */
   bool secure;            /* TLS */
+  bool gone;              /* a read or a write has found that it is no longer there */
 };
 
 /* ---- the origin's side: a request goes, a response comes ------------------------------------- */

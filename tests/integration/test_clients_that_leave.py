@@ -1,6 +1,8 @@
 """Clients that are cut off, go away, or end only their own side."""
+import json
 import select
 
+from handshakes import open_tunnel
 from harness import DEADLINE, Task, chunked, message, request, response
 from sockets import SYN_SENT, tcp_sockets, wait_for
 
@@ -72,6 +74,34 @@ def test_reset_behind_a_response_that_comes(bench):
         bench.gateway.thaw()
         origin.close()
     bench.exchange(bench.client(), bench.v1)
+
+
+def test_whoever_leaves_is_counted_so(bench):
+    """However it is found out: by the client's own event, or before that with what is sent to it or read of it."""
+    bench.start(config={"access_log": {"path": "access.log"}})
+
+    def leave(client, origin, answer):
+        origin.read_head()
+        bench.gateway.freeze()
+        origin.send(answer)  # the first that the gateway hears of when it goes on
+        client.reset()
+        bench.gateway.thaw()
+        origin.expect_gone()
+    begun = message("HTTP/1.1 200 OK", "Content-Length: 100", body="some")
+    for raw in (request(), request("PUT / HTTP/1.1", "Content-Length: 100"), request("GET / HTTP/1.0")):
+        client = bench.client()
+        client.send(raw)
+        leave(client, bench.v1.accept(), begun)
+    client, tunnel, *_ = open_tunnel(bench)
+    bench.gateway.freeze()
+    tunnel.send(b"hello")
+    client.reset()
+    bench.gateway.thaw()
+    tunnel.expect_gone()
+    counted = bench.counters()
+    assert counted["client_gone"] == 4 and "cut" not in counted and "answers" not in counted, counted
+    with open(f"{bench.directory.name}/access.log", encoding="utf-8") as file:
+        assert [json.loads(line)["end"] for line in file] == ["client_gone"] * 4
 
 
 def test_leaving_with_an_upload_that_is_not_taken(bench):
@@ -288,7 +318,7 @@ def test_origin_that_pauses_for_a_client_that_ended_its_side(bench):
             assert client.read_exact(4) == b"more"
             origin.close()
     counted = bench.counters()  # the last is noticed by the event or by a write
-    assert counted["client_gone"] + counted.get("cut", 0) == 5 and counted["responses"] == 1
+    assert counted["client_gone"] == 5 and counted["responses"] == 1
 
 
 def test_pipeline_of_a_client_that_ends_its_side(bench):

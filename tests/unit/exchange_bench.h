@@ -102,8 +102,9 @@ static inline void body_consume(struct bench_body *body, size_t n) {
 /* ---- the client ------------------------------------------------------------------------------ */
 
 static inline enum stream_read client_read_body(struct client_stream *stream, struct str *ret) {
-  (void)stream;
-  return body_read(&bench.request, ret);
+  const enum stream_read result = body_read(&bench.request, ret);
+  if (result == STREAM_READ_FAILED) stream->gone = !bench.memory_is_short;
+  return result;
 }
 
 static inline void client_consume_body(struct client_stream *stream, size_t n) {
@@ -141,7 +142,7 @@ static inline size_t client_write_body(struct client_stream *stream, struct str 
 }
 
 static inline enum stream_write client_flush(struct client_stream *stream) {
-  (void)stream;
+  if (bench.client_flush == STREAM_WRITE_FAILED) stream->gone = true;
   return bench.client_flush;
 }
 
@@ -373,6 +374,10 @@ static inline void say_put_slow(struct str text) {
   (void)text;
   bench.request.then = STREAM_READ_SLOW;
 }
+static inline void say_put_failed(struct str text) {
+  (void)text;
+  bench.request.then = STREAM_READ_FAILED;
+}
 static inline void say_full(struct str text) {
   bench.client_room = number(text);
   bench.client_flush = STREAM_WRITE_WAIT;
@@ -484,6 +489,7 @@ static const struct {
     {"put-extensions", say_put_extensions},
     {"put-trailers", say_put_trailers},
     {"put-slow", say_put_slow},
+    {"put-failed", say_put_failed},
     {"full", say_full},
     {"drained", say_drained},
     {"gone", say_gone},
