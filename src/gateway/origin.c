@@ -151,8 +151,6 @@ struct origin_stream *origin_connect(struct exchange *exchange, struct target *t
   exchange->has_connection = false;
   origin->state = ORIGIN_CONNECTING;
   origin_begin(origin, exchange);
-  COUNT(&worker->counters, connects);
-  COUNT(&exchange->upstream->counts, connects);
   return &origin->stream;
 }
 
@@ -433,6 +431,8 @@ static void connecting_event(struct origin *origin, uint32_t events) {
   if (error == 0 && (events & EPOLLOUT)) {
     origin->state = ORIGIN_ACTIVE;
     origin->stream.connected = true;
+    COUNT(&origin->worker->counters, connects);
+    COUNT(&origin->exchange->upstream->counts, connects);
   } else {
     origin->stream.failed = true;
     origin->stream.error = error ? error : ECONNREFUSED;
