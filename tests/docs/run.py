@@ -49,7 +49,6 @@ import os
 import pathlib
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -59,18 +58,13 @@ from markdown import Failure, read_blocks, table_rows, tables
 from references import ROOT, broken_references, compare_names, compare_part, compare_steps
 from shell import TIMEOUT_SECONDS, Shell, compare
 
+sys.path.insert(0, str(ROOT / "tests/support"))
+from ports import hold  # noqa: E402
+
 EXAMPLES = ROOT / "docs/examples"
 CHECKED = ("adit", "rules", "part", "rule", "when")
 SILENT = {"text", "mermaid"}
 PORTS = ("8080", "9001", "9002", "9003", "9901")
-
-
-def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [str(one.getsockname()[1]) for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def pieces(lines):
@@ -132,7 +126,8 @@ class Document:
     def __init__(self, path, adit, folder):
         self.path = path
         self.folder = folder
-        self.ports = dict(zip(PORTS, free_ports(len(PORTS))))
+        self.held = {port: hold() for port in PORTS}
+        self.ports = {port: str(held.getsockname()[1]) for port, held in self.held.items()}
         self.rules = None
         self.passed = self.failed = 0
         self.blocks = read_blocks(path)
@@ -149,6 +144,11 @@ class Document:
         self.environment.update(PATH=f"{folder}/.bin:{os.environ['PATH']}", LC_ALL="C.UTF-8",
                                 HOME=str(folder), ADIT_SOURCE_ROOT=str(ROOT))
         self.shell = Shell(folder, self.environment)
+
+    def close(self):
+        self.shell.close()
+        for held in self.held.values():
+            held.close()
 
     def with_ports(self, text):
         return re.sub(r"(?<!\d)(" + "|".join(PORTS) + r")(?!\d)",
@@ -318,7 +318,7 @@ def main():
             try:
                 document.run()
             finally:
-                document.shell.close()
+                document.close()
         passed += document.passed
         failed += document.failed
     print(f"{passed} passed, {failed} failed")

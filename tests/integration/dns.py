@@ -3,6 +3,7 @@
 It answers A and AAAA over UDP, and over TCP what is too long for that. The gateway is started with
 own_dns (tests/support), which has the C library ask here: all else is as it would be.
 """
+import contextlib
 import ipaddress
 import os
 import pathlib
@@ -16,6 +17,7 @@ A, AAAA, IN = 1, 28, 1
 NOERROR, SERVFAIL, NXDOMAIN, REFUSED = 0, 2, 3, 5
 SILENCE = "silence"  # instead of a code
 UDP_MAX = 512
+TRIES = 20  # to have one port in several places
 RESPONSE, RECURSION, TRUNCATED = 0x8180, 0x0100, 0x0200
 
 
@@ -37,17 +39,26 @@ def record(kind, address):
     return struct.pack(">HHHIH", 0xC00C, kind, IN, 0, len(data)) + data  # the name of the question
 
 
+def sockets_at_one_port():
+    """For TCP and UDP. The kernel chooses the one, and then somebody may have the other."""
+    for _ in range(TRIES):
+        tcp, udp = socket.create_server(("127.0.0.1", 0)), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with contextlib.suppress(OSError):
+            udp.bind(tcp.getsockname())
+            return tcp, udp
+        tcp.close()
+        udp.close()
+    raise AssertionError("no port is free for TCP and UDP")
+
+
 class Dns:
     def __init__(self):
         self.lock = threading.Condition()
         self.answers = {}  # (name, type) → a code, or addresses
         self.asked = {}    # name → how often for its A records
         self.over_tcp = 0
-        # One port for both; the kernel says which.
-        self.tcp = socket.create_server(("127.0.0.1", 0))
+        self.tcp, self.udp = sockets_at_one_port()
         self.port = self.tcp.getsockname()[1]
-        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.udp.bind(("127.0.0.1", self.port))
         for serve in (self.serve_udp, self.serve_tcp):
             threading.Thread(target=serve, daemon=True).start()
 

@@ -14,16 +14,21 @@ gateway must stop cleanly: status 0 and nothing said by a sanitizer.
 """
 import json
 import os
+import pathlib
 import re
 import resource
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 
 from messages import chunked, message, request, response  # for the tests
 from peers import DEADLINE, FullOrigin, Origin, Peer, Task, Transcript
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from ports import hold  # noqa: E402
 
 READY = re.compile(r"adit: ready, \d+ routes, \d+ workers, listening on 127\.0\.0\.1:(\d+)$")
 RELOADED = re.compile(r"adit: (error: |warning: )?reload(ed| refused)")
@@ -167,6 +172,7 @@ class Bench:
         self.directory = tempfile.TemporaryDirectory(prefix="adit-integration-")
         self.origins = []
         self.clients = []
+        self.held = []
         self.gateway = None
         self.port = None
         self.v1 = self.origin("v1")
@@ -189,6 +195,12 @@ class Bench:
     def full(self, name="full"):
         """An address where a connect hangs."""
         return self.keep(FullOrigin(name, self.transcript))
+
+    def hold(self, port=0, host="127.0.0.1"):
+        """A port where the gateway may listen, and that nobody else has until the test is over: for an address that is
+        written down before it is listened on, or is left and taken again. OSError: somebody has it."""
+        self.held.append(hold(port, host))
+        return self.held[-1].getsockname()[1]
 
     # ---- gateway
 
@@ -304,6 +316,8 @@ class Bench:
             self.gateway.process.wait()
         for origin in self.origins:
             origin.close()
+        for held in self.held:
+            held.close()
         self.directory.cleanup()
 
     def context(self):

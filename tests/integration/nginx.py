@@ -1,11 +1,15 @@
 """nginx: a real nginx of one process; by default a pod of the story."""
 import os
+import pathlib
 import signal
-import socket
 import subprocess
+import sys
 import threading
 
 from peers import DEADLINE
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from ports import hold  # noqa: E402
 
 SERVER = """\
 daemon off;
@@ -41,16 +45,13 @@ READER = SERVER.replace("LOCATIONS", """location / {{ return 200 "{name} $uri"; 
 
 
 class Nginx:
-    """Its port stays its own while it is stopped: a socket that is bound and does not listen holds
-    it, so that connects are refused."""
+    """Its port stays its own while it is stopped; then connects are refused."""
 
     def __init__(self, name, directory, config=CONFIG):
         self.name = name
         self.directory = os.path.join(directory, name)
         self.process = None
-        self.holder = socket.socket()
-        self.holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.holder.bind(("127.0.0.1", 0))
+        self.holder = hold()
         self.address = "127.0.0.1:%d" % self.holder.getsockname()[1]
         os.makedirs(os.path.join(self.directory, "files"))
         with open(os.path.join(self.directory, "nginx.conf"), "w", encoding="ascii") as file:

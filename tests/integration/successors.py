@@ -5,7 +5,6 @@ import os
 import pathlib
 import select
 import signal
-import socket
 
 from harness import DEADLINE
 from sockets import wait_for
@@ -135,10 +134,3 @@ def upgrades(bench):
         family.stop()
     finally:
         family.kill()
-
-
-def free_port():
-    """One that nobody has at the moment."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]

@@ -25,9 +25,9 @@ def test_another_gateway_on_the_port(bench):
     """Stopped, and another started: who is refused in between, or was in the queue of the socket that closed, has been
     heard by nobody, and comes again."""
     with under_load(bench, stays=False) as changing:
-        changing.start()
+        port = bench.hold()
+        changing.start(f"127.0.0.1:{port}")
         changing.load.wait_for(100)
-        port = bench.port
         replacement = changing.replace(f"127.0.0.1:{port}")
         next(replacement)
         wait_for(lambda: (port, 0, LISTEN) not in set(tcp_sockets()), "the first gateway listens on")

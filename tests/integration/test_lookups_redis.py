@@ -12,24 +12,16 @@ ANSWER = f"*2\r\n${len(SINCE)}\r\n{SINCE}\r\n$-1\r\n".encode()
 QUESTION = b"*4\r\n$5\r\nHMGET\r\n$7\r\nuser:42\r\n$13\r\nregistered_at\r\n$9\r\nplan.tier\r\n"
 
 
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
 @contextlib.contextmanager
-def redis_server(directory):
-    """A server that takes connections; its port. Another one may have taken the port meanwhile."""
-    for _ in range(10):
-        port = free_port()
-        server = subprocess.Popen(
-            ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", directory],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        if any("Ready to accept connections" in line for line in server.stdout):
-            break
-        server.wait()
+def redis_server(bench):
+    """A server that takes connections; its port."""
+    port = bench.hold()
+    server = subprocess.Popen(
+        ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", bench.directory.name],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
+        said = []
+        assert any(said.append(line) or "Ready to accept connections" in line for line in server.stdout), "".join(said)
         yield port
     finally:
         server.kill()
@@ -51,7 +43,7 @@ def start_redis(bench, port, database=0, **lookup):
 
 
 def test_a_real_server(bench):
-    with redis_server(bench.directory.name) as port:
+    with redis_server(bench) as port:
         command(port, "HSET user:42 registered_at", SINCE)
         command(port, "HSET user:old registered_at 2020-01-01")
         command(port, "SET user:wrong x")
@@ -68,7 +60,7 @@ def test_a_real_server(bench):
 
 
 def test_a_database(bench):
-    with redis_server(bench.directory.name) as port:
+    with redis_server(bench) as port:
         with socket.create_connection(("127.0.0.1", port), DEADLINE) as sock:
             sock.sendall(f"SELECT 3\r\nHSET user:42 registered_at {SINCE}\r\n".encode())
             while b":1\r\n" not in sock.recv(100):
@@ -79,7 +71,7 @@ def test_a_database(bench):
 
 def test_a_database_that_is_not_there(bench):
     """Another one is not read in its place."""
-    with redis_server(bench.directory.name) as port:
+    with redis_server(bench) as port:
         command(port, "HSET user:42 registered_at", SINCE)
         start_redis(bench, port, 99)
         assert variant(ask(bench)) == "v1"

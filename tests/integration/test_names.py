@@ -24,10 +24,13 @@ def with_dns(test):
 
 def origins_at(bench, *hosts):
     """One at each address, all at one port, as a name has them."""
-    origins = []
-    for host in hosts:
-        origins.append(bench.origin(host, host=host, port=origins[0].port if origins else 0))
-    return origins
+    for _ in range(dns.TRIES):
+        origins = [bench.origin(hosts[0], host=hosts[0])]
+        with contextlib.suppress(OSError):  # somebody has the port at another of the addresses
+            for host in hosts[1:]:
+                origins.append(bench.origin(host, host=host, port=origins[0].port))
+            return origins
+    raise AssertionError(f"no port is free at all of {hosts}")
 
 
 def start(bench, server, port, canary_port=None, config=None, **more):

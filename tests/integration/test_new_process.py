@@ -161,11 +161,11 @@ def begin_tunnel(bench):
 def test_addresses_come_and_go(bench):
     """A port that is not in the new files is closed; a new one is opened."""
     answer_names(bench.v1)
-    keeps, goes, comes = (f"127.0.0.{n}:0" for n in (1, 2, 3))
+    gone = bench.hold(host="127.0.0.2")
+    keeps, goes, comes = "127.0.0.1:0", f"127.0.0.2:{gone}", "127.0.0.3:0"
     bench.write_files(config={"listen": [{"address": goes}, {"address": keeps}]})
     bench.gateway = Gateway(bench.binary, bench.directory.name, bench.transcript)
-    gone, bench.port = map(int, bench.gateway.wait_line(
-        r"listening on 127\.0\.0\.2:(\d+), 127\.0\.0\.1:(\d+)$").groups())
+    bench.port = int(bench.gateway.wait_line(rf"listening on 127\.0\.0\.2:{gone}, 127\.0\.0\.1:(\d+)$")[1])
     with upgrades(bench) as family:
         bench.write_files(config={"listen": [{"address": comes}, {"address": keeps}]})
         since = len(bench.gateway.lines)
@@ -494,7 +494,7 @@ def test_process_1(bench):
 @for_root
 def test_nobody_is_root(bench):
     """The launcher gives up what the gateway does; the new process begins with no more."""
-    port = low_port()
+    port = low_port(bench)
     answer_names(bench.v1)
     config = {"user": NOBODY, **({"listen": [{"address": f"127.0.0.1:{port}"}]} if port else {})}
     bench.write_files(config=config)

@@ -1,4 +1,5 @@
 """Running with few rights: who the process is, what it may do, and what it says when it may not."""
+import contextlib
 import functools
 import json
 import os
@@ -7,7 +8,6 @@ import pwd
 import re
 import shutil
 import signal
-import socket
 import time
 
 from harness import DEADLINE, merge
@@ -187,21 +187,18 @@ def test_user_and_sandbox_wait_for_the_next_start(bench):
 # ---- low ports
 
 
-def low_port():
-    """One that nobody has and that needs a right; None where none does."""
+def low_port(bench):
+    """One that needs a right, and that nobody else has until the test is over; None where none does."""
     unprivileged = int(pathlib.Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text())
     for port in range(min(unprivileged, 1024) - 1, 0, -1):
-        try:
-            socket.create_server(("127.0.0.1", port)).close()
-            return port
-        except OSError:
-            continue
+        with contextlib.suppress(OSError):
+            return bench.hold(port)
     return None
 
 
 @for_root
 def test_low_port_by_capability(bench):
-    port = low_port()
+    port = low_port(bench)
     if port is None:
         return
     write_for(bench, NOBODY, user=None, listen=[{"address": f"127.0.0.1:{port}"}])
@@ -217,7 +214,7 @@ def test_low_port_by_capability(bench):
 
 @for_root
 def test_low_port_by_root(bench):
-    port = low_port()
+    port = low_port(bench)
     if port is None:
         return
     write_for(bench, NOBODY, user=NOBODY, listen=[{"address": f"127.0.0.1:{port}"}])

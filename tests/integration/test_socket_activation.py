@@ -129,7 +129,7 @@ def test_nobody_is_refused_while_it_is_restarted(bench):
 
 @for_root
 def test_low_port_without_any_right(bench):
-    port = low_port()
+    port = low_port(bench)
     if port is None:
         return
     with listening(port) as one:
