@@ -15,6 +15,7 @@ rounds. The last line is "N passed, N failed".
 
 import collections
 import datetime
+import functools
 import itertools
 import json
 import pathlib
@@ -295,76 +296,93 @@ class Adit:
 
 # ---- what findings claim -------------------------------------------------------------------------
 
-def of_rule(message):
-    match = re.match(r"rule '(\w+)': (.*)", message)
-    return match.groups() if match else (None, message)
+NO_MORE_THAN_A_TEXT = re.compile(r'the pattern (".*?") is no more than a text: write (.*)')
+
+
+def written_instead(node, pattern, instead):
+    """A rule file with each `matches` of the pattern written as a finding says."""
+    if isinstance(node, list):
+        return [written_instead(item, pattern, instead) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if node.get("matches") == pattern:
+        return {**{key: value for key, value in node.items() if key != "matches"}, **instead}
+    return {key: written_instead(value, pattern, instead) for key, value in node.items()}
+
+
+class Claim:
+    """A finding of a route, and what the program decides that shows whether it holds."""
+
+    def __init__(self, route, message, witness):
+        self.route, self.message, self.witness = route, message, witness
+        match = re.match(r"rule '(\w+)': (.*)", message)
+        self.rule, self.text = match.groups() if match else (None, message)
+        self.kind = kind_of(self.text)
+        self.answer = None   # to the witness
+        self.otherwise = []  # the decisions that other() asks for
+
+    def other(self):
+        """(the route with something changed, the requests that are decided with it), or None."""
+        document = self.route.document
+        if self.text.startswith("can never match") and self.witness:
+            alone = [one for one in document["rules"] if one["id"] == self.rule]
+            return {**document, "rules": alone}, [self.witness]
+        if self.text.startswith("changes nothing"):
+            rest = [one for one in document["rules"] if one["id"] != self.rule]
+            return {**document, "rules": rest}, self.route.requests
+        if match := NO_MORE_THAN_A_TEXT.match(self.text):
+            return written_instead(document, json.loads(match[1]), json.loads(f"{{{match[2]}}}")), self.route.requests
+        return None
 
 
 def is_future(request):
     return request["now"] >= NOW
 
 
-def refute(adit, route, rule, claim, decided):
+def refute(claim, decided):
     """A request that refutes a claim, or None. `decided`: (request, decision)."""
+    rule, text = claim.rule, claim.text
+
     def first(wrong):
         return next((request for request, answer in decided if wrong(request, answer)), None)
 
-    if claim.startswith("can never match"):
+    def first_changed(*keys):
+        return next((request for (request, before), after in zip(decided, claim.otherwise)
+                     if any(before[key] != after[key] for key in keys)), None)
+
+    if text.startswith("can never match"):
         return first(lambda _, answer: answer["rule"] == rule)
-    if claim.startswith("can no longer match"):
+    if text.startswith("can no longer match"):
         return first(lambda request, answer: answer["rule"] == rule and is_future(request))
-    if match := re.match(r"'now' ((?:window )?\w+) (.*) holds at any time", claim):
+    if match := re.match(r"'now' ((?:window )?\w+) (.*) holds at any time", text):
         return first(lambda request, answer: is_future(request) and any(
             one["attribute"] == "now" and one["op"] == match[1] and json.dumps(one["value"]) == match[2]
             and one["result"] is not True
             for entry in answer["rules"] if entry["id"] == rule for one in entry["conditions"]))
-    if match := re.match(r"the split draws \w+: all(?: who have '[\w.]+'( and no pin)?)? get '(\w+)'", claim):
+    if match := re.match(r"the split draws \w+: all(?: who have '[\w.]+'( and no pin)?)? get '(\w+)'", text):
         return first(lambda _, answer: answer["rule"] == rule and answer["variant"] != match[2]
                      and (answer["bucket"] is not None or answer["reason"] == "pinned" and not match[1]))
-    if claim.startswith("changes nothing"):
-        rest = [one for one in route.document["rules"] if one["id"] != rule]
-        adit.write([{**route.document, "rules": rest}])
-        without = adit.decide([request for request, _ in decided])
-        return next((request for (request, with_it), answer in zip(decided, without)
-                     if with_it["variant"] != answer["variant"]), None)
-    if match := re.match(r'the pattern (".*?") matches every text', claim):
+    if text.startswith("changes nothing"):
+        return first_changed("variant")
+    if match := re.match(r'the pattern (".*?") matches every text', text):
         return first(lambda _, answer: any(
             one["op"] == "matches" and json.dumps(one["value"]) == match[1] and one["seen"] is not None
             and one["result"] is not True for entry in answer["rules"] for one in entry["conditions"]))
-    if match := re.match(r'the pattern (".*?") is no more than a text: write (.*)', claim):
-        return refute_instead(adit, route, json.loads(match[1]), json.loads(f"{{{match[2]}}}"), decided)
+    if NO_MORE_THAN_A_TEXT.match(text):
+        return first_changed("rule", "variant")
     return None
 
 
-def refute_instead(adit, route, pattern, instead, decided):
-    """Each `matches` with the pattern written as the finding says: nothing may change."""
-    def rewrite(node):
-        if isinstance(node, list):
-            return [rewrite(item) for item in node]
-        if not isinstance(node, dict):
-            return node
-        if node.get("matches") == pattern:
-            return {**{key: value for key, value in node.items() if key != "matches"}, **instead}
-        return {key: rewrite(value) for key, value in node.items()}
-
-    adit.write([rewrite(route.document)])
-    answers = adit.decide([request for request, _ in decided])
-    return next((request for (request, before), after in zip(decided, answers)
-                 if any(before[key] != after[key] for key in ("rule", "variant"))), None)
-
-
-def refute_witness(adit, route, rule, claim, witness):
+def refute_witness(claim):
     """Why a witness does not show its claim, or None."""
-    adit.write([route.document])
-    answer = adit.decide([witness])[0]
-    if claim.startswith("can never match"):
-        adit.write([{**route.document, "rules": [one for one in route.document["rules"] if one["id"] == rule]}])
-        alone = adit.decide([witness])[0]
-        if alone["rule"] != rule or answer["rule"] in (rule, None):
+    answer = claim.answer
+    if claim.text.startswith("can never match"):
+        [alone] = claim.otherwise
+        if alone["rule"] != claim.rule or answer["rule"] in (claim.rule, None):
             return f"alone {alone['rule']}, with the others {answer['rule']}"
-        if " more " not in claim and answer["rule"] not in re.findall(r"'(\w+)' \(line", claim):
+        if " more " not in claim.text and answer["rule"] not in re.findall(r"'(\w+)' \(line", claim.text):
             return f"decided by {answer['rule']}, which is not named"
-    elif answer.get("rule") != rule:
+    elif answer.get("rule") != claim.rule:
         return f"decided by {answer.get('rule')}: {answer}"
     return None
 
@@ -388,22 +406,18 @@ class Results:
         print(f"  {json.dumps(route.document)}")
 
 
-def check_route(adit, route, findings, decided, results):
+def check_route(route, claims, decided, results):
     claimed = set()
-    for message, witness in findings:
-        rule, claim = of_rule(message)
-        kind = kind_of(claim)
-        if rule is None or kind is None:
-            continue
-        results.claims[kind] += 1
-        if claim.startswith("can n"):
-            claimed.add(rule)
-        refuted = refute(adit, route, rule, claim, decided)
+    for claim in claims:
+        results.claims[claim.kind] += 1
+        if claim.text.startswith("can n"):
+            claimed.add(claim.rule)
+        refuted = refute(claim, decided)
         if refuted:
-            results.fail(route, f"{message}: refuted by {json.dumps(refuted)}")
-        wrong = refute_witness(adit, route, rule, claim, witness) if witness else None
+            results.fail(route, f"{claim.message}: refuted by {json.dumps(refuted)}")
+        wrong = refute_witness(claim) if claim.witness else None
         if wrong:
-            results.fail(route, f"{message}: witness {json.dumps(witness)}: {wrong}")
+            results.fail(route, f"{claim.message}: witness {json.dumps(claim.witness)}: {wrong}")
         results.passed += not refuted and not wrong
     deciding = {answer["rule"] for _, answer in decided}
     never = {rule["id"] for rule in route.document["rules"]} - deciding
@@ -411,15 +425,35 @@ def check_route(adit, route, findings, decided, results):
     results.facts_found += len(never & claimed)
 
 
+def ask_otherwise(adit, claims):
+    """What each claim asks of its route with something changed: one of each route at once."""
+    left = [(claim, *other) for claim in claims if (other := claim.other())]
+    while left:
+        now = list({claim.route.host: (claim, *other) for claim, *other in reversed(left)}.values())
+        adit.write([document for _, document, _ in now])
+        answers = iter(adit.decide([request for _, _, requests in now for request in requests]))
+        for claim, _, requests in now:
+            claim.otherwise = [next(answers) for _ in requests]
+        asked = {id(claim) for claim, _, _ in now}
+        left = [one for one in left if id(one[0]) not in asked]
+
+
 def check_round(adit, rng, results):
     routes = [Route(rng, number) for number in range(ROUTES)]
     adit.write([route.document for route in routes])
     findings = adit.findings()
-    requests = [request for route in routes for request in route.requests]
-    answers = iter(adit.decide(requests))
+    claims = {route.host: [claim for claim in itertools.starmap(functools.partial(Claim, route), findings[route.host])
+                           if claim.rule and claim.kind] for route in routes}
+    every_claim = list(itertools.chain(*claims.values()))
+    witnessed = [claim for claim in every_claim if claim.witness]
+    answers = iter(adit.decide([*(request for route in routes for request in route.requests),
+                                *(claim.witness for claim in witnessed)]))
+    decided = {route.host: [(request, next(answers)) for request in route.requests] for route in routes}
+    for claim in witnessed:
+        claim.answer = next(answers)
+    ask_otherwise(adit, every_claim)
     for route in routes:
-        decided = [(request, next(answers)) for request in route.requests]
-        check_route(adit, route, findings[route.host], decided, results)
+        check_route(route, claims[route.host], decided[route.host], results)
 
 
 # ---- files that are hard -------------------------------------------------------------------------
