@@ -139,6 +139,13 @@ findings() {
   return $status
 }
 
+properties() {
+  local status=0
+  /usr/bin/python3 tests/rules/properties.py "$release" || status=1
+  quick /usr/bin/python3 tests/rules/properties.py "$adit" 20 || status=1
+  return $status
+}
+
 # quick COMMAND… : without the search for leaks at the end of each process, which takes as long as what
 # these suites ask of it. Unit tests, `cli` and `wire` search.
 quick() {
@@ -155,7 +162,7 @@ CC=clang configure build-fuzz -Dbuildtype=debugoptimized -Db_sanitize=address,un
   -Dwerror=true -Dfuzzers=true
 build build-fuzz fuzzers &
 fuzzers=$!
-case " $wanted " in *" hardening "* | *" findings "* | *" schema "*) release_build ;; esac
+case " $wanted " in *" hardening "* | *" properties "* | *" findings "* | *" schema "*) release_build ;; esac
 wait "$fuzzers" || exit 1
 adit=$PWD/build-test/src/adit
 release=$PWD/build-release/src/adit
@@ -171,7 +178,7 @@ begin cli cli
 begin replay quick /usr/bin/python3 tests/cli/test_replay.py "$adit"
 begin rules quick /usr/bin/python3 tests/rules/examples.py "$adit"
 begin proposals quick /usr/bin/python3 tests/rules/proposals.py "$adit"
-begin properties quick /usr/bin/python3 tests/rules/properties.py "$adit"
+begin properties properties
 # Of a whole run `hardening` has it, with the release build.
 begin hostile /usr/bin/python3 tests/rules/hostile.py "$adit"
 begin findings findings
