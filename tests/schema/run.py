@@ -11,7 +11,8 @@
    type, out of bounds, an unknown key beside it) the parser and the schema judge alike, as in 3.
 
 A new key: one place in the schema, one line in rules.json or adit.json here.
-Each adit.json takes a process, so the fast program, without sanitizers, judges those that were changed.
+Each adit.json takes a process, so the fast program, without sanitizers, judges them; test_config.c has the mistakes of
+3 with sanitizers.
 The last line is "N passed, N failed".
 """
 import concurrent.futures
@@ -347,17 +348,19 @@ def main(arguments):
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as golden:
         adit = Adit(arguments[0], folder, [*HERE.glob("*.txt"), *HERE.glob("*.json")])
         adit.write("only.json", MINIMAL)
+        programs = {"rules": adit.binary, "adit": str(pathlib.Path(arguments[-1]).resolve())}
         check_bad_rules(Adit(arguments[0], golden, [*(ROOT / "tests/rules").glob("*.txt"), ROOT / "tests/rules/adit.json",
                                                     ROOT / "tests/rules/force.token"]), results)
-        check_bad_configs(adit, results)
         check_help(adit, results)
         used = set()
         for kind in NAMES:
             document = jsonc.loads((HERE / f"{kind}.json").read_text(encoding="utf-8"))
+            adit.binary = programs[kind]
             check_example(results, used, kind, document)
             check_known(adit, results, kind, document)
-            adit.binary = str(pathlib.Path(arguments[-1] if kind == "adit" else arguments[0]).resolve())
             compare(adit, results, kind, list(mutants(document, kind)))
+        adit.binary = programs["adit"]
+        check_bad_configs(adit, results)
         check_all_used(results, used)
     print(f"{results.passed} passed, {results.failed} failed")
     return 1 if results.failed else 0
