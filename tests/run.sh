@@ -110,6 +110,12 @@ unit_tests() {
   return $status
 }
 
+fuzz_build() {
+  CC=clang configure build-fuzz -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false \
+    -Dwerror=true -Dfuzzers=true
+  build build-fuzz fuzzers
+}
+
 release_build() {
   configure build-release -Dbuildtype=release -Db_lto=true -Dwerror=true
   build build-release src/adit tests/unit/test_sandbox
@@ -164,9 +170,7 @@ configure build-test -Dbuildtype=debug -Db_sanitize=address,undefined -Db_lundef
   -Db_pie=false -Dc_args=-fno-pie -Dc_link_args=-no-pie
 build build-test
 docker/geodata.sh build-test/rules # what needs it fails without it, and says so
-CC=clang configure build-fuzz -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false \
-  -Dwerror=true -Dfuzzers=true
-build build-fuzz fuzzers &
+case " $wanted " in *" fuzz "*) fuzz_build ;; esac &
 fuzzers=$!
 case " $wanted " in *" hardening "* | *" properties "* | *" findings "* | *" schema "*) release_build ;; esac
 wait "$fuzzers" || exit 1
