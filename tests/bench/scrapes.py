@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 """What requests notice of those who watch the gateway: the slowest hundredth with and without them.
 
-    tests/bench/scrapes.py ADIT [--routes N] [--seconds N] [--rounds N] [--connections N] [--free]
+    tests/bench/scrapes.py ADIT [--routes N] [--seconds N] [--rounds N] [--connections N] [--scrapes N] [--questions N] [--free]
 
-The watchers are a scraper that asks for /metrics ten times a second, clients that ask for /healthz and the status, eighty a
-second together, and sixty connections that say nothing. Each round has three turns of the same steady load, far below what the
+The watchers are a scraper that asks for /metrics ten times a second (--scrapes), clients that ask for /healthz and the status,
+eighty a second together (--questions), and sixty connections that say nothing. Usual is less: --scrapes 1 --questions 2. Each round has three turns of the same steady load, far below what the
 gateway can do: nobody watches; the watchers watch another Adit, which shares the core of origin and load (so that core has
 the same to do); they watch this one. The gateway, its admin server included, has one core, unless it is --free. What is
 printed are ratios in the same round. It wants a machine that has nothing else to do; the spread tells whether it had.
@@ -22,7 +22,7 @@ import time
 import pools
 import proxies
 
-SCRAPES_A_SECOND, CLIENTS, SILENT = 10, 80, 60
+SILENT = 60
 
 
 # ---- the watchers, in a process of their own
@@ -47,12 +47,12 @@ def often(times_a_second, act):
         time.sleep(max(0, due - time.monotonic()))
 
 
-def watch(port):
-    """Until it is killed."""
+def watch(port, scrapes, questions):
+    """So often a second, until it is killed."""
     silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(SILENT)]
     paths = ["/healthz"] * 7 + ["/api/v1/status"]
     turn = iter(range(1 << 62))
-    for times, act in ((SCRAPES_A_SECOND, lambda: ask(port, "/metrics")), (CLIENTS, lambda: ask(port, paths[next(turn) % 8]))):
+    for times, act in ((scrapes, lambda: ask(port, "/metrics")), (questions, lambda: ask(port, paths[next(turn) % 8]))):
         threading.Thread(target=often, args=(times, act), daemon=True).start()
 
     def sit_again():
@@ -102,7 +102,8 @@ def measure(directory, running, options):
         for name in list(admins)[:: -1 if n % 2 else 1]:
             watchers = None
             if admins[name]:
-                watchers = subprocess.Popen(["taskset", "-c", "1", sys.executable, __file__, "--watch", str(admins[name])])
+                watchers = subprocess.Popen(["taskset", "-c", "1", sys.executable, __file__, "--watch",
+                                             *map(str, (admins[name], options.scrapes, options.questions))])
                 running.append(watchers)
                 time.sleep(0.5)  # it warms up, and may as well take too long
             figures[name].append(pools.paced(directory, *gateways["this"], options))
@@ -117,13 +118,15 @@ def measure(directory, running, options):
 
 def main():
     if sys.argv[1:2] == ["--watch"]:
-        watch(int(sys.argv[2]))
+        watch(*map(int, sys.argv[2:]))
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("adit")
     parser.add_argument("--routes", type=int, default=20)
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--scrapes", type=int, default=10)
+    parser.add_argument("--questions", type=int, default=80)
     parser.add_argument("--free", action="store_true", help="the gateway may use both cores")
     options = parser.parse_args()
     proxies.expect_tools()
