@@ -14,9 +14,9 @@
 
 /* What a client can make grow. */
 enum {
-  ADMIN_CONNECTIONS_MAX = 128,
+  ADMIN_CONNECTIONS_MAX = 128,            /* then the oldest whose request has not come gives way */
   ADMIN_CONNECTIONS_PER_ADDRESS_MAX = 32, /* where it is no loopback address */
-  ADMIN_HEAD_BYTES_MAX = 16 << 10,        /* of a request; with what goes with it in memory */
+  ADMIN_HEAD_BYTES_MAX = 16 << 10,        /* of a request */
   ADMIN_BODY_BYTES_MAX = 256 << 10,
   ADMIN_ANSWER_BYTES_MAX = 64 << 20,
   ADMIN_REQUEST_MS = 5000, /* for a whole request to come */

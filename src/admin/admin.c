@@ -27,9 +27,10 @@ static void ring(struct admin *admin) {
 static int wait_ms(const struct admin *admin) {
   MHD_UNSIGNED_LONG_LONG daemon_ms;
   int64_t wait_ms = connections_deadline_ms(admin);
-  /* A full daemon looks at its listening socket again only in the run after the one that has made
-   * room: without this, nobody who waits there would wake it. */
+  const int64_t gate_ms = gate_deadline_ms(admin->gate);
+  /* A place has become free, for which somebody may wait whom no event tells of again. */
   if (admin->has_closed) return 0;
+  if (gate_ms < wait_ms) wait_ms = gate_ms;
   if (wait_ms != INT64_MAX) wait_ms -= admin->now_ms;
   if (MHD_get_timeout(admin->daemon, &daemon_ms) == MHD_YES && (int64_t)daemon_ms < wait_ms)
     wait_ms = (int64_t)daemon_ms;
@@ -41,23 +42,24 @@ static int wait_ms(const struct admin *admin) {
 static void do_as_asked(struct admin *admin) {
   if (atomic_exchange(&admin->settling, false)) (void)sem_post(&admin->done);
   if (!atomic_exchange(&admin->leaving, false)) return;
-  MHD_socket fd = MHD_quiesce_daemon(admin->daemon);
-  if (fd != MHD_INVALID_SOCKET) (void)close(fd);
+  gate_leave(admin->gate);
   (void)sem_post(&admin->done);
 }
 
 static void *serve(void *argument) {
   struct admin *admin = argument;
   while (!atomic_load(&admin->stopping)) {
-    struct pollfd watched[] = {{.fd = admin->epoll, .events = POLLIN},
+    struct pollfd watched[] = {{.fd = gate_descriptor(admin->gate), .events = POLLIN},
+                               {.fd = admin->epoll, .events = POLLIN},
                                {.fd = admin->wake, .events = POLLIN}};
-    (void)poll(watched, 2, wait_ms(admin));
+    (void)poll(watched, 3, wait_ms(admin));
     uint64_t count;
     while (read(admin->wake, &count, sizeof(count)) > 0) continue;
     admin->now_ms = clock_monotonic_ms();
     admin->has_closed = false;
     do_as_asked(admin);
     connections_resume(admin, false);
+    gate_run(admin->gate);
     (void)MHD_run(admin->daemon);
     connections_expire(admin);
   }
@@ -76,15 +78,18 @@ static size_t leave_escapes(void *context, struct MHD_Connection *mhd, char *tex
   return strlen(text);
 }
 
-static bool start_daemon(struct admin *admin, int fd) {
-  const unsigned per_address = admin->loopback ? 0 : ADMIN_CONNECTIONS_PER_ADDRESS_MAX;
+/* A connection's memory has to hold what is made of a head that the gate lets through: half of it
+ * is for bytes, half for records of up to 64 bytes of fields, parameters and cookies. */
+enum { MEMORY_BYTES = 8 * ADMIN_HEAD_BYTES_MAX };
+
+/* Its limits are the gate's to keep. */
+static bool start_daemon(struct admin *admin) {
   admin->daemon = MHD_start_daemon(
-      MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, connection_handle, admin,
-      MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_CONNECTION, connection_notify, admin,
-      MHD_OPTION_CONNECTION_LIMIT, (unsigned)ADMIN_CONNECTIONS_MAX, MHD_OPTION_UNESCAPE_CALLBACK,
-      leave_escapes, NULL, MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_address,
-      MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)ADMIN_HEAD_BYTES_MAX,
-      MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+      MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL,
+      connection_handle, admin, MHD_OPTION_NOTIFY_CONNECTION, connection_notify, admin,
+      MHD_OPTION_CONNECTION_LIMIT, (unsigned)(2 * ADMIN_CONNECTIONS_MAX),
+      MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, NULL, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+      (size_t)MEMORY_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
   if (!admin->daemon) return false;
   const union MHD_DaemonInfo *info = MHD_get_daemon_info(admin->daemon, MHD_DAEMON_INFO_EPOLL_FD);
   if (info) admin->epoll = info->epoll_fd;
@@ -92,7 +97,8 @@ static bool start_daemon(struct admin *admin, int fd) {
 }
 
 static void stop_daemon(struct admin *admin) {
-  if (admin->daemon) MHD_stop_daemon(admin->daemon); /* closes the listening socket */
+  gate_free(&admin->gate);
+  if (admin->daemon) MHD_stop_daemon(admin->daemon);
   if (admin->wake >= 0) (void)close(admin->wake);
   (void)sem_destroy(&admin->done);
   free(admin);
@@ -114,11 +120,11 @@ static void *admin_start(struct gateway *gateway, int fd) {
     admin->loopback = serves_loopback(gateway);
     admin->now_ms = clock_monotonic_ms();
     admin->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (admin->wake >= 0 && start_daemon(admin, fd)) {
+    admin->gate = gate_new(admin, fd);
+    if (admin->gate && admin->wake >= 0 && start_daemon(admin)) {
       error = pthread_create(&admin->thread, NULL, serve, admin);
       if (error == 0) return admin;
     }
-    if (!admin->daemon) (void)close(fd);
     stop_daemon(admin);
   } else {
     (void)close(fd);

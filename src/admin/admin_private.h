@@ -24,6 +24,7 @@
 #include "adit/overrides.h"
 #include "adit/str.h"
 #include "adit/text.h"
+#include "gate.h"
 
 struct config;
 struct connection;
@@ -38,6 +39,7 @@ struct admin {
                                     accepting */
   sem_t done;                    /* with that */
   int wake;                      /* eventfd: the main thread has news */
+  struct gate *gate;
   struct MHD_Daemon *daemon;
   int epoll; /* the daemon's */
   int64_t now_ms;
@@ -116,6 +118,15 @@ enum MHD_Result connection_handle(void *context, struct MHD_Connection *mhd, con
                                   size_t *data_n, void **state);
 void connection_notify(void *context, struct MHD_Connection *mhd, void **socket_context,
                        enum MHD_ConnectionNotificationCode code);
+struct sockaddr;
+bool address_is_same(const struct sockaddr *a, const struct sockaddr *b);
+/* How many there are, but for those that are told to end; `address`: of this one only; NULL: all.
+ */
+size_t connections_count(const struct admin *admin, const struct sockaddr *address);
+/* Tells the oldest of those whose request is still to come to end, in the next run of the daemon.
+ * False: there is none. */
+bool connections_give_way(struct admin *admin, const struct sockaddr *address);
+bool connections_can_give_way(const struct admin *admin);
 /* Those whose time is over end. */
 void connections_expire(struct admin *admin);
 /* Those whose answer can be given by now go on; `all`: the others, too. */

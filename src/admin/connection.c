@@ -6,6 +6,7 @@
  *                                                                   └─ waits for a reload ─┘
  */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -26,7 +27,9 @@ struct connection {
   int64_t deadline_ms;
   bool head_seen;
   bool answered; /* `answer` stands: a body is passed over */
+  bool whole;    /* the request has come: the answer goes, or is made */
   bool suspended;
+  bool leaving; /* it is shut down */
   const struct resource *resource;
   char name[128]; /* of the request */
   struct request request;
@@ -46,7 +49,7 @@ static void connection_open(struct admin *admin, struct MHD_Connection *mhd, voi
   connection->admin = admin;
   connection->mhd = mhd;
   connection->fd = info ? info->connect_fd : -1;
-  connection->deadline_ms = admin->now_ms + ADMIN_REQUEST_MS;
+  connection->deadline_ms = gate_deadline_of(admin->gate, connection->fd);
   text_init(&connection->body, ADMIN_BODY_BYTES_MAX);
   text_init(&connection->answer.body, ADMIN_ANSWER_BYTES_MAX);
   connection->next = admin->connections;
@@ -74,12 +77,58 @@ void connection_notify(void *context, struct MHD_Connection *mhd, void **socket_
     connection_close(*socket_context);
 }
 
+/* libmicrohttpd reads the end, and closes it. */
+static void end(struct connection *connection) {
+  connection->leaving = true;
+  connection->deadline_ms = INT64_MAX;
+  (void)shutdown(connection->fd, SHUT_RDWR);
+}
+
 void connections_expire(struct admin *admin) {
-  for (struct connection *one = admin->connections; one; one = one->next) {
-    if (one->suspended || one->deadline_ms > admin->now_ms) continue;
-    one->deadline_ms = INT64_MAX;
-    (void)shutdown(one->fd, SHUT_RDWR); /* libmicrohttpd reads the end, and closes it */
-  }
+  for (struct connection *one = admin->connections; one; one = one->next)
+    if (!one->suspended && one->deadline_ms <= admin->now_ms) end(one);
+}
+
+bool address_is_same(const struct sockaddr *a, const struct sockaddr *b) {
+  if (a->sa_family != b->sa_family) return false;
+  if (a->sa_family == AF_INET)
+    return ((const struct sockaddr_in *)(const void *)a)->sin_addr.s_addr ==
+           ((const struct sockaddr_in *)(const void *)b)->sin_addr.s_addr;
+  return memcmp(&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr,
+                &((const struct sockaddr_in6 *)(const void *)b)->sin6_addr,
+                sizeof(struct in6_addr)) == 0;
+}
+
+static bool is_of(const struct connection *connection, const struct sockaddr *address) {
+  if (!address) return true;
+  const union MHD_ConnectionInfo *info =
+      MHD_get_connection_info(connection->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+  return info && address_is_same(info->client_addr, address);
+}
+
+size_t connections_count(const struct admin *admin, const struct sockaddr *address) {
+  size_t n = 0;
+  for (const struct connection *one = admin->connections; one; one = one->next)
+    n += !one->leaving && is_of(one, address);
+  return n;
+}
+
+static bool may_give_way(const struct connection *connection) {
+  return !connection->whole && !connection->leaving;
+}
+
+bool connections_give_way(struct admin *admin, const struct sockaddr *address) {
+  struct connection *oldest = NULL; /* the list begins with the newest */
+  for (struct connection *one = admin->connections; one; one = one->next)
+    if (may_give_way(one) && is_of(one, address)) oldest = one;
+  if (oldest) end(oldest);
+  return oldest != NULL;
+}
+
+bool connections_can_give_way(const struct admin *admin) {
+  for (const struct connection *one = admin->connections; one; one = one->next)
+    if (may_give_way(one)) return true;
+  return false;
 }
 
 void connections_resume(struct admin *admin, bool all) {
@@ -133,7 +182,9 @@ static enum MHD_Result refuse(struct connection *connection, const struct guard_
   uint64_t length = 0;
   connection->answered = true;
   bool known = head->content_length.p && str_to_u64(head->content_length, UINT64_MAX, &length);
-  return known && length > PASSED_OVER_MAX ? send_answer(connection) : MHD_YES;
+  if (!known || length <= PASSED_OVER_MAX) return MHD_YES;
+  connection->whole = true; /* the rest is not read */
+  return send_answer(connection);
 }
 
 /* ---- the request ----------------------------------------------------------------------------- */
@@ -249,5 +300,6 @@ enum MHD_Result connection_handle(void *context, struct MHD_Connection *mhd, con
     *data_n = 0;
     return take_body(connection, bytes);
   }
+  connection->whole = true;
   return connection->answered ? send_answer(connection) : ask(connection);
 }

@@ -2,12 +2,14 @@
 import re
 import signal
 import subprocess
+import time
 
 from admin import ADMIN, admin_client, admin_port, ask, check_format, error_of, scrape, send
 from harness import DEADLINE, chunked, message, request, response
 
-# ADMIN_CONNECTIONS_MAX and ADMIN_BODY_BYTES_MAX of include/adit/admin.h.
-CONNECTIONS, BODY_BYTES = 128, 256 << 10
+# ADMIN_CONNECTIONS_MAX, ADMIN_CONNECTIONS_PER_ADDRESS_MAX, ADMIN_BODY_BYTES_MAX, ADMIN_HEAD_BYTES_MAX and
+# ADMIN_REQUEST_MS of include/adit/admin.h.
+CONNECTIONS, OF_AN_ADDRESS, BODY_BYTES, HEAD_BYTES, SECONDS = 128, 32, 256 << 10, 16 << 10, 5
 
 
 # ---- what there is
@@ -51,10 +53,12 @@ def test_host_and_origin(bench):
     port = admin_port(bench)
     for host in ("localhost", "LOCALHOST:1", "127.0.0.1", f"127.0.0.1:{port}", "127.9.9.9", "[::1]", f"[::1]:{port}"):
         assert ask(bench, "GET /readyz", host=host).status == 200, host
-    for host in ("evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1", "[::2]", "",
-                 "localhost@evil.example", "localhost.", "2130706433"):
+    for host in ("evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1", "[::2]", "localhost.", "2130706433"):
         answer = ask(bench, "GET /readyz", host=host)
         assert answer.status == 403 and "Host" in error_of(answer), host
+    for host in ("", "localhost@evil.example"):
+        answer = ask(bench, "GET /readyz", host=host)
+        assert answer.status == 400 and "Host" in error_of(answer), host
     assert ask(bench, "GET /readyz", f"Origin: http://127.0.0.1:{port}", host=f"127.0.0.1:{port}").status == 200
     for origin in ("http://evil.example", "null", "http://localhost:3000", "https://localhost", "http://localhost.evil.example", ""):
         answer = ask(bench, "GET /readyz", f"Origin: {origin}")
@@ -75,6 +79,47 @@ def test_ambiguous_heads(bench):
         assert answer.status == 400, fields
     # A pipeline's second request is not answered: expect_end() in send().
     assert send(bench, hidden * 2).body == b"alive\n"
+
+
+def test_heads_that_are_wrong(bench):
+    """Each has one answer, which says what is wrong, whichever way its bytes come; what is behind it is not read."""
+    bench.start(config=ADMIN)
+    host = b"Host: localhost\r\n"
+    get, post = b"GET /healthz HTTP/1.1\r\n", b"POST /api/v1/explain HTTP/1.1\r\n" + host
+    hidden = get + host + b"\r\n"
+    for head, status, why in (
+            (get, 400, "no Host"), (get + host + host, 400, "repeated Host"), (get + b"Host : localhost\r\n", 400, "whitespace"),
+            (post + b"Content-Length: -1\r\n", 400, "Content-Length"), (post + b"Content-Length: 5x\r\n", 400, "Content-Length"),
+            (post + b"Content-Length: 18446744073709551616\r\n", 400, "Content-Length"), (post + b"Content-Length:\r\n", 400, "Content-Length"),
+            (post + b"Transfer-Encoding: gzip, chunked\r\n", 501, "coding"), (post + b"Transfer-Encoding: chunked, gzip\r\n", 400, "coding"),
+            (get + host + b"nonsense\r\n", 400, "field name"), (get + host + b"X: a\r\n b\r\n", 400, "folded"),
+            (get + b"Host: localhost\n", 400, "line feed"), (b"nonsense\r\n", 400, "method"), (b"\x16\x03\x01\x02", 400, ""),
+            (get.replace(b"1.1", b"2.0") + host, 505, "version"), (post + b"Expect: 200-ok\r\n", 417, "xpect"),
+            (get + host + b"X: " + b"x" * HEAD_BYTES + b"\r\n", 431, "head too long"), (b"GET /" + b"x" * HEAD_BYTES, 414, "too long"),
+            (b"GET /healthz?" + b"a&" * 2000 + b" HTTP/1.1\r\n" + host, 400, "64 parameters"),
+            (get + host + b"Cookie: a=b\r\n" + b"Cookie: " + b"a;" * 7000 + b"\r\n", 400, "256 cookies")):
+        raw = head + b"\r\n" + hidden
+        for pieces in ([raw], [raw[:20], raw[20:]]):
+            client = admin_client(bench)
+            for piece in pieces:
+                client.send(piece)
+            answer = client.read_response()
+            client.expect_end()
+            client.sock.close()
+            assert answer.status == status and why in error_of(answer), (head[:80], answer.status, answer.body)
+            assert (answer.one("Server"), answer.one("Connection")) == (b"adit-admin", b"close") and answer.has("Date")
+    # Who does not go on, or ends halfway, is forgotten; a head that ends with its connection's sending side is answered.
+    client = admin_client(bench)
+    client.send(get)
+    client.half_close()
+    client.expect_end()
+    client = admin_client(bench)
+    client.send(hidden)
+    client.half_close()
+    assert client.read_response().status == 200
+    head = b"GET /healthz?" + b"a&" * 63 + b" HTTP/1.1\r\n" + host + b"Cookie: " + b"a;" * 255 + b"\r\n" + b"Y: y\r\n" * 97
+    head += b"X: " + b"x" * (HEAD_BYTES - len(head) - len("X: \r\n\r\n")) + b"\r\n\r\n"
+    assert send(bench, head).status == 200
 
 
 def test_token(bench):
@@ -139,19 +184,57 @@ def test_large_requests(bench):
     assert ask(bench, "GET /healthz").status == 200
 
 
+def answered_in_time(bench, begun, crowd, *fields, host="localhost"):
+    """Whether /healthz is answered before one of a crowd of clients, who have sent no more than `begun`, has had its
+    time; and the crowd. All of them are there when the server looks. Three times, as the machine may be slow; who waits
+    for them is late each time."""
+    for _ in range(3):
+        since = time.monotonic()
+        bench.gateway.freeze()
+        slow = [admin_client(bench) for _ in range(crowd)]
+        for client in slow:
+            client.send(begun)
+        late = admin_client(bench)
+        late.send(request("GET /healthz HTTP/1.1", f"Host: {host}", *fields))
+        bench.gateway.thaw()
+        assert late.read_response().status == 200
+        if time.monotonic() - since < SECONDS:
+            return True, slow
+        for client in slow:
+            client.sock.close()
+    return False, []
+
+
 def test_slow_clients_and_many(bench):
-    """They fill all places, and lose them when their time is over; clients of the gateway do not notice."""
+    """They fill all places, and the oldest loses his to who comes: a probe does not wait for him. All lose them when their
+    time is over; clients of the gateway do not notice."""
     bench.start(config=ADMIN)
-    slow = [admin_client(bench) for _ in range(CONNECTIONS)]
-    slow[0].send(b"GET /readyz HT")
-    slow[1].send(message("GET /readyz HTTP/1.1", "Host: localhost", "Content-Length: 10", body=b"x"))
-    late = admin_client(bench)
-    late.send(request("GET /healthz HTTP/1.1", "Host: localhost"))
-    bench.exchange(bench.client(), bench.v1)
+    for begun in (b"", b"GET /readyz HT", message("POST /readyz HTTP/1.1", "Host: localhost", "Content-Length: 10", body=b"x")):
+        in_time, slow = answered_in_time(bench, begun, CONNECTIONS)
+        assert in_time, begun
+        slow[0].expect_end()
+        if not begun:
+            bench.exchange(bench.client(), bench.v1)
+        for client in slow:
+            client.sock.close()
+    slow = [admin_client(bench) for _ in range(3)]
+    slow[1].send(b"GET /readyz HT")
+    slow[2].send(message("POST /readyz HTTP/1.1", "Host: localhost", "Content-Length: 10", body=b"x"))
     for client in slow:
         client.expect_end()
-    assert late.read_response().status == 200
     assert ask(bench, "GET /readyz").status == 200
+
+
+def test_many_of_one_address(bench):
+    """Where others can reach it: an address has fewer places, and its newest connection takes that of its oldest."""
+    bench.write("admin.token", "a token")
+    bench.start(config={"admin": {"address": "0.0.0.0:0", "token_file": "admin.token"}})
+    for begun in b"", message("POST /readyz HTTP/1.1", "Host: a", "Authorization: Bearer a token", "Content-Length: 10", body=b"x"):
+        in_time, slow = answered_in_time(bench, begun, OF_AN_ADDRESS, "Authorization: Bearer a token", host="a")
+        assert in_time, begun
+        slow[0].expect_end()
+        for client in slow:
+            client.sock.close()
 
 
 # ---- readiness
