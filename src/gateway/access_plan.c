@@ -42,19 +42,12 @@ static struct str source_name(const struct build *build, const char *kind, struc
   return arena_printf(build->arena, "%s.%.*s", kind, STR_ARG(name));
 }
 
-/* Whether the source is a part of the request, which other attributes can name. */
-static bool is_of_request(const struct attr_source_info *source) {
-  return source->kind == SOURCE_HEADER || source->kind == SOURCE_COOKIE ||
-         source->kind == SOURCE_QUERY;
-}
-
-/* The k-th name of what a slot is read from, p == NULL where there are no more. What somebody who
- * is asked answers is read from nothing. */
+/* The k-th name of what a slot is read from, p == NULL where there are no more. Of claims and
+ * answers it is none that a rule can use, but another attribute may be read from the same. */
 static struct str read_from(const struct build *build, const struct attr_table *table,
                             uint16_t slot, size_t k) {
   struct attr_source_info source;
   struct str field;
-  size_t n = 0;
   switch (attr_table_channel(table, slot)) {
     case ATTR_FROM_AGE:
       return read_from(build, table, attr_table_base(table, slot), k);
@@ -62,10 +55,10 @@ static struct str read_from(const struct build *build, const struct attr_table *
       if (k >= attr_table_request_fields(table, slot, k, &field)) break;
       return source_name(build, "header", field);
     case ATTR_FROM_SOURCES:
-      for (size_t i = 0; attr_table_source(table, slot, i, &source); i++)
-        if (is_of_request(&source) && n++ == k)
-          return source_name(build, attr_source_kind_name(source.kind), source.name);
-      break;
+      if (!attr_table_source(table, slot, k, &source)) break;
+      /* A directory's name is not all. */
+      return source_name(build, attr_source_kind_name(source.kind),
+                         source.kind == SOURCE_LOOKUP ? source.json : source.name);
     case ATTR_FROM_CLIENT_IP:
       return k == 0 ? STR("header.x-forwarded-for") : (struct str){0};
     case ATTR_FROM_HOST:
@@ -78,6 +71,24 @@ static struct str read_from(const struct build *build, const struct attr_table *
       break;
   }
   return (struct str){0};
+}
+
+/* The address of a page, in Referer, is what the request for it had. */
+static bool shows_page(struct str name) {
+  return covers(name, STR("host")) || covers(name, STR("path")) ||
+         covers(name, STR("header.host")) || str_starts_with_nocase(name, STR("query."));
+}
+
+/* With what holds the same. False: memory. */
+static bool add_name(struct build *build, struct str name) {
+  const struct str referer = STR("header.referer"), cookies = STR("cookie.*");
+  if (shows_page(name) && !is_hashed(build, referer) &&
+      !VEC_PUSH(build->arena, &build->names, referer))
+    return false;
+  if (covers(name, STR("header.cookie")) && !is_hashed(build, cookies) &&
+      !VEC_PUSH(build->arena, &build->names, cookies))
+    return false;
+  return is_hashed(build, name) || VEC_PUSH(build->arena, &build->names, name);
 }
 
 /* Adds what the catalog's hashed attributes, used by a rule or not, are read from. False: memory.
@@ -93,7 +104,7 @@ static bool add_sources(struct build *build, struct attr_catalog *catalog) {
     if (build->unsure) return !arena_failed(build->arena);
     struct str source;
     for (size_t k = 0; (source = read_from(build, table, slot, k)).p; k++)
-      if (!is_hashed(build, source) && !VEC_PUSH(build->arena, &build->names, source)) return false;
+      if (!add_name(build, source)) return false;
   }
   return !arena_failed(build->arena);
 }
@@ -113,7 +124,7 @@ static bool find_names(struct build *build) {
     if (!VEC_PUSH(build->arena, &build->names, secrets[i])) return false;
   if (!add_token(build)) return false;
   for (size_t i = 0; i < options->redact_count; i++)
-    if (!VEC_PUSH(build->arena, &build->names, options->redact[i].name)) return false;
+    if (!add_name(build, options->redact[i].name)) return false;
   if (options->redact_count == 0) return true;
   if (!add_sources(build, policy_config(build->policy)->catalog)) return false;
   for (size_t i = 0; i < policy_route_count(build->policy); i++)
@@ -144,9 +155,6 @@ static unsigned find_hides(const struct build *build) {
     if (is_hashed(build, shown[i].name)) hides |= shown[i].hides;
   for (size_t i = 0; i < build->names.n; i++)
     if (str_starts_with_nocase(build->names.items[i], STR("query."))) hides |= ACCESS_HIDES_QUERY;
-  /* A page's address is what the request for it had. */
-  if (hides & (ACCESS_HIDES_HOST | ACCESS_HIDES_PATH | ACCESS_HIDES_QUERY))
-    hides |= ACCESS_HIDES_REFERER;
   return hides;
 }
 

@@ -235,13 +235,25 @@ def test_what_a_redacted_attribute_is_read_from(bench):
                    attributes={**ATTRIBUTES, "place": {"type": "string", "from": [{"header": "X-Region", "trust": "anyone"}]}},
                    rules={"rules": [{"id": "all", "to": "canary", "when": {
                        "header.x-region": "east", "place": "east", "query.tags": "a", "query.b": "b",
-                       "header.x-forwarded-for": {"exists": True}, "header.user-agent": "a", "header.x-beta": "1"}}]})
+                       "header.x-forwarded-for": {"exists": True}, "header.user-agent": "a", "header.x-beta": "1",
+                       "header.referer": {"exists": True}}}]})
     get(client, "X-Region: east", "X-Forwarded-For: 192.0.2.1", "User-Agent: a", "X-Beta: 1",
         "Referer: http://shop.example.com/?tags=a", target="/?tags=a&b=b")
     expect(only(bench), rule="all", client_ip=hashed("127.0.0.1"), user_agent=hashed("a"), query=hashed("tags=a&b=b"),
            referer=hashed("http://shop.example.com/?tags=a"), path="/", host="shop.example.com", attributes={
                "header.x-region": hashed("east"), "place": hashed("east"), "query.tags": hashed("a"), "query.b": "b",
-               "header.x-forwarded-for": hashed("192.0.2.1"), "header.user-agent": hashed("a"), "header.x-beta": "1"})
+               "header.x-forwarded-for": hashed("192.0.2.1"), "header.user-agent": hashed("a"), "header.x-beta": "1",
+               "header.referer": hashed("http://shop.example.com/?tags=a")})
+
+
+def test_cookies_of_a_redacted_header(bench):
+    """It has all of them; that it is a secret by itself hides none."""
+    key = write_key(bench)
+    rules = {"rules": [{"id": "c", "when": {"cookie.plan": "gold"}, "to": "canary"}]}
+    session = {"type": "string", "from": [{"header": "Cookie", "regex": "sid=([^;]*)", "trust": "anyone"}]}
+    client = start(bench, redact=["session"], redact_key_file=key, rules=rules, attributes={**ATTRIBUTES, "session": session})
+    get(client, "Cookie: plan=gold; sid=1")
+    assert only(bench)["attributes"] == {"cookie.plan": hashed("gold")}
 
 
 def test_what_a_redacted_agent_tells(bench):
