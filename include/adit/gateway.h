@@ -136,6 +136,7 @@ struct gateway_histogram {
 struct gateway_variant {
   struct str route, variant;
   uint64_t requests[GATEWAY_REASONS][GATEWAY_CLASSES];
+  uint64_t cut; /* of those, whose answer had begun and could not be completed */
   struct gateway_histogram first_byte; /* to the head of the answer */
   struct gateway_histogram duration;   /* to its end; not of those that became tunnels */
 };

@@ -196,6 +196,12 @@ static void add_classes(void *out, const struct gateway_variant *variant) {
   }
 }
 
+/* gateway_variant_fn. Their class tells of a head that may have been a good one. */
+static void add_cut(void *out, const struct gateway_variant *variant) {
+  text_printf(out, "adit_variant_cut_total{route=\"%.*s\",variant=\"%.*s\"} %llu\n",
+              STR_ARG(variant->route), STR_ARG(variant->variant), (unsigned long long)variant->cut);
+}
+
 static void add_times(struct text *out, const char *name, const struct gateway_variant *variant,
                       const struct gateway_histogram *histogram) {
   struct text labels;
@@ -264,6 +270,9 @@ static void add_traffic(struct admin *admin, struct text *out) {
   metrics_begin(out, "variant_requests", "_total", "counter",
                 "the same requests by variant and class of the status, each from 0 on");
   gateway_visit_variants(traffic, add_classes, out);
+  metrics_begin(out, "variant_cut", "_total", "counter",
+                "of these requests, whose answer had begun and could not be completed");
+  gateway_visit_variants(traffic, add_cut, out);
   metrics_begin(out, "route_first_byte_seconds", "", "histogram",
                 "from the whole head of a request to that of its answer");
   gateway_visit_variants(traffic, add_first_byte, out);

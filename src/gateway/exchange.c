@@ -179,6 +179,8 @@ enum step exchange_answer(struct exchange *exchange, int status, struct str why)
   if (is_heard) return answer(exchange, status, why, false);
   exchange->state = EXCHANGE_OVER;
   COUNT(exchange_counters(exchange), cut);
+  if (!exchange->is_mirror)
+    series_add(&series_of(exchange, exchange_route_series(exchange))->cut, 1);
   exchange_log(exchange, ACCESS_CUT);
   exchange->client->operations->cut(exchange->client);
   return STEP_NEXT;

@@ -209,6 +209,7 @@ static void add_series(struct series_table *sum, const struct series *one) {
       const struct variant_series *from = (const struct variant_series *)one;
       struct variant_series *to = series_variant(sum, one->route, one->name);
       add_up(to->requests[0], from->requests[0], GATEWAY_REASONS * GATEWAY_CLASSES);
+      add_up(&to->cut, &from->cut, 1);
       add_histogram(&to->duration, &from->duration);
       add_histogram(&to->first_byte, &from->first_byte);
       return;
@@ -266,7 +267,7 @@ void gateway_visit_variants(const struct gateway_traffic *traffic, gateway_varia
   for (const struct series *one = traffic->sum.first; one; one = one->next) {
     if (one->kind != SERIES_VARIANT) continue;
     const struct variant_series *from = (const struct variant_series *)one;
-    struct gateway_variant variant = {.route = one->route, .variant = one->name};
+    struct gateway_variant variant = {.route = one->route, .variant = one->name, .cut = from->cut};
     for (size_t i = 0; i < GATEWAY_REASONS; i++)
       for (size_t k = 0; k < GATEWAY_CLASSES; k++) variant.requests[i][k] = from->requests[i][k];
     series_read_histogram(&from->duration, &variant.duration);

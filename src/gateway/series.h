@@ -35,6 +35,7 @@ struct series_histogram {
 struct variant_series {
   struct series series;
   _Atomic uint64_t requests[GATEWAY_REASONS][GATEWAY_CLASSES];
+  _Atomic uint64_t cut; /* of those requests whose answer had begun */
   struct series_histogram duration, first_byte;
 };
 

@@ -333,6 +333,23 @@ def classes(got):
     return found
 
 
+def test_answers_that_break_off(bench):
+    """They have the class of their heads, and a series of their own."""
+    bench.start(config=ADMIN, rules=RULES)
+    client, origin = bench.client(), bench.canary
+    assert scrape(bench)['adit_variant_cut_total{route="shop",variant="canary"}'] == 0
+    client.send(request("GET / HTTP/1.1", "X-Beta: 1"))
+    connection = origin.accept()
+    connection.read_request()
+    connection.send(message("HTTP/1.1 200 OK", "Content-Length: 10", body=b"123"))
+    connection.close()
+    assert client.read_to_end().endswith(b"\r\n\r\n123")
+    got = scrape(bench, lambda got: traffic(got) == {("canary", "rule", "2xx"): 1})
+    cut = {sample: n for sample, n in got.items() if sample.startswith("adit_variant_cut_total")}
+    assert [sample for sample, n in cut.items() if n] == ['adit_variant_cut_total{route="shop",variant="canary"}'], cut
+    assert cut['adit_variant_cut_total{route="shop",variant="canary"}'] == got["adit_cut_total"] == 1
+
+
 def test_requests_by_what_was_decided(bench):
     """By route, variant, reason, status and rule; names go on counting over reloads."""
     bench.start(config={**ADMIN, "workers": 2}, rules=RULES)

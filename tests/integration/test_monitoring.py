@@ -94,7 +94,7 @@ class Shop:
 
     def __init__(self, bench):
         self.bench, self.status, self.well = bench, "200 OK", True
-        self.held, self.slow = threading.Event(), threading.Event()
+        self.held, self.slow, self.left = threading.Event(), threading.Event(), threading.Event()
         bench.v1.serve(self.stable)
         bench.canary.serve(self.canary)
         bench.write("late.json", LATE)
@@ -109,6 +109,8 @@ class Shop:
     def canary(self, got):
         if got.target == b"/healthz":
             return response("200 OK" if self.well else "503 Service Unavailable")
+        if got.target == b"/held":
+            self.left.wait()
         if got.target == b"/slow":
             self.slow.wait(SLOW_SECONDS)  # what is timed must take its time
         return response(self.status)
@@ -126,6 +128,16 @@ class Shop:
         for _ in range(20 * len(requests)):
             client.read_response()
         client.sock.close()
+
+    def leave_often(self):
+        """So many that come and go before the canary has answered."""
+        clients = [self.bench.client() for _ in range(30)]
+        for client in clients:
+            client.send(request("GET /held HTTP/1.1", "X-Beta: 1"))
+        wait_for(lambda: sum(got.target == b"/held" for got in list(self.bench.canary.requests)) == 30, lambda: "they do not come")
+        for client in clients:
+            client.reset()
+        self.left.set()
 
     def visit_all(self):
         """So often that some decisions are timed."""
@@ -176,7 +188,7 @@ def check_good_state(shop, prometheus):
         return {dict(labels)["variant"] for labels in prometheus.query(name)}
     for name in recorded:
         wait_for(lambda: shop.visit_all() or variants_of(name) == {"v1", "canary"}, lambda: name)
-    assert not set(prometheus.firing()) & {"AditVariantFails", "AditCanaryWorseThanStable", "AditReloadFailed", "AditAccessLogLosesLines", "AditOverloaded"}
+    assert not set(prometheus.firing()) & {"AditVariantFails", "AditVariantUnanswered", "AditCanaryWorseThanStable", "AditReloadFailed", "AditAccessLogLosesLines", "AditOverloaded"}
     # Whether it may fire is for test_alerts_in_time: no worker can be made to stand still at will.
     lag = next(rule["query"] for rule in prometheus.rules() if rule["name"] == "AditLoopLag")
     assert len(prometheus.query(lag.rpartition(" > ")[0])) == 2
@@ -191,6 +203,8 @@ def make_canary_bad(shop, prometheus):
         return labels["route"]
     for alert in ("AditCanarySlowerThanStable", "AditVariantSlow"):
         assert canary_of(prometheus.wait_firing(alert, visit_slow)) == "shop"
+    shop.leave_often()
+    assert canary_of(prometheus.wait_firing("AditVariantUnanswered")) == "shop"
     shop.status = "500 Internal Server Error"
     # Whoever had no request before, and none after; whose stable has none to compare with.
     for _ in range(2):
@@ -234,4 +248,5 @@ def test_dashboard_and_alerts(bench):
         assert prometheus.holds == len(alerts)
     finally:
         shop.held.set()
+        shop.left.set()
         prometheus.stop()
