@@ -77,12 +77,18 @@ bool logged_is_same(const struct log_line *line, const struct decision *decision
          (!drew || decision->bucket == line->recorded.bucket);
 }
 
-/* Whether the log has something in the attribute's place. */
-static bool is_told(const struct decide_request *request, struct str name) {
-  if (str_eq(name, STR("client_ip"))) return true; /* only a redacted one is ever unknown */
-  for (size_t i = 0; i < request->attr.given_count; i++)
-    if (str_eq(request->attr.given[i].name, name)) return true;
-  return request->attr.untold_query && str_starts_with(name, STR("query."));
+/* Why an attribute is not known. */
+static struct str reason_of(const struct attr_request *request, struct str name) {
+  const struct str hidden = STR(" is redacted or cut in the log");
+  if (str_eq(name, STR("client_ip"))) return hidden; /* nothing else befalls it */
+  for (size_t i = 0; i < request->given_count; i++) {
+    if (!str_eq(request->given[i].name, name)) continue;
+    return request->given[i].state == GIVEN_UNKNOWN
+               ? hidden
+               : STR(" would be read otherwise by the proposed files");
+  }
+  return request->untold_query && str_starts_with(name, STR("query.")) ? hidden
+                                                                       : STR(" is not in the log");
 }
 
 void logged_format_unknown(const struct decide_request *request, const struct decision *decision,
@@ -99,8 +105,7 @@ void logged_format_unknown(const struct decide_request *request, const struct de
       name = attr_table_name(decision->route->table, decision->unknown_slot);
       text_add(out, STR("attribute "));
       text_add(out, name);
-      text_add(out, is_told(request, name) ? STR(" is redacted or cut in the log")
-                                           : STR(" is not in the log"));
+      text_add(out, reason_of(&request->attr, name));
       break;
     case UNKNOWN_FORCE:
       text_add(out, request->recorded->forced.p

@@ -206,6 +206,12 @@ static int replay(const struct cli_command *command, struct replay_plan *plan) {
   struct replay_tally tally = {0};
   struct replay_map map = {0};
   int status;
+  const char *obstacle = replay_plan_obstacle(plan);
+  if (obstacle)
+    return cli_error(command,
+                     "%s has another '%s' than %s: whom the gateway would believe, and what, is in "
+                     "no log; replay without this change",
+                     plan->options->new_config_path, obstacle, plan->options->config_path);
   if (!replay_plan_init(plan) || !replay_tally_init(&tally, plan))
     status = cli_error(command, "out of memory");
   else

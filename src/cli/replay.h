@@ -42,10 +42,12 @@ struct replay_options {
 
 /* ---- what is shared by all threads, read-only ------------------------------------------------ */
 
-/* Attributes that a route's rules and the present ones call by one name and read otherwise: what
- * the log has is not what these rules would have read. */
+/* Attributes of which the log has another value than the proposed files would give them. */
 struct replay_foreign {
-  const struct str *names;
+  const struct replay_name {
+    struct str name;
+    bool anew; /* it can be found again by what each line tells; else it is not known */
+  } * items;
   size_t n;
 };
 
@@ -71,6 +73,8 @@ struct replay_plan {
   struct arena *arena;
 };
 
+/* The key of adit.json whose change the log cannot tell the outcome of; NULL: none has changed. */
+const char *replay_plan_obstacle(const struct replay_plan *plan);
 /* Finds out the rest of a plan whose options and policies are set. False: memory. */
 bool replay_plan_init(struct replay_plan *plan) __attribute__((warn_unused_result));
 

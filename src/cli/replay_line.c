@@ -71,13 +71,13 @@ static void decide_before(struct replay_worker *worker, bool current, struct rep
 
 /* ---- the proposed decision ------------------------------------------------------------------- */
 
-static bool is_one_of(struct str name, const struct replay_foreign *foreign) {
+static const struct replay_name *find_name(const struct replay_foreign *foreign, struct str name) {
   for (size_t i = 0; i < foreign->n; i++)
-    if (str_eq(foreign->names[i], name)) return true;
-  return false;
+    if (str_eq(foreign->items[i].name, name)) return &foreign->items[i];
+  return NULL;
 }
 
-/* What is called by a name that these rules read otherwise is unknown to them. */
+/* What is called by a name that these files read otherwise is unknown to them. */
 static void hide_foreign(struct replay_worker *worker, struct attr_request *request) {
   const struct replay_plan *plan = worker->plan;
   const struct route *route = router_find(policy_router(plan->after), request->host, request->path);
@@ -87,12 +87,17 @@ static void hide_foreign(struct replay_worker *worker, struct attr_request *requ
   const size_t number = policy_route_number(plan->after, route);
   const struct replay_foreign *foreign =
       same ? &plan->foreign[number] : &plan->foreign_elsewhere[number];
+  size_t n = 0;
   if (foreign->n == 0) return;
   for (size_t i = 0; i < request->given_count; i++) {
-    worker->given[i] = request->given[i];
-    if (is_one_of(request->given[i].name, foreign)) worker->given[i].state = GIVEN_UNKNOWN;
+    const struct replay_name *name = find_name(foreign, request->given[i].name);
+    if (name && name->anew) continue;
+    worker->given[n] = request->given[i];
+    if (name) worker->given[n].state = GIVEN_UNKNOWN;
+    n++;
   }
   request->given = worker->given;
+  request->given_count = n;
 }
 
 static void decide_after(struct replay_worker *worker, struct decision *ret) {

@@ -2,10 +2,12 @@
  * replay_plan: what is found out once, before any line is read: which attributes are users, and
  * which names mean something else under the proposed files.
  */
+#include <cjson/cJSON.h>
 #include <stdlib.h>
 
 #include "adit/arena.h"
 #include "adit/hash.h"
+#include "adit/json.h"
 #include "cli/replay.h"
 
 /* ---- users ----------------------------------------------------------------------------------- */
@@ -61,6 +63,32 @@ static bool find_keys(struct replay_plan *plan) {
   return !list.failed;
 }
 
+/* ---- what no log can tell -------------------------------------------------------------------- */
+
+/* A cookie that was good then would not be. */
+static bool loses_key(const struct config *before, const struct config *after) {
+  for (size_t i = 0; i < before->key_count; i++) {
+    bool kept = false;
+    for (size_t k = 0; k < after->key_count; k++)
+      kept |= str_eq(before->keys[i].id, after->keys[k].id) &&
+              str_eq(before->keys[i].secret, after->keys[k].secret);
+    if (!kept) return true;
+  }
+  return false;
+}
+
+const char *replay_plan_obstacle(const struct replay_plan *plan) {
+  /* By these the gateway knows whom to believe, and what. */
+  static const char *const keys[] = {"trusted_proxies", "jwt", "geoip", "lookups"};
+  const struct config *before = policy_config(plan->before), *after = policy_config(plan->after);
+  for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+    const cJSON *left = cJSON_GetObjectItemCaseSensitive(json_root(before->doc), keys[i]);
+    const cJSON *right = cJSON_GetObjectItemCaseSensitive(json_root(after->doc), keys[i]);
+    if ((left || right) && !cJSON_Compare(left, right, true)) return keys[i];
+  }
+  return loses_key(before, after) ? "sticky.keys" : NULL;
+}
+
 /* ---- names that mean something else ---------------------------------------------------------- */
 
 static uint16_t find_slot(const struct attr_table *table, struct str name) {
@@ -105,6 +133,18 @@ static bool is_foreign(const struct replay_plan *plan, const struct route *route
   return false;
 }
 
+/* By the client's address alone: the line has that, and these ranges may be others. */
+static bool is_found_anew(const struct replay_plan *plan, const struct attr_table *table,
+                          uint16_t slot) {
+  struct attr_source_info source;
+  if (!plan->options->new_config_path || attr_table_channel(table, slot) != ATTR_FROM_SOURCES)
+    return false;
+  size_t k = 0;
+  for (; attr_table_source(table, slot, k, &source); k++)
+    if (source.kind != SOURCE_CIDR) return false;
+  return k > 0;
+}
+
 static bool find_foreign(struct replay_plan *plan, bool elsewhere,
                          const struct replay_foreign **ret) {
   const size_t n = policy_route_count(plan->after);
@@ -112,11 +152,12 @@ static bool find_foreign(struct replay_plan *plan, bool elsewhere,
   *ret = all;
   for (size_t i = 0; all && i < n; i++) {
     const struct route *route = policy_route(plan->after, i);
-    VEC(struct str) names = {0};
+    VEC(struct replay_name) names = {0};
     for (size_t slot = 0; slot < attr_table_size(route->table); slot++) {
-      if (!is_foreign(plan, route, (uint16_t)slot, elsewhere)) continue;
-      if (!VEC_PUSH(plan->arena, &names, attr_table_name(route->table, (uint16_t)slot)))
-        return false;
+      const bool anew = is_found_anew(plan, route->table, (uint16_t)slot);
+      if (!anew && !is_foreign(plan, route, (uint16_t)slot, elsewhere)) continue;
+      const struct replay_name one = {attr_table_name(route->table, (uint16_t)slot), anew};
+      if (!VEC_PUSH(plan->arena, &names, one)) return false;
     }
     all[policy_route_number(plan->after, route)] = (struct replay_foreign){names.items, names.n};
     plan->has_foreign |= names.n > 0;

@@ -462,7 +462,8 @@ written, or leave the line out
         self.assertEqual(self.replay(0, "--new", "shop.json", "log")[0]["moved"], 0)
         self.write("new.json", own("X-Tariff"))
         report, _ = self.replay(1, "--new", "new.json", "log")
-        self.assertEqual([why["why"] for why in report["unknown"]], ["attribute plan is redacted or cut in the log"])
+        self.assertEqual([why["why"] for why in report["unknown"]],
+                         ["attribute plan would be read otherwise by the proposed files"])
 
     def test_cookies_and_assumptions(self):
         """A split where nobody looked at the cookie: unknown, unless it is assumed."""
@@ -542,6 +543,46 @@ written, or leave the line out
         self.write("newer.json", {**KEYED, "state": "off"})
         report = self.replay(0, "--new-config", "new-adit.json", "--new", "newer.json", "log")[0]
         self.assertEqual(report["moved"], to_canary)
+
+    def test_new_config_that_believes_others(self):
+        """Who is believed, and what, is in no log."""
+        self.log()
+        self.write("other.key", "another secret of 32 bytes or more")
+        for key, value in (("trusted_proxies", ["10.0.0.0/8"]), ("trusted_proxies", None),
+                           ("lookups", {"users": {"url": "http://127.0.0.1:1/{user.id}"}}), ("sticky", {"keys": [{"id": "k", "file": "other.key"}]})):
+            config = {name: member for name, member in {**CONFIG, key: value}.items() if member is not None}
+            self.write("new-adit.json", config)
+            status, out, err = self.adit("replay", "-c", "adit.json", "--new-config", "new-adit.json", "log")
+            named = "sticky.keys" if key == "sticky" else key
+            self.assertEqual((status, out, err), (1, "", (
+                f"adit replay: new-adit.json has another '{named}' than adit.json: whom the gateway would believe, and what, is "
+                "in no log; replay without this change\n")))
+        rotated = {"keys": [{"id": "n", "file": "other.key"}, *CONFIG["sticky"]["keys"]]}
+        self.write("new-adit.json", {**CONFIG, "sticky": rotated})
+        self.assertEqual(self.replay(0, "--new-config", "new-adit.json", "log")[0]["moved"], 0)
+
+    def test_other_ranges(self):
+        """An attribute of the client's address is found anew, in the ranges that are proposed."""
+        ranges = lambda network: {network: "office"}
+        declared = {**CONFIG["attributes"], "site": {"type": "string", "from": [{"cidr": "sites.json"}]}}
+        self.write("sites.json", ranges("10.0.0.0/8"))
+        self.write("adit.json", {**CONFIG, "attributes": declared})
+        self.write("shop.json", {**PLAIN, "rules": [{"id": "office", "when": {"site": "office"}, "to": "canary"}, *PLAIN["rules"]]})
+        self.hash = loglines.config_hash(ADIT, "adit.json", self.directory.name)
+        lines = self.lines(*({"url": "http://shop.example.com/", "client_ip": ip, "headers": []} for ip in ("10.0.0.1", "11.0.0.1")))
+        told = [json.loads(line) for line in lines]
+        for line, site in zip(told, ("office", None)):
+            line["attributes"]["site"] = site
+        self.write("log", "\n".join(map(json.dumps, told)))
+        self.assertEqual([line["decided"] for line in told], ["canary", "v1"])
+        self.assertEqual(self.replay(0, "--new-config", "adit.json", "log")[0]["moved"], 0)
+        os.mkdir(os.path.join(self.directory.name, "new"))
+        for name in ("shop.json", "sticky.key"):
+            os.symlink(f"../{name}", os.path.join(self.directory.name, "new", name))
+        self.write("new/sites.json", ranges("11.0.0.0/8"))
+        self.write("new/adit.json", {**CONFIG, "attributes": declared})
+        report = self.replay(0, "--new-config", "new/adit.json", "log")[0]
+        self.assertEqual((report["moved"], report["not_known"]), (2, 0))
 
     def test_long_lines(self):
         lines = self.lines(EAST, EAST)
