@@ -244,7 +244,8 @@ def test_dashboard_and_alerts(bench):
         bench.stop()
         prometheus.wait_firing("AditDown")
         alerts = {rule["name"] for rule in prometheus.rules() if rule["type"] == "alerting"}
-        assert alerts - prometheus.fired <= {"AditLoopLag"}
+        # This shop asks for no tokens, and no worker can be made to stand still: test_alerts_in_time has these.
+        assert alerts - prometheus.fired <= {"AditLoopLag", "AditTokensUnjudged"}
         assert prometheus.holds == len(alerts)
     finally:
         shop.held.set()
