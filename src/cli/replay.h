@@ -43,12 +43,15 @@ struct replay_options {
 /* ---- what is shared by all threads, read-only ------------------------------------------------ */
 
 /* Attributes of which the log has another value than the proposed files would give them. */
+struct replay_name {
+  struct str name;
+  bool anew; /* it can be found again by what each line tells; else it is not known */
+};
+
 struct replay_foreign {
-  const struct replay_name {
-    struct str name;
-    bool anew; /* it can be found again by what each line tells; else it is not known */
-  } * items;
+  const struct replay_name *items;
   size_t n;
+  bool draws; /* by one that is not known: the line's bucket is of another key */
 };
 
 /* An attribute whose value is a user's. */

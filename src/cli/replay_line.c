@@ -77,18 +77,22 @@ static const struct replay_name *find_name(const struct replay_foreign *foreign,
   return NULL;
 }
 
-/* What is called by a name that these files read otherwise is unknown to them. */
-static void hide_foreign(struct replay_worker *worker, struct attr_request *request) {
+/* Of the proposed route that the request goes to. */
+static const struct replay_foreign *find_foreign(const struct replay_worker *worker) {
   const struct replay_plan *plan = worker->plan;
-  const struct route *route = router_find(policy_router(plan->after), request->host, request->path);
-  if (!route) return;
+  const struct attr_request *request = &worker->line.request.attr;
   const struct str logged = worker->line.route;
+  if (!plan->has_foreign) return NULL;
+  const struct route *route = router_find(policy_router(plan->after), request->host, request->path);
+  if (!route) return NULL;
   const bool same = logged.p && str_eq(logged, route->name);
-  const size_t number = policy_route_number(plan->after, route);
-  const struct replay_foreign *foreign =
-      same ? &plan->foreign[number] : &plan->foreign_elsewhere[number];
+  return &(same ? plan->foreign : plan->foreign_elsewhere)[policy_route_number(plan->after, route)];
+}
+
+/* What is called by a name that these files read otherwise is unknown to them. */
+static void hide_foreign(struct replay_worker *worker, const struct replay_foreign *foreign,
+                         struct attr_request *request) {
   size_t n = 0;
-  if (foreign->n == 0) return;
   for (size_t i = 0; i < request->given_count; i++) {
     const struct replay_name *name = find_name(foreign, request->given[i].name);
     if (name && name->anew) continue;
@@ -102,7 +106,13 @@ static void hide_foreign(struct replay_worker *worker, struct attr_request *requ
 
 static void decide_after(struct replay_worker *worker, struct decision *ret) {
   struct decide_request request = worker->line.request;
-  if (worker->plan->has_foreign) hide_foreign(worker, &request.attr);
+  struct decide_recorded recorded = worker->line.recorded;
+  const struct replay_foreign *foreign = find_foreign(worker);
+  if (foreign && foreign->n > 0) {
+    hide_foreign(worker, foreign, &request.attr);
+    if (foreign->draws) recorded.bucket = -1;
+    request.recorded = &recorded;
+  }
   decide(worker->after, &request, ret, NULL, NULL);
 }
 

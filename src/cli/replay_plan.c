@@ -145,6 +145,15 @@ static bool is_found_anew(const struct replay_plan *plan, const struct attr_tabl
   return k > 0;
 }
 
+/* Whether the route draws by the attribute. False: memory. */
+static bool find_draw(struct replay_plan *plan, const struct route *route, struct str name,
+                      bool *ret) {
+  struct key_list list = {.arena = plan->arena};
+  add_route(&list, route);
+  for (size_t i = 0; i < list.keys.n; i++) *ret |= str_eq(list.keys.items[i].name, name);
+  return !list.failed;
+}
+
 static bool find_foreign(struct replay_plan *plan, bool elsewhere,
                          const struct replay_foreign **ret) {
   const size_t n = policy_route_count(plan->after);
@@ -153,13 +162,16 @@ static bool find_foreign(struct replay_plan *plan, bool elsewhere,
   for (size_t i = 0; all && i < n; i++) {
     const struct route *route = policy_route(plan->after, i);
     VEC(struct replay_name) names = {0};
+    bool draws = false;
     for (size_t slot = 0; slot < attr_table_size(route->table); slot++) {
       const bool anew = is_found_anew(plan, route->table, (uint16_t)slot);
       if (!anew && !is_foreign(plan, route, (uint16_t)slot, elsewhere)) continue;
       const struct replay_name one = {attr_table_name(route->table, (uint16_t)slot), anew};
       if (!VEC_PUSH(plan->arena, &names, one)) return false;
+      if (!anew && !find_draw(plan, route, one.name, &draws)) return false;
     }
-    all[policy_route_number(plan->after, route)] = (struct replay_foreign){names.items, names.n};
+    all[policy_route_number(plan->after, route)] =
+        (struct replay_foreign){names.items, names.n, draws};
     plan->has_foreign |= names.n > 0;
   }
   return all != NULL;

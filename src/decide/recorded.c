@@ -33,11 +33,6 @@ bool recorded_state(const struct decide_recorded *recorded, struct decision *ret
   return true;
 }
 
-/* Nobody has a cookie yet of a route that kept none, unless it is one that others keep too. */
-static bool keeps_first_cookies(const struct route *then, const struct route *route) {
-  return then && !then->sticky.cookie && !route->sticky.group.p;
-}
-
 /* A pin that did not count then could count now: its epoch and variant are not told. */
 static bool may_revive(const struct route *then, const struct route *route) {
   bool may = route->sticky.epoch < then->sticky.epoch;
@@ -49,8 +44,9 @@ static bool may_revive(const struct route *then, const struct route *route) {
 bool recorded_pin(const struct decide_recorded *recorded, struct decision *ret, uint16_t *ret_pin) {
   const struct route *then = recorded->route, *route = ret->route;
   *ret_pin = VARIANT_NONE;
-  if (!route->sticky.cookie || keeps_first_cookies(then, route)) return true;
-  if (!then || !str_eq(then->sticky.cookie_name, route->sticky.cookie_name))
+  if (!route->sticky.cookie) return true;
+  /* A route that kept no cookies may have done so before: people have them still. */
+  if (!then || !then->sticky.cookie || !str_eq(then->sticky.cookie_name, route->sticky.cookie_name))
     return recorded->assume_no_pin;
   ret->cookie = recorded->cookie;
   switch (recorded->cookie) {
@@ -61,9 +57,11 @@ bool recorded_pin(const struct decide_recorded *recorded, struct decision *ret, 
     case COOKIE_VALID:
       if (recorded->pin.p && route->sticky.epoch <= then->sticky.epoch)
         *ret_pin = find_canary(route, recorded->pin);
-      return true;
-    case COOKIE_ABSENT:
+      /* How old it was is not told. */
+      return *ret_pin == VARIANT_NONE || route->sticky.ttl_ms >= then->sticky.ttl_ms;
     case COOKIE_EXPIRED:
+      return recorded->assume_no_pin || route->sticky.ttl_ms <= then->sticky.ttl_ms;
+    case COOKIE_ABSENT:
     case COOKIE_FORGED:
     case COOKIE_MALFORMED:
       break;

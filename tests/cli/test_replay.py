@@ -465,6 +465,21 @@ written, or leave the line out
         self.assertEqual([why["why"] for why in report["unknown"]],
                          ["attribute plan would be read otherwise by the proposed files"])
 
+    def test_key_that_means_something_else(self):
+        """Who is drawn by another header draws anew: the line's bucket is not his."""
+        own = lambda header: {**KEYED, "attributes": {"account": {"type": "string", "from": [{"header": header}]}},
+                              "sticky": {"by": ["account"], "cookie": False}, "rules": []}
+        self.write("shop.json", own("X-Account"))
+        self.hash = loglines.config_hash(ADIT, "adit.json", self.directory.name)
+        request = {"url": "http://shop.example.com/", "headers": [["X-Account", "7"], ["X-Customer", "8"]]}
+        (decision,) = loglines.decide(ADIT, "adit.json", [request], self.directory.name)
+        self.write("log", loglines.line_of(request, decision, {**SOURCES, "account": "X-Account"}, ["account"], self.hash))
+        self.assertEqual(self.replay(0, "--new", "shop.json", "log")[0]["moved"], 0)
+        self.write("new.json", own("X-Customer"))
+        report, _ = self.replay(1, "--new", "new.json", "log")
+        self.assertEqual([why["why"] for why in report["unknown"]],
+                         ["attribute account would be read otherwise by the proposed files"])
+
     def test_cookies_and_assumptions(self):
         """A split where nobody looked at the cookie: unknown, unless it is assumed."""
         self.write("new.json", {**KEYED, "rules": []})

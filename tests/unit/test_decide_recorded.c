@@ -99,6 +99,7 @@ START_TEST(test_cases)
 END_TEST
 
 /* What was drawn and pinned under one file, under another. */
+#define TTL(span) ", \"ttl\": \"" span "\""
 static const struct across_case {
   const char *then, *now;
   const char *pin;
@@ -114,18 +115,24 @@ static const struct across_case {
     {", \"epoch\": 2", "", "second", COOKIE_VALID, "second", "pinned", 0},
     {", \"epoch\": 2", "", NULL, COOKIE_VOID_PIN, NULL, NULL, UNKNOWN_PIN},
     {"", ", \"epoch\": 2", NULL, COOKIE_VOID_PIN, "canary", "default", 0},
-    /* nobody has a cookie of a route that kept none; what drew without one draws otherwise */
-    {", \"cookie\": false", "", NULL, COOKIE_NOT_READ, NULL, NULL, UNKNOWN_BUCKET},
+    /* who kept no cookies may have kept some before; what drew without one draws otherwise */
+    {", \"cookie\": false", "", NULL, COOKIE_NOT_READ, NULL, NULL, UNKNOWN_PIN},
     {", \"cookie\": false", ", \"cookie\": false", NULL, COOKIE_NOT_READ, "canary", "default", 0},
     {"", ", \"cookie\": false", "second", COOKIE_VALID, NULL, NULL, UNKNOWN_BUCKET},
+    /* how old a cookie was is not told */
+    {TTL("2d"), TTL("2d"), "second", COOKIE_VALID, "second", "pinned", 0},
+    {TTL("2d"), TTL("1d"), "second", COOKIE_VALID, NULL, NULL, UNKNOWN_PIN},
+    {TTL("2d"), TTL("3d"), "second", COOKIE_VALID, "second", "pinned", 0},
+    {TTL("2d"), TTL("1d"), NULL, COOKIE_VALID, "canary", "default", 0},
+    {TTL("2d"), TTL("1d"), NULL, COOKIE_EXPIRED, "canary", "default", 0},
+    {TTL("2d"), TTL("3d"), NULL, COOKIE_EXPIRED, NULL, NULL, UNKNOWN_PIN},
     /* a cookie of another name was not looked for */
     {"", ", \"group\": \"g\"", "second", COOKIE_VALID, NULL, NULL, UNKNOWN_PIN},
 };
 
 static void init_sticky(struct bench *bench, const char *sticky) {
   char members[512];
-  const char *by =
-      strstr(sticky, "\"by\"") ? "\"ttl\": \"7d\"" : "\"ttl\": \"7d\", \"by\": [\"user.id\"]";
+  const char *by = strstr(sticky, "\"by\"") ? "\"same_site\": \"Lax\"" : "\"by\": [\"user.id\"]";
   snprintf(members, sizeof(members),
            "\"sticky\": {%s%s}, \"default\": {\"split\": {\"canary\": 10}}", by, sticky);
   bench_init(bench, members);
@@ -157,7 +164,7 @@ START_TEST(test_across)
       ck_assert_msg(str_eq(variant_of(&decision), str_from_cstr(c->variant)), "case %zu", i);
       ck_assert_str_eq(decide_reason_name(decision.reason), c->reason);
     }
-    if (c->unknown == UNKNOWN_PIN) {
+    if (c->unknown == UNKNOWN_PIN && c->cookie != COOKIE_VALID) {
       recorded.assume_no_pin = true;
       decide(now.decider, &request, &decision, NULL, NULL);
       ck_assert_msg(decision.unknown != UNKNOWN_PIN, "case %zu", i);
