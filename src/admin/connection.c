@@ -27,7 +27,8 @@ struct connection {
   int64_t deadline_ms;
   bool head_seen;
   bool answered; /* `answer` stands: a body is passed over */
-  bool whole;    /* the request has come: the answer goes, or is made */
+  bool came;     /* the request has, but was not read yet */
+  bool whole;    /* it was read: the answer goes, or is made */
   bool suspended;
   bool leaving; /* it is shut down */
   const struct resource *resource;
@@ -49,7 +50,7 @@ static void connection_open(struct admin *admin, struct MHD_Connection *mhd, voi
   connection->admin = admin;
   connection->mhd = mhd;
   connection->fd = info ? info->connect_fd : -1;
-  connection->deadline_ms = gate_deadline_of(admin->gate, connection->fd);
+  connection->deadline_ms = gate_deadline_of(admin->gate, connection->fd, &connection->came);
   text_init(&connection->body, ADMIN_BODY_BYTES_MAX);
   text_init(&connection->answer.body, ADMIN_ANSWER_BYTES_MAX);
   connection->next = admin->connections;
@@ -114,7 +115,7 @@ size_t connections_count(const struct admin *admin, const struct sockaddr *addre
 }
 
 static bool may_give_way(const struct connection *connection) {
-  return !connection->whole && !connection->leaving;
+  return !connection->came && !connection->whole && !connection->leaving;
 }
 
 bool connections_give_way(struct admin *admin, const struct sockaddr *address) {

@@ -38,6 +38,7 @@ struct waiting {
   int64_t deadline_ms;
   struct http_head_scan scan;
   bool answered;
+  bool whole; /* with its body */
   size_t passed_over;
 };
 
@@ -174,21 +175,32 @@ static const char *find_too_many(const struct http_request *request) {
   return cookies > COOKIES_MAX ? "more than 256 cookies" : NULL;
 }
 
-static void hand_over(struct gate *gate, struct waiting *one) {
-  unlink_waiting(gate, one);
-  (void)epoll_ctl(gate->epoll, EPOLL_CTL_DEL, one->fd, NULL);
-  if (MHD_add_connection(gate->admin->daemon, one->fd, &one->address.any, one->address_n) !=
-      MHD_YES) {
-    free(one); /* it has closed it */
-    return;
-  }
-  one->next = gate->handed;
-  gate->handed = one;
+/* `body_n`: so many bytes have come behind the head. */
+static bool is_whole(const struct http_request *request, size_t body_n) {
+  return request->body == HTTP_BODY_NONE ||
+         (request->body == HTTP_BODY_LENGTH && request->content_length <= body_n);
 }
 
-int64_t gate_deadline_of(const struct gate *gate, int fd) {
-  for (const struct waiting *one = gate->handed; one; one = one->next)
-    if (one->fd == fd) return one->deadline_ms;
+static void hand_over(struct gate *gate, struct waiting *one, bool whole) {
+  one->whole = whole;
+  unlink_waiting(gate, one);
+  (void)epoll_ctl(gate->epoll, EPOLL_CTL_DEL, one->fd, NULL);
+  one->next = gate->handed;
+  gate->handed = one; /* gate_deadline_of() may be asked at once */
+  if (MHD_add_connection(gate->admin->daemon, one->fd, &one->address.any, one->address_n) ==
+      MHD_YES)
+    return;
+  gate->handed = one->next;
+  free(one); /* it has closed it */
+}
+
+int64_t gate_deadline_of(const struct gate *gate, int fd, bool *ret_whole) {
+  *ret_whole = false;
+  for (const struct waiting *one = gate->handed; one; one = one->next) {
+    if (one->fd != fd) continue;
+    *ret_whole = one->whole;
+    return one->deadline_ms;
+  }
   return gate->admin->now_ms + ADMIN_REQUEST_MS;
 }
 
@@ -222,7 +234,7 @@ static void look(struct gate *gate, struct waiting *one, bool ended) {
   if (too_many)
     refuse(gate, one, 400, too_many);
   else if (outcome == HTTP_PARSE_DONE)
-    hand_over(gate, one);
+    hand_over(gate, one, is_whole(&gate->request, (size_t)n - head_n));
   else if (outcome != HTTP_PARSE_MORE)
     refuse(gate, one, status_of(outcome), why);
   else if (ended)

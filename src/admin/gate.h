@@ -12,6 +12,7 @@
 #ifndef ADIT_ADMIN_GATE_H
 #define ADIT_ADMIN_GATE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct admin;
@@ -29,8 +30,9 @@ int64_t gate_deadline_ms(const struct gate *gate);
 /* Accepts, looks at what has come, and hands whole heads over to admin->daemon, which is to be run
  * next. */
 void gate_run(struct gate *gate);
-/* Until when a connection that was handed over in this turn has time for its whole request. */
-int64_t gate_deadline_of(const struct gate *gate, int fd);
+/* Of a connection that was handed over in this turn: until when it has time for its whole request,
+ * and whether it has come already. */
+int64_t gate_deadline_of(const struct gate *gate, int fd, bool *ret_whole);
 /* Accepts no more: closes the listening socket. */
 void gate_leave(struct gate *gate);
 

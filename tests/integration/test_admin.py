@@ -225,6 +225,24 @@ def test_slow_clients_and_many(bench):
     assert ask(bench, "GET /readyz").status == 200
 
 
+def test_many_whole_requests_at_once(bench):
+    """Whose request was whole when he came does not lose his place to who comes later, also before it is read."""
+    bench.start(config=ADMIN)
+    body = b'{"url":"http://shop.example.com/"}'
+    slow = [admin_client(bench) for _ in range(CONNECTIONS - 1)]
+    for client in slow:
+        client.send(message("POST /api/v1/explain HTTP/1.1", "Host: localhost", f"Content-Length: {len(body)}"))
+    assert ask(bench, "GET /healthz").status == 200  # those heads were read before
+    bench.gateway.freeze()
+    for client in slow:
+        client.send(body)
+    quick = [admin_client(bench) for _ in range(64)]
+    for client in quick:
+        client.send(message("GET /healthz HTTP/1.1", "Host: localhost"))
+    bench.gateway.thaw()
+    assert [client.read_response().status for client in quick] == [200] * len(quick)
+
+
 def test_many_of_one_address(bench):
     """Where others can reach it: an address has fewer places, and its newest connection takes that of its oldest."""
     bench.write("admin.token", "a token")
