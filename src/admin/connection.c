@@ -219,7 +219,8 @@ static bool may_ask(struct connection *connection, const struct guard_head *head
       answer_error(answer, 403, "a page of another origin may not ask here");
       break;
     case GUARD_NO_TOKEN:
-      answer_error(answer, 401, "a token is wanted: Authorization: Bearer TOKEN");
+      answer_error(answer, 401, "%s: Authorization: Bearer TOKEN",
+                   head->authorization.p ? "another token is wanted" : "a token is wanted");
       break;
     case GUARD_CLOSED:
       answer_error(answer, 403,

@@ -343,7 +343,11 @@ int64_t gate_deadline_ms(const struct gate *gate) {
 }
 
 void gate_leave(struct gate *gate) {
-  if (gate->listener >= 0) (void)close(gate->listener);
+  if (gate->listener >= 0) {
+    /* A successor may have the same socket: its connections would wake this one, too. */
+    (void)epoll_ctl(gate->epoll, EPOLL_CTL_DEL, gate->listener, NULL);
+    (void)close(gate->listener);
+  }
   gate->listener = -1;
   gate->may_accept = false;
 }

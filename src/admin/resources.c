@@ -111,7 +111,10 @@ const struct resource *resource_find(struct str method, struct str path, struct 
   for (size_t i = 0; i < sizeof(resources) / sizeof(*resources); i++) {
     const struct resource *resource = &resources[i];
     if (!matches(resource->path, path, ret_name)) continue;
-    if (takes(resource, method)) return resource;
+    if (takes(resource, method)) {
+      answer->allow = NULL;
+      return resource;
+    }
     /* Where there are several methods, the first row is GET's. */
     if (answer->allow)
       answer->allow = "GET, HEAD, PUT, DELETE";

@@ -152,7 +152,9 @@ void ctl_add_error(const struct client_response *response, struct text *out) {
 }
 
 int ctl_report(const struct ctl *ctl, const struct client_response *response) {
-  const char *hint = response->status == 401 ? " (give --token-file, or -c with a token_file)" : "";
+  const char *hint = response->status != 401 ? ""
+                     : ctl->token            ? " (is the file that of this gateway?)"
+                                             : " (give --token-file, or -c with a token_file)";
   struct text why;
   text_init(&why, 4096);
   ctl_add_error(response, &why);

@@ -147,6 +147,14 @@ static void add_waiting(struct text *out, const cJSON *overrides) {
   }
 }
 
+/* That there are some is not all: a restart would lift them. */
+static void add_kept(struct text *out, const cJSON *overrides) {
+  if (number_of(overrides, "routes") == 0 || !cJSON_IsFalse(list_of(overrides, "kept"))) return;
+  text_add(out, STR("overrides are not kept over a restart: "));
+  text_add_escaped(out, text_of(overrides, "why"));
+  text_add_char(out, '\n');
+}
+
 void ctl_print_status(const struct cJSON *status, struct text *out) {
   const cJSON *route;
   text_printf(out, "gateway    %.*s, version %.*s, up ", STR_ARG(text_of(status, "stage")),
@@ -160,6 +168,7 @@ void ctl_print_status(const struct cJSON *status, struct text *out) {
   text_printf(out, "\n%-20s %-6s %6s  %s\n", "route", "state", "rules", "variants");
   cJSON_ArrayForEach(route, list_of(status, "routes")) add_route(out, route);
   add_waiting(out, list_of(status, "overrides"));
+  add_kept(out, list_of(status, "overrides"));
   text_add_char(out, '\n');
   ctl_print_endpoints(status, out);
 }

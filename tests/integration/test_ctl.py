@@ -142,7 +142,8 @@ def test_token_and_address_of_the_file(bench):
     assert ctl(bench, "-c", "adit.json", "status", to=False)[0].startswith("gateway    serving")
     assert ctl(bench, "-c", f"{bench.directory.name}/adit.json", "endpoints", to=False)[0]
     bench.write("other.token", "another")
-    assert "answered 401" in ctl(bench, "-c", "adit.json", "--token-file=other.token", "status", to=False, status=1)[1]
+    said = ctl(bench, "-c", "adit.json", "--token-file=other.token", "status", to=False, status=1)[1]
+    assert "another token is wanted" in said and "(is the file that of this gateway?)" in said
     assert "no-such" in ctl(bench, "-c", "adit.json", "--token-file=no-such", "status", to=False, status=1)[1]
     bench.write_files(config={"admin": None})
     assert 'has no "admin"' in ctl(bench, "-c", "adit.json", "status", to=False, status=1)[1]

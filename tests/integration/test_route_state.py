@@ -34,6 +34,7 @@ def path_of(bench, name="kept/state.json"):
 def put(bench, state, route="shop", status=200):
     answer = ask(bench, f"PUT /api/v1/routes/{route}/state", body=json.dumps({"state": state}).encode())
     assert answer.status == status, answer.body
+    assert answer.all("Allow") == []
     return json.loads(answer.body)
 
 
@@ -422,4 +423,8 @@ def test_ctl_without_a_file(bench):
     start(bench, config=ADMIN)
     out, err = ctl(bench, "state", "shop", "off")
     assert out.startswith("route 'shop': state off") and err == "adit: note: this holds until the gateway ends, as it has no state_file\n"
+    lost = "\noverrides are not kept over a restart: the configuration has no state_file\n"
+    assert lost in ctl(bench, "status")[0]
+    ctl(bench, "state", "shop", "file")
+    assert lost not in ctl(bench, "status")[0]
     assert ctl(bench, "state", "shop")[1] == ""
