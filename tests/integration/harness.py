@@ -296,6 +296,7 @@ class Bench:
             origin.close()
         if self.gateway and self.gateway.is_running():
             self.gateway.process.send_signal(signal.SIGTERM)
+            self.gateway.process.send_signal(signal.SIGCONT)  # where a test has failed while it was frozen
         if self.gateway:
             self.gateway.expect_clean_end()
             said = self.gateway.said_by_sanitizers()

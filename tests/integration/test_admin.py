@@ -1,4 +1,5 @@
 """The admin server: who may ask, what a client may hold, health and readiness, metrics."""
+import contextlib
 import re
 import signal
 import subprocess
@@ -235,7 +236,8 @@ def test_many_whole_requests_at_once(bench):
     assert ask(bench, "GET /healthz").status == 200  # those heads were read before
     bench.gateway.freeze()
     for client in slow:
-        client.send(body)
+        with contextlib.suppress(OSError):  # on a busy machine their time may be over
+            client.send(body)
     quick = [admin_client(bench) for _ in range(64)]
     for client in quick:
         client.send(message("GET /healthz HTTP/1.1", "Host: localhost"))
