@@ -352,5 +352,11 @@ struct str http_query_decode(struct str s, char *scratch);
 
 /* The standard reason phrase of a status, "" when there is none. */
 struct str http_reason(int status);
+/* The status of the answer to a request's head of which that came; of what is no error, 400. */
+int http_parse_status(enum http_parse outcome);
+
+enum { HTTP_DATE_BYTES = 32 };
+/* An IMF-fixdate (RFC 9110 5.6.7) of Unix time, in `buffer`; "" where no calendar has it. */
+struct str http_date(int64_t unix_seconds, char buffer[HTTP_DATE_BYTES]);
 
 #endif

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "adit/http.h"
@@ -108,24 +107,17 @@ static void pass_over(struct gate *gate, struct waiting *one) {
   if (n >= 0 || (errno != EAGAIN && errno != EINTR)) drop(gate, one);
 }
 
-static void add_date(struct text *out, int64_t now_ms) {
-  const time_t now = (time_t)(now_ms / 1000);
-  char date[64];
-  struct tm utc;
-  if (gmtime_r(&now, &utc) && strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &utc) > 0)
-    text_printf(out, "Date: %s\r\n", date);
-}
-
 /* The whole of it fits into the socket, into which nothing was written yet. */
 static void refuse(struct gate *gate, struct waiting *one, int status, const char *why) {
   struct answer answer = {0};
   struct text out;
+  char date[HTTP_DATE_BYTES];
   text_init(&answer.body, ADMIN_HEAD_BYTES_MAX);
   text_init(&out, ADMIN_HEAD_BYTES_MAX);
   answer_error(&answer, status, "%s", why);
   text_printf(&out, "HTTP/1.1 %d %.*s\r\nServer: %s\r\nContent-Type: %s\r\n", status,
               STR_ARG(http_reason(status)), ADMIN_SERVER_NAME, answer.type);
-  add_date(&out, clock_wall_ms());
+  text_printf(&out, "Date: %.*s\r\n", STR_ARG(http_date(clock_wall_ms() / 1000, date)));
   text_printf(&out, "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n");
   text_printf(&out, "Connection: close\r\nContent-Length: %zu\r\n\r\n", answer.body.n);
   text_add(&out, text_str(&answer.body));
@@ -135,26 +127,6 @@ static void refuse(struct gate *gate, struct waiting *one, int status, const cha
   text_deinit(&out);
   text_deinit(&answer.body);
   pass_over(gate, one);
-}
-
-static int status_of(enum http_parse outcome) {
-  switch (outcome) {
-    case HTTP_PARSE_DONE:
-    case HTTP_PARSE_MORE:
-    case HTTP_PARSE_BAD:
-      break;
-    case HTTP_PARSE_LINE_LONG:
-      return 414;
-    case HTTP_PARSE_HEAD_LONG:
-      return 431;
-    case HTTP_PARSE_VERSION:
-      return 505;
-    case HTTP_PARSE_CODING:
-      return 501;
-    case HTTP_PARSE_EXPECTATION:
-      return 417;
-  }
-  return 400;
 }
 
 static size_t count_bytes(struct str text, const char *bytes) {
@@ -236,7 +208,7 @@ static void look(struct gate *gate, struct waiting *one, bool ended) {
   else if (outcome == HTTP_PARSE_DONE)
     hand_over(gate, one, is_whole(&gate->request, (size_t)n - head_n));
   else if (outcome != HTTP_PARSE_MORE)
-    refuse(gate, one, status_of(outcome), why);
+    refuse(gate, one, http_parse_status(outcome), why);
   else if (ended)
     drop(gate, one);
 }

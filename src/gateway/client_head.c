@@ -88,32 +88,30 @@ static enum gateway_parse_error kind_of_fault(enum http_fault fault) {
   return GATEWAY_PARSE_FRAMING;
 }
 
-static int count_and_answer(struct worker *worker, enum gateway_parse_error kind, int status) {
-  series_add(&worker->parse_errors[kind], 1);
-  return status;
-}
-
-/* Counts what is wrong with a head; the status that says so. */
-static int parse_status(struct worker *worker, enum http_parse outcome, enum http_fault fault) {
+static enum gateway_parse_error kind_of(enum http_parse outcome, enum http_fault fault) {
   switch (outcome) {
     case HTTP_PARSE_DONE:
     case HTTP_PARSE_MORE:
     case HTTP_PARSE_BAD:
       break;
     case HTTP_PARSE_LINE_LONG:
-      COUNT(&worker->counters, lines_long);
-      return count_and_answer(worker, GATEWAY_PARSE_LINE_LONG, 414);
+      return GATEWAY_PARSE_LINE_LONG;
     case HTTP_PARSE_HEAD_LONG:
-      COUNT(&worker->counters, heads_long);
-      return count_and_answer(worker, GATEWAY_PARSE_HEAD_LONG, 431);
+      return GATEWAY_PARSE_HEAD_LONG;
     case HTTP_PARSE_VERSION:
-      return count_and_answer(worker, GATEWAY_PARSE_VERSION, 505);
+      return GATEWAY_PARSE_VERSION;
     case HTTP_PARSE_CODING:
-      return count_and_answer(worker, GATEWAY_PARSE_CODING, 501);
+      return GATEWAY_PARSE_CODING;
     case HTTP_PARSE_EXPECTATION:
-      return count_and_answer(worker, GATEWAY_PARSE_EXPECTATION, 417);
+      return GATEWAY_PARSE_EXPECTATION;
   }
-  return count_and_answer(worker, kind_of_fault(fault), 400);
+  return kind_of_fault(fault);
+}
+
+static void count_parse_error(struct worker *worker, enum gateway_parse_error kind) {
+  if (kind == GATEWAY_PARSE_LINE_LONG) COUNT(&worker->counters, lines_long);
+  if (kind == GATEWAY_PARSE_HEAD_LONG) COUNT(&worker->counters, heads_long);
+  series_add(&worker->parse_errors[kind], 1);
 }
 
 static void refuse_for_memory(struct client *client) {
@@ -187,7 +185,8 @@ static enum head_step client_take_head(struct client *client) {
     const enum http_fault fault = exchange->request.fault;
     exchange_release(worker, exchange);
     if (outcome == HTTP_PARSE_MORE) return HEAD_MORE;
-    client_refuse(client, parse_status(worker, outcome, fault), why);
+    count_parse_error(worker, kind_of(outcome, fault));
+    client_refuse(client, http_parse_status(outcome), why);
     return HEAD_REFUSED;
   }
 }
@@ -210,13 +209,14 @@ static void client_rest(struct client *client) {
 
 /* What ended while a head was awaited. */
 static void client_ended_reading(struct client *client) {
-  if (buffer_size(&client->in) > 0)
-    client_refuse(client, count_and_answer(client->worker, GATEWAY_PARSE_CUT_OFF, 400),
-                  "the request was cut off");
-  else if (transport_queued(&client->transport) > 0)
+  if (buffer_size(&client->in) > 0) {
+    count_parse_error(client->worker, GATEWAY_PARSE_CUT_OFF);
+    client_refuse(client, 400, "the request was cut off");
+  } else if (transport_queued(&client->transport) > 0) {
     client_continue_closing(client); /* it still takes what was sent */
-  else
+  } else {
     client_dispose(client);
+  }
 }
 
 void client_run(struct client *client) {

@@ -42,13 +42,10 @@ enum {
 struct str worker_date(struct worker *worker) {
   int64_t second = worker->now_wall_ms / 1000;
   if (second != worker->date_second) {
-    time_t at = (time_t)second;
-    struct tm utc;
-    gmtime_r(&at, &utc);
-    strftime(worker->date, sizeof(worker->date), "%a, %d %b %Y %H:%M:%S GMT", &utc);
+    worker->date_n = http_date(second, worker->date).n;
     worker->date_second = second;
   }
-  return str_from_cstr(worker->date);
+  return str_make(worker->date, worker->date_n);
 }
 
 static uint64_t rotate_left(uint64_t x, int k) {

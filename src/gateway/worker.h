@@ -135,7 +135,8 @@ struct worker {
   int64_t now_us;      /* the same */
   int64_t now_wall_ms; /* wall clock */
   int64_t date_second;
-  char date[32]; /* IMF-fixdate of date_second */
+  char date[HTTP_DATE_BYTES]; /* of date_second */
+  size_t date_n;
 
   struct timer_wheel timers;
   struct block_pool blocks;

@@ -1,9 +1,11 @@
 /*
- * Names: of fields (http_field_id), methods and statuses; tokens, values and lists.
+ * Names: of fields (http_field_id), methods and statuses; tokens, values, dates and lists.
  *
  * A field's name is recognised in two steps: its length and first letter leave one candidate
  * (field_candidates), which is then compared.
  */
+#include <time.h>
+
 #include "adit/http.h"
 #include "span.h"
 
@@ -167,6 +169,34 @@ bool http_method_is_idempotent(enum http_method method) {
       return false;
   }
   return false;
+}
+
+int http_parse_status(enum http_parse outcome) {
+  switch (outcome) {
+    case HTTP_PARSE_DONE:
+    case HTTP_PARSE_MORE:
+    case HTTP_PARSE_BAD:
+      break;
+    case HTTP_PARSE_LINE_LONG:
+      return 414;
+    case HTTP_PARSE_HEAD_LONG:
+      return 431;
+    case HTTP_PARSE_VERSION:
+      return 505;
+    case HTTP_PARSE_CODING:
+      return 501;
+    case HTTP_PARSE_EXPECTATION:
+      return 417;
+  }
+  return 400;
+}
+
+struct str http_date(int64_t unix_seconds, char buffer[HTTP_DATE_BYTES]) {
+  const time_t at = (time_t)unix_seconds;
+  struct tm utc;
+  size_t n = 0;
+  if (gmtime_r(&at, &utc)) n = strftime(buffer, HTTP_DATE_BYTES, "%a, %d %b %Y %H:%M:%S GMT", &utc);
+  return str_make(buffer, n);
 }
 
 struct str http_reason(int status) {

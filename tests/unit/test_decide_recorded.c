@@ -67,6 +67,17 @@ static const struct recorded_case {
     {{"region=eu"}, "gone", NULL, COOKIE_NOT_READ, -1, "canary", "rule", 0, NULL},
 };
 
+/* Decides, and expects what is unknown, or the variant. */
+static struct decision expect_decision(struct bench *bench, const struct decide_request *request,
+                                       size_t i, enum decide_unknown unknown, const char *variant) {
+  struct decision decision;
+  decide(bench->decider, request, &decision, NULL, NULL);
+  ck_assert_msg(decision.unknown == unknown, "case %zu: %d", i, (int)decision.unknown);
+  if (unknown == UNKNOWN_NOTHING)
+    ck_assert_msg(str_eq(variant_of(&decision), str_from_cstr(variant)), "case %zu", i);
+  return decision;
+}
+
 START_TEST(test_cases)
 {
   struct bench bench;
@@ -85,13 +96,10 @@ START_TEST(test_cases)
                                              .route = bench.route,
                                              .split = &bench.route->default_split};
     request.recorded = &recorded;
-    struct decision decision;
-    decide(bench.decider, &request, &decision, NULL, NULL);
-    ck_assert_msg(decision.unknown == c->unknown, "case %zu: %d", i, (int)decision.unknown);
+    const struct decision decision = expect_decision(&bench, &request, i, c->unknown, c->variant);
     if (c->slot)
       ck_assert_view_eq(attr_table_name(bench.route->table, decision.unknown_slot), c->slot);
     if (c->unknown != UNKNOWN_NOTHING) continue;
-    ck_assert_msg(str_eq(variant_of(&decision), str_from_cstr(c->variant)), "case %zu", i);
     ck_assert_str_eq(decide_reason_name(decision.reason), c->reason);
   }
   bench_deinit(&bench);
@@ -157,13 +165,9 @@ START_TEST(test_across)
                                        .route = then.route,
                                        .split = &then.route->default_split};
     request.recorded = &recorded;
-    struct decision decision;
-    decide(now.decider, &request, &decision, NULL, NULL);
-    ck_assert_msg(decision.unknown == c->unknown, "case %zu: %d", i, (int)decision.unknown);
-    if (c->unknown == UNKNOWN_NOTHING) {
-      ck_assert_msg(str_eq(variant_of(&decision), str_from_cstr(c->variant)), "case %zu", i);
+    struct decision decision = expect_decision(&now, &request, i, c->unknown, c->variant);
+    if (c->unknown == UNKNOWN_NOTHING)
       ck_assert_str_eq(decide_reason_name(decision.reason), c->reason);
-    }
     if (c->unknown == UNKNOWN_PIN && c->cookie != COOKIE_VALID) {
       recorded.assume_no_pin = true;
       decide(now.decider, &request, &decision, NULL, NULL);
@@ -220,12 +224,8 @@ START_TEST(test_forced_across)
     struct decide_recorded recorded = {
         .forced = str_from_cstr(c->forced), .force_of = c->then ? then.route : NULL, .bucket = -1};
     request.recorded = &recorded;
-    struct decision decision;
-    decide(now.decider, &request, &decision, NULL, NULL);
-    ck_assert_msg(decision.unknown == c->unknown, "case %zu: %d", i, (int)decision.unknown);
-    if (c->unknown == UNKNOWN_NOTHING) {
-      ck_assert_msg(str_eq(variant_of(&decision), str_from_cstr(c->variant)), "case %zu", i);
-    } else {
+    struct decision decision = expect_decision(&now, &request, i, c->unknown, c->variant);
+    if (c->unknown != UNKNOWN_NOTHING) {
       recorded.assume_no_force = true; /* who did force is not known to do so no more */
       decide(now.decider, &request, &decision, NULL, NULL);
       ck_assert_msg((decision.unknown == UNKNOWN_FORCE) == (c->forced != NULL), "case %zu", i);

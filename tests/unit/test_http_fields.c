@@ -303,5 +303,13 @@ START_TEST(query_decoding)
 }
 END_TEST
 
+START_TEST(dates)
+{
+  char buffer[HTTP_DATE_BYTES];
+  ck_assert_view_eq(http_date(784111777, buffer), "Sun, 06 Nov 1994 08:49:37 GMT");
+  ck_assert_view_eq(http_date(INT64_MAX, buffer), "");
+}
+END_TEST
+
 UNIT_MAIN("http fields", field_ids, field_ids_of_others, tokens, field_values, lists, methods,
-          reasons, cookies, queries, query_decoding)
+          reasons, dates, cookies, queries, query_decoding)

@@ -373,16 +373,21 @@ static bool is_copy(const struct strict_head *head) {
   return strict_field_count(&head->fields, "X-Adit-Mirror") > 0;
 }
 
+/* The request of which `left` bytes of what was sent on the line begin. */
+static struct attempt begin_attempt(const struct line *line, unsigned ordinal, size_t left) {
+  const size_t time = time_of(line, true, line->out.n - left);
+  return (struct attempt){.line = line,
+                          .ordinal = ordinal,
+                          .time = time,
+                          .in_before = kernel_bytes_before(line, false, time)};
+}
+
 static void read_sent(const struct line *line) {
   static struct strict_head head;
   struct str out = bytes_str(&line->out);
   size_t next = 0;
   for (unsigned ordinal = 0; out.n > 0; ordinal++) {
-    size_t time = time_of(line, true, line->out.n - out.n);
-    struct attempt attempt = {.line = line,
-                              .ordinal = ordinal,
-                              .time = time,
-                              .in_before = kernel_bytes_before(line, false, time)};
+    struct attempt attempt = begin_attempt(line, ordinal, out.n);
     require(ordinal == 0 || attempt.in_before == next, line,
             "a connection was used again that was not clean");
     strict_read_request(out, &head);
@@ -394,7 +399,7 @@ static void read_sent(const struct line *line) {
     }
     if (is_copy(&head)) return;
     const struct line *client = who_asked(line, &head);
-    size_t index = answers_before(client, time);
+    size_t index = answers_before(client, attempt.time);
     require(index < visitors[client->number].n, line, "a request that nobody sent");
     struct asked *asked = &visitors[client->number].asked[index];
     struct strict_body body;
@@ -461,17 +466,14 @@ static void read_copies(const struct line *line) {
   struct str out = bytes_str(&line->out);
   size_t next = 0;
   for (unsigned ordinal = 0; out.n > 0; ordinal++) {
-    size_t time = time_of(line, true, line->out.n - out.n);
-    struct attempt copy = {.line = line,
-                           .ordinal = ordinal,
-                           .time = time,
-                           .in_before = kernel_bytes_before(line, false, time)};
+    const struct attempt copy = begin_attempt(line, ordinal, out.n);
     strict_read_request(out, &head);
     if (head.verdict != STRICT_WHOLE || (ordinal == 0 && !is_copy(&head))) return;
     require(is_copy(&head), line, "a request among copies");
     require(ordinal == 0 || copy.in_before == next, line,
             "a connection of copies was used again that was not clean");
-    struct asked *asked = find_original(line, strict_field(&head.fields, "X-Request-Id"), time);
+    struct asked *asked =
+        find_original(line, strict_field(&head.fields, "X-Request-Id"), copy.time);
     struct strict_body body;
     strict_read_body(&head, str_skip(out, head.n), false, &body);
     check_copy(line, asked, &head, &body);
